@@ -1,0 +1,81 @@
+# `make help` lists the targets. Python 3.10 to 3.13 is needed; name one with PYTHON=python3.12.
+PYTHON ?= python3
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Two test processes share two cores, so each keeps to one thread.
+ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+KERAS_3 := TF_USE_LEGACY_KERAS=0
+TF_KERAS := TF_USE_LEGACY_KERAS=1
+
+# What imports neither Keras nor a layer is tested once.
+KERAS_FREE := tests/data tests/evaluation tests/test_layout.py \
+	tf_recdenoiser/data tf_recdenoiser/evaluation
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help install demo test test-keras-3 test-tf-keras test-slow lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+install: $(INSTALLED) ## make .venv and install the package with what its tests need
+
+demo: $(INSTALLED) ## train and export on the synthetic data set: the main job, in minutes
+	$(BIN)/tf-recdenoiser demo --out runs/demo
+
+test: lint test-keras-3 test-tf-keras ## lint, then run the tests under Keras 3 and tf_keras
+
+test-keras-3: $(INSTALLED) ## run every test under Keras 3
+	$(KERAS_3) $(PYTEST)
+
+test-tf-keras: $(INSTALLED) ## run the tests that touch Keras under tf_keras
+	$(TF_KERAS) $(PYTEST) $(addprefix --ignore=,$(KERAS_FREE))
+
+test-slow: $(INSTALLED) ## run the tests marked slow, under Keras 3 and tf_keras
+	$(KERAS_3) $(PYTEST) -m slow
+	$(TF_KERAS) $(PYTEST) -m slow $(addprefix --ignore=,$(KERAS_FREE))
+
+lint: $(INSTALLED) ## check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED) ## measure training steps a second
+	$(BIN)/python benchmarks/steps.py
+
+clean: ## remove .venv, caches and build files, but no run and no exported model
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stops with a remedy where $(PYTHON) cannot make the environment.
+define CHECK_PYTHON
+import sys
+found = "{} is Python {}.{}".format(sys.executable, *sys.version_info[:2])
+if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+    sys.exit("Python 3.10 to 3.13 is needed, and " + found
+             + ". Name another one, for example: make PYTHON=python3.12 " + sys.argv[1])
+import importlib.util
+if not all(map(importlib.util.find_spec, ("venv", "ensurepip"))):
+    sys.exit(found + ", without the modules venv and ensurepip. Install them (on Debian and Ubuntu:"
+             " apt install python3-venv), or name another one: make PYTHON=python3.12 " + sys.argv[1])
+endef
+export CHECK_PYTHON
+
+# An environment that works is kept and brought up to date; any other is made afresh.
+$(INSTALLED): setup.py pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no $(PYTHON). Install Python 3.10 to 3.13, or name one that is there:" \
+			"make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c "$$CHECK_PYTHON" "$(MAKECMDGOALS)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[test]"
+	@touch $@

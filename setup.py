@@ -1,0 +1,77 @@
+"""Package metadata of tf_recdenoiser; the tools' settings are in ``pyproject.toml``."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+
+def read_version() -> str:
+    """Return ``__version__`` of the package, read as text: importing it would need TensorFlow."""
+    tree = ast.parse((ROOT / "tf_recdenoiser" / "__init__.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id="__version__")], value=ast.Constant(value=str(version))
+            ):
+                return version
+    raise ValueError(
+        "tf_recdenoiser/__init__.py must hold a line such as __version__ = '0.1.0'. "
+        "Received: no assignment of a string to __version__."
+    )
+
+
+setup(
+    name="tf_recdenoiser",
+    version=read_version(),
+    description="Rec-Denoiser for Keras: self-attentive recommenders that learn to ignore noise",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The tf_recdenoiser authors",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords="recommender-systems sequential-recommendation denoising attention keras tensorflow",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+    packages=find_packages(include=["tf_recdenoiser", "tf_recdenoiser.*"]),
+    package_data={"tf_recdenoiser": ["py.typed"]},
+    python_requires=">=3.10,<3.14",
+    install_requires=[
+        "keras-tuner>=1.4.8",
+        "numpy>=2.0",
+        "polars>=2.0",
+        "rich>=13.8",
+        "tensorflow>=2.21,<3",
+        "tensorflow-recommenders>=0.7.7",
+        "tensorflow-serving-api>=2.21,<3",
+        "tf-keras>=2.21,<3",
+        "typer>=0.29",
+    ],
+    extras_require={
+        "plots": ["matplotlib>=3.9"],
+        "tensorboard": ["tensorboard>=2.20"],
+        "test": [
+            "hypothesis>=6.100",
+            "mypy>=1.15",
+            "pytest>=8.3",
+            "pytest-xdist>=3.6",
+            "ruff>=0.9",
+            "tensorboard>=2.20",
+        ],
+    },
+    entry_points={"console_scripts": ["tf-recdenoiser = tf_recdenoiser.cli:main"]},
+)

@@ -1,0 +1,138 @@
+"""Training batches against lists; resumed runs see what unbroken ones see."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tf_recdenoiser.data import DataError, Histories, TrainingBatches
+from tf_recdenoiser.data.histories import offsets_of
+
+ITEMS = 15
+
+
+def histories_of(sequences: list[list[int]]) -> Histories:
+    items = np.array([item for sequence in sequences for item in sequence], np.int32)
+    return Histories(offsets_of([len(sequence) for sequence in sequences]), items)
+
+
+def example_batches(**changes: Any) -> TrainingBatches:
+    sequences = [[1, 2, 3], [4], [5, 6], [7, 8, 9, 10, 11], [1, 1, 2], [3, 4], [], [9, 8]]
+    arguments: dict[str, Any] = {
+        "train": histories_of(sequences),
+        "item_count": ITEMS,
+        "max_length": 4,
+        "batch_size": 4,
+        "negatives": 2,
+        "seed": 3,
+    }
+    return TrainingBatches(**(arguments | changes))
+
+
+def flat(elements: Any) -> list[list[Any]]:
+    return [
+        [inputs["item_ids"].tolist(), targets["positives"].tolist(), targets["negatives"].tolist()]
+        for inputs, targets in elements
+    ]
+
+
+@given(
+    sequences=st.lists(st.lists(st.integers(1, 5), max_size=7), max_size=8),
+    n=st.integers(1, 8),
+    batch_size=st.integers(1, 5),
+    m=st.integers(1, 3),
+    epoch=st.integers(0, 3),
+)
+@settings(max_examples=100, deadline=None)
+def test_an_epoch_is_the_reference(
+    sequences: list[list[int]], n: int, batch_size: int, m: int, epoch: int
+) -> None:
+    # A newest item of its own tells each user's row from the others.
+    train = [[*items, 6 + user] for user, items in enumerate(sequences)] + [[1, 15]]
+    trained = {items[-1]: items for items in train if len(items) >= 2}
+    batches = TrainingBatches(histories_of(train), ITEMS, n, batch_size, m, seed=1)
+    elements = list(batches.epoch(epoch))
+
+    full, rest = divmod(len(trained), batch_size)
+    sizes = [len(inputs["item_ids"]) for inputs, _ in elements]
+    assert sizes == [batch_size] * full + [rest] * (rest > 0)
+    assert batches.steps_per_epoch == len(elements)
+    assert batches.row_count == len(trained)
+    assert batches.skipped_row_count == len(train) - len(trained)
+
+    rows = [row for element in flat(elements) for row in zip(*element, strict=True)]
+    assert sorted(positives[-1] for _, positives, _ in rows) == sorted(trained)
+    for inputs, positives, negatives in rows:
+        items = trained[positives[-1]]
+        pairs = list(pairwise(items))[-n:]
+        assert inputs == [0] * (n - len(pairs)) + [before for before, _ in pairs]
+        assert positives == [0] * (n - len(pairs)) + [after for _, after in pairs]
+        assert negatives[: n - len(pairs)] == [[0] * m] * (n - len(pairs))
+        for drawn in negatives[n - len(pairs) :]:
+            assert len(drawn) == m
+            assert set(drawn) <= set(range(1, ITEMS + 1)) - set(items)
+
+
+def test_everything_is_int32() -> None:
+    inputs, targets = next(example_batches().epoch(0))
+    assert {array.dtype for array in (*inputs.values(), *targets.values())} == {np.dtype(np.int32)}
+
+
+def test_an_epoch_depends_on_the_seed_and_its_number_alone() -> None:
+    batches = example_batches()
+    ahead = [flat(batches.epoch(epoch)) for epoch in (0, 1, 2)]
+    assert flat(example_batches().epoch(2)) == ahead[2]
+    assert flat(batches.epoch(0)) == ahead[0]
+    assert ahead[0] != ahead[1] != ahead[2] != ahead[0]
+    assert flat(example_batches(seed=4).epoch(0)) != ahead[0]
+
+
+def test_every_epoch_shuffles_and_draws_anew() -> None:
+    batches = example_batches(batch_size=100, negatives=20)
+    epochs = [next(batches.epoch(epoch)) for epoch in range(4)]
+    orders = [inputs["item_ids"].tolist() for inputs, _ in epochs]
+    assert all(sorted(order) == sorted(orders[0]) for order in orders)
+    assert len({str(order) for order in orders}) > 1
+
+    def negatives_of_longest(epoch: Any) -> str:
+        inputs, targets = epoch
+        return str(targets["negatives"][inputs["item_ids"][:, 0].argmax()])
+
+    assert len({negatives_of_longest(epoch) for epoch in epochs}) == 4
+
+
+def test_the_dataset_resumes_where_it_is_told_to() -> None:
+    batches = example_batches()
+    unbroken = flat(batches.dataset(epochs=4).as_numpy_iterator())
+    resumed = flat(example_batches().dataset(start_epoch=2, epochs=2).as_numpy_iterator())
+    assert unbroken == [element for epoch in range(4) for element in flat(batches.epoch(epoch))]
+    assert resumed == unbroken[2 * batches.steps_per_epoch :]
+
+
+def test_the_dataset_states_its_shapes_and_size() -> None:
+    batches = example_batches()
+    dataset = batches.dataset(epochs=3)
+    inputs, targets = dataset.element_spec
+    assert inputs["item_ids"].shape.as_list() == [None, 4]
+    assert targets["positives"].shape.as_list() == [None, 4]
+    assert targets["negatives"].shape.as_list() == [None, 4, 2]
+    assert int(dataset.cardinality()) == 3 * batches.steps_per_epoch == 6
+    assert dataset.options().autotune.enabled is False
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("max_length", 0), ("batch_size", 0), ("negatives", 0), ("seed", -1)]
+)
+def test_arguments_out_of_range_are_refused(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"`{name}` must be at least {value + 1}"):
+        example_batches(**{name: value})
+
+
+def test_nothing_to_learn_from_is_refused() -> None:
+    with pytest.raises(DataError, match=r"`train` must .*Received: 2 rows, none so long"):
+        example_batches(train=histories_of([[1], [2]]))

@@ -1,0 +1,387 @@
+"""Every format gives the same log; every fault of a file is named with its line."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tf_recdenoiser.data import READERS, BadRow, DataError, read_log
+
+Rows = list[tuple[str, str]]
+
+
+def _pairs(rows: Rows) -> bytes:
+    return "".join(f"{user} {item}\n" for user, item in rows).encode()
+
+
+def _recbole(rows: Rows) -> bytes:
+    lines = ["user_id:token\titem_id:token", *("\t".join(row) for row in rows)]
+    return "\n".join(lines).encode()
+
+
+def _csv(rows: Rows) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerows([("userId", "itemId"), *rows])
+    return out.getvalue().encode()
+
+
+def _parquet(rows: Rows) -> bytes:
+    out = io.BytesIO()
+    pl.DataFrame(rows, schema={"user": pl.String, "item": pl.String}, orient="row").write_parquet(
+        out
+    )
+    return out.getvalue()
+
+
+WRITERS: dict[str, Callable[[Rows], bytes]] = {
+    "pairs": _pairs,
+    "recbole": _recbole,
+    "csv": _csv,
+    "parquet": _parquet,
+}
+
+
+def write(tmp_path: Path, name: str, content: str | bytes) -> Path:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def rows_of(path: Path, **settings: str) -> list[tuple[object, ...]]:
+    return read_log(path, **settings).table.select("user", "item").rows()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("format", WRITERS)
+@pytest.mark.parametrize("format_is", ["given", "found"])
+def test_every_format_gives_the_same_rows(tmp_path: Path, format: str, format_is: str) -> None:
+    path = write(tmp_path, "log.txt", WRITERS[format]([("b", "7"), ("a", "8"), ("b", "7")]))
+    log = read_log(path, format=format if format_is == "given" else None)
+    assert log.table.select("user", "item").rows() == [("b", 7), ("a", 8), ("b", 7)]
+    first_line = 2 if format in ("recbole", "csv") else 1
+    assert log.table["line"].to_list() == [first_line, first_line + 1, first_line + 2]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "format"), [(".inter", "recbole"), (".csv", "csv"), (".parquet", "parquet")]
+)
+def test_the_suffix_tells_the_format(tmp_path: Path, suffix: str, format: str) -> None:
+    path = write(tmp_path, f"log{suffix}", WRITERS[format]([("1", "2")]))
+    assert rows_of(path) == [(1, 2)]
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.text("aé,;\"' 0#", min_size=1).filter(str.strip).map(str.strip),
+            st.sampled_from(["7", "007", "-3", "x y", "#8"]),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_csv_keeps_any_id(tmp_path_factory: pytest.TempPathFactory, rows: Rows) -> None:
+    path = write(tmp_path_factory.mktemp("csv"), "log.csv", _csv(rows))
+    table = read_log(path, format="csv").table
+    assert [tuple(map(str, row)) for row in table.select("user", "item").rows()] == rows
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (["1", "20", "-3", "0"], [1, 20, -3, 0]),
+        (["1", "007"], ["1", "007"]),
+        (["1", "+7"], ["1", "+7"]),
+        (["1", "-0"], ["1", "-0"]),
+        (["1", "1.0"], ["1", "1.0"]),
+        (["1", "18446744073709551616"], ["1", "18446744073709551616"]),
+        (["1", "1_000"], ["1", "1_000"]),
+    ],
+)
+@pytest.mark.parametrize("format", WRITERS)
+def test_only_canonical_integers_become_integers(
+    tmp_path: Path, format: str, ids: list[str], expected: list[object]
+) -> None:
+    path = write(tmp_path, "log", WRITERS[format]([("u", item) for item in ids]))
+    assert read_log(path, format=format).table["item"].to_list() == expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n \r\n", ""])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("format", ["pairs", "recbole", "csv"])
+def test_line_ends_and_byte_order_marks(tmp_path: Path, format: str, mark: str, end: str) -> None:
+    text = WRITERS[format]([("1", "2"), ("3", "4")]).decode().replace("\r\n", "\n").rstrip()
+    newline = end[:2] if end.startswith("\r") else "\n"
+    path = write(tmp_path, "log", mark + text.replace("\n", newline) + end)
+    assert rows_of(path) == rows_of(path, format=format) == [(1, 2), (3, 4)]
+
+
+def test_pairs_take_any_white_space_and_have_no_comments(tmp_path: Path) -> None:
+    path = write(tmp_path, "log.txt", "  a\t b \n# c\n")
+    assert rows_of(path) == [("a", "b"), ("#", "c")]
+
+
+def test_recbole_takes_only_the_columns_it_needs(tmp_path: Path) -> None:
+    text = (
+        "x:float_seq\titem_id:token\tuser_id:token\ttimestamp:float\trating:float\n"
+        "1 2\ti\tu\t5\t4.5\n\tj\tu\t6\t\n"
+    )
+    table = read_log(write(tmp_path, "log.inter", text)).table
+    assert table.select("line", "user", "item", "time", "rating").rows() == [
+        (2, "u", "i", 5, 4.5),
+        (3, "u", "j", 6, None),
+    ]
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";", "|"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_csv_separators(tmp_path: Path, separator: str, quote: str) -> None:
+    rows = [["User ID", "item_id", "timestamp"], ["a", "b", "1.5"], ["c", "d", "2"]]
+    text = "\n".join(separator.join(f"{quote}{field}{quote}" for field in row) for row in rows)
+    table = read_log(write(tmp_path, "log.txt", text)).table
+    assert table.select("user", "item", "time").rows() == [("a", "b", 1.5), ("c", "d", 2.0)]
+
+
+def test_csv_columns_by_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "log.csv", "user,who,sku,when,stars\n1,u,i,9,5\n")
+    log = read_log(path, user_column="who", item_column="sku", time_column="when")
+    assert log.table.row(0, named=True) == {
+        "line": 2,
+        "user": "u",
+        "item": "i",
+        "time": 9,
+        "rating": 5.0,
+    }
+
+
+def test_csv_fields_may_hold_line_breaks_and_quotes(tmp_path: Path) -> None:
+    text = 'user,note,item\na,"one\ntwo, ""three""",b\nc,plain,d\n'
+    table = read_log(write(tmp_path, "log.csv", text)).table
+    assert table.select("line", "user", "item").rows() == [(2, "a", "b"), (4, "c", "d")]
+
+
+def test_parquet_takes_typed_columns(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {
+            "uid": pl.Series(["x", "y"], dtype=pl.Categorical),
+            "product_id": pl.Series([7, 2**63 + 1], dtype=pl.UInt64),
+            "date": [datetime.datetime(1970, 1, 2), datetime.datetime(1970, 1, 1, 0, 0, 1)],
+        }
+    )
+    path = tmp_path / "log.pq"
+    frame.write_parquet(path)
+    table = read_log(path).table
+    assert table.select("line", "user", "item", "time").rows() == [
+        (1, "x", "7", 86400.0),
+        (2, "y", str(2**63 + 1), 1.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "dtype"),
+    [
+        (["3", "-4"], [3, -4], pl.Int64),
+        (["3", "4.5"], [3.0, 4.5], pl.Float64),
+        (["3", "1e3"], [3.0, 1000.0], pl.Float64),
+        (["1700000000000000001", "1"], [1700000000000000001, 1], pl.Int64),
+    ],
+)
+def test_times_are_integers_only_if_all_of_them_are(
+    tmp_path: Path, values: list[str], expected: list[float], dtype: type[pl.DataType]
+) -> None:
+    text = "user,item,time\n" + "".join(f"u,i,{value}\n" for value in values)
+    times = read_log(write(tmp_path, "log.csv", text)).table["time"]
+    assert times.to_list() == expected
+    assert times.dtype == dtype
+
+
+# --- faults of a row ---------------------------------------------------------------------------
+
+FAULTS = [
+    ("log.txt", "1 2\n\n3 4\n", [(2, "blank line")]),
+    ("log.txt", "1 2\n3\n1 2 3\n3 4\n", [(2, "too few fields (2 expected)"),
+                                          (3, "too many fields (2 expected)")]),
+    ("log.csv", "user,item\na,b\n  \na\na,b,c\n", [(3, "blank line"),
+                                                    (4, "too few fields (2 expected)"),
+                                                    (5, "too many fields (2 expected)")]),
+    ("log.csv", 'user,item\n"a",b\n\na\na,b,c\n', [(3, "blank line"),
+                                                    (4, "too few fields (2 expected)"),
+                                                    (5, "too many fields (2 expected)")]),
+    ("log.csv", "user,item\na,b\n,b\na, \n", [(3, "empty user id"), (4, "empty item id")]),
+    ("log.csv", "user,item,time\na,b,1\na,b,\na,b,nan\na,b,inf\na,b,2020-01-01\n",
+     [(3, "missing time"), *((line, "time is not a number, such as Unix seconds") for line in (4, 5, 6))]),
+    ("log.csv", "user,item,rating\na,b,\na,b,x\n", [(3, "rating is not a number")]),
+    ("log.csv", "user,item,time\na,b,1\na,b,2\na,b,1\n",
+     [(4, "repeats the user, item and time of an earlier row")]),
+    ("log.csv", 'user,item\na,b\n"c\nd",e\n', [(3, "line break in the user id")]),
+    ("log.csv", 'user,item\na,b\nc,"d"e\nf,g\n', [(3, "bad quoting (',' expected after '\"')")]),
+    ("log.csv", 'user,item\na,b\nc,"d\ne,f\n', [(3, "bad quoting (unexpected end of data)"),
+                                               (4, "bad quoting (unexpected end of data)")]),
+    ("log.inter", "user_id:token\titem_id:token\ttimestamp:float\na\tb\t1\na\tb\n\ta\t1\n",
+     [(3, "too few fields (3 expected)"), (4, "empty user id")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text", "faults"), FAULTS)
+def test_bad_rows_are_named_or_skipped(
+    tmp_path: Path, name: str, text: str, faults: list[tuple[int, str]]
+) -> None:
+    path = write(tmp_path, name, text)
+    with pytest.raises(DataError, match="--on-bad-row skip") as caught:
+        read_log(path)
+    log = read_log(path, on_bad_row="skip")
+    assert log.report.bad_rows == tuple(BadRow(*fault) for fault in faults)
+    assert log.report.rows_kept == log.table.height > 0
+    assert not set(log.table["line"]) & {line for line, _ in faults}
+    for line, reason in faults:
+        for described in (str(caught.value), log.report.describe()):
+            listed = next(text for text in described.splitlines() if reason in text)
+            assert str(line) in listed
+
+
+@given(
+    kinds=st.lists(st.sampled_from(["good", "blank", "few", "many", "time"]), min_size=1),
+)
+@settings(max_examples=40, deadline=None)
+def test_each_row_is_kept_or_reported(
+    tmp_path_factory: pytest.TempPathFactory, kinds: list[str]
+) -> None:
+    texts = {"blank": "", "few": "a,b", "many": "a,b,1,2", "time": "a,b,x"}
+    lines = [texts.get(kind, f"a,b,{number}") for number, kind in enumerate(kinds)]
+    text = "\n".join(["user,item,time", *lines, "a,b,-1"])
+    path = write(tmp_path_factory.mktemp("log"), "log.csv", text)
+    log = read_log(path, on_bad_row="skip")
+    good = [line for line, kind in enumerate(kinds, start=2) if kind == "good"]
+    assert log.table["line"].to_list() == [*good, len(kinds) + 2]
+    assert [bad.line for bad in log.report.bad_rows] == [
+        line for line, kind in enumerate(kinds, start=2) if kind != "good"
+    ]
+    assert log.report.rows_read == len(kinds) + 1
+
+
+def test_parquet_rows_are_numbered(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    columns = {"user": [1, None, 3], "item": ["a", "b", ""], "time": [1.0, 2.0, 3.0]}
+    pl.DataFrame(columns).write_parquet(path)
+    log = read_log(path, on_bad_row="skip")
+    assert log.report.bad_rows == (BadRow(2, "empty user id"), BadRow(3, "empty item id"))
+
+
+def test_lines_are_counted_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tf_recdenoiser.data.readers._text._BLOCK_BYTES", 7)
+    lines = [f"{n} {n}" for n in range(40)]
+    lines[20] = ""
+    log = read_log(write(tmp_path, "log.txt", "\r\n".join(lines)), on_bad_row="skip")
+    assert log.report.bad_rows == (BadRow(21, "blank line"),)
+    assert log.table["user"].to_list() == [n for n in range(40) if n != 20]
+    assert log.table["line"].to_list() == [n + 1 for n in range(40) if n != 20]
+
+
+def test_repeated_pairs_without_times_are_kept_and_counted(tmp_path: Path) -> None:
+    report = read_log(write(tmp_path, "log.txt", "a x\na x\na x\nb x\nc x\nc y\n")).report
+    assert (report.rows_kept, report.repeated_pairs) == (6, 2)
+    assert (report.single_row_users, report.short_users) == (1, 2)
+    assert (report.user_count, report.item_count) == (3, 2)
+    assert "2" in report.describe()
+
+
+# --- faults of a file --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", [None, *READERS])
+class TestFilesThatAreNoLog:
+    def test_missing(self, tmp_path: Path, format: str | None) -> None:
+        with pytest.raises(DataError, match=r"nowhere.*No such file"):
+            read_log(tmp_path / "nowhere", format=format)
+
+    def test_directory(self, tmp_path: Path, format: str | None) -> None:
+        with pytest.raises(DataError, match="Is a directory"):
+            read_log(tmp_path, format=format)
+
+    def test_empty(self, tmp_path: Path, format: str | None) -> None:
+        with pytest.raises(DataError, match=r"empty|whole Parquet file"):
+            read_log(write(tmp_path, "log", b""), format=format)
+
+    @pytest.mark.parametrize(
+        "content", [b"\x89PNG\r\n\x1a\n\0\0", b"caf\xe9 1\n", "a b\n".encode("utf-16")]
+    )
+    def test_not_text(self, tmp_path: Path, format: str | None, content: bytes) -> None:
+        with pytest.raises(DataError, match=r"UTF-8|whole Parquet file"):
+            read_log(write(tmp_path, "log", content), format=format)
+
+
+@pytest.mark.parametrize("name", ["log", "log.csv", "log.inter"])
+def test_only_white_space_is_empty(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="is empty"):
+        read_log(write(tmp_path, name, "\n  \r\n"))
+
+
+def test_the_line_of_a_byte_that_is_not_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 3"):
+        read_log(write(tmp_path, "log.txt", b"a b\nc d\ne \xff\n"))
+
+
+@pytest.mark.parametrize("format", ["recbole", "csv", "parquet"])
+def test_a_log_without_rows(tmp_path: Path, format: str) -> None:
+    with pytest.raises(DataError, match="at least one usable interaction"):
+        read_log(write(tmp_path, "log", WRITERS[format]([])), format=format)
+
+
+def test_nothing_left_after_skipping(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none of them usable:\n  2 × empty item id"):
+        read_log(write(tmp_path, "log.csv", "user,item\na,\nb,\n"), on_bad_row="skip")
+
+
+def test_a_missing_column_says_which_there_are(tmp_path: Path) -> None:
+    path = write(tmp_path, "log.csv", "user,sku\n1,2\n")
+    with pytest.raises(DataError, match=r"item column.*--item-column.*\['user', 'sku'\]"):
+        read_log(path)
+    with pytest.raises(DataError, match=r"time column: 'when'.*\['user', 'sku'\]"):
+        read_log(path, item_column="sku", time_column="when")
+
+
+@pytest.mark.parametrize("header", ["user_id,userId,item", "user,item,item"])
+def test_a_column_that_is_there_twice(tmp_path: Path, header: str) -> None:
+    with pytest.raises(DataError, match="only one of its name"):
+        read_log(write(tmp_path, "log.csv", f"{header}\n1,2,3\n"))
+
+
+def test_parquet_columns_of_the_wrong_type(tmp_path: Path) -> None:
+    for column, values in (("user", [1.5]), ("time", [[1]]), ("rating", [[1]])):
+        path = tmp_path / f"{column}.parquet"
+        rows = {"user": [1], "item": [2], "time": [3], "rating": [4]} | {column: values}
+        pl.DataFrame(rows).write_parquet(path)
+        with pytest.raises(DataError, match=f"{column}.*type"):
+            read_log(path)
+
+
+def test_a_truncated_parquet_file(tmp_path: Path) -> None:
+    content = _parquet([("a", "b")])
+    with pytest.raises(DataError, match="whole Parquet file"):
+        read_log(write(tmp_path, "log.parquet", content[: len(content) // 2]))
+
+
+@pytest.mark.parametrize("content", ["just words in a row\n", "1::1193::5::978300760\n"])
+def test_a_format_that_cannot_be_told(tmp_path: Path, content: str) -> None:
+    with pytest.raises(DataError, match=r"--format, one of .*first line is"):
+        read_log(write(tmp_path, "log.txt", content))
+
+
+def test_wrong_arguments(tmp_path: Path) -> None:
+    path = write(tmp_path, "log.txt", "1 2\n")
+    with pytest.raises(DataError, match=r"`format` must be one of .*'xls'"):
+        read_log(path, format="xls")
+    with pytest.raises(DataError, match=r"`on_bad_row` must be 'error' or 'skip'.*'ignore'"):
+        read_log(path, on_bad_row="ignore")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="no named columns"):
+        read_log(path, format="pairs", user_column="u")
+    with pytest.raises(DataError, match="name:type"):
+        read_log(path, format="recbole")

@@ -1,0 +1,58 @@
+"""The one place that resolves Keras, and all that differs between Keras 3 and tf_keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+keras = tf.keras
+
+IS_KERAS_3: bool = getattr(keras, "__version__", "2").startswith("3.")
+"""Whether `tf.keras` is Keras 3; it is tf_keras when TF_USE_LEGACY_KERAS=1 was set in time."""
+
+register = keras.utils.register_keras_serializable(package="tf_recdenoiser")
+"""Class decorator that lets Keras save and load the class by name."""
+
+
+def raw_variable(variable: Any) -> tf.Variable:
+    """The `tf.Variable` behind a Keras variable (tf_keras variables already are one)."""
+    return variable if isinstance(variable, tf.Variable) else variable.value
+
+
+def implicit_mask(tensor: Any) -> tf.Tensor | None:
+    """The mask that an earlier layer attached to `tensor`, if any."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def policy_of(layer: Any) -> Any:
+    """The dtype policy of `layer`, to hand on to its sublayers."""
+    return layer.dtype_policy if IS_KERAS_3 else layer._dtype_policy
+
+
+def clone(layer: Any) -> Any:
+    """A new layer with the configuration of `layer` and a name of its own."""
+    config = layer.get_config()
+    config.pop("name", None)
+    return type(layer).from_config(config)
+
+
+def scale_loss(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
+    """`loss` times the optimizer's loss scale (1 unless it trains in float16)."""
+    if IS_KERAS_3:
+        return optimizer.scale_loss(loss)
+    if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+        return optimizer.get_scaled_loss(loss)
+    return loss
+
+
+def unscale_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
+    """Undo `scale_loss` where `apply_gradients` does not do it itself (tf_keras)."""
+    if not IS_KERAS_3 and isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+        return list(optimizer.get_unscaled_gradients(gradients))
+    return gradients
+
+
+def loss_scale(optimizer: Any) -> tf.Tensor:
+    """The factor by which `scale_loss` multiplies, as a float32 scalar."""
+    return tf.cast(scale_loss(optimizer, tf.ones([], tf.float32)), tf.float32)

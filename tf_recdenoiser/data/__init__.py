@@ -1,0 +1,33 @@
+"""Interaction logs: reading, preparing, splitting, batching, and a synthetic log with noise."""
+
+from tf_recdenoiser.data.batches import TrainingBatches
+from tf_recdenoiser.data.checks import checked_log
+from tf_recdenoiser.data.dataset import Dataset, Fingerprint
+from tf_recdenoiser.data.histories import Histories
+from tf_recdenoiser.data.log import BadRow, DataError, InteractionLog, ReadReport
+from tf_recdenoiser.data.negatives import UnseenSampler
+from tf_recdenoiser.data.prepare import prepare
+from tf_recdenoiser.data.readers import READERS, read_log
+from tf_recdenoiser.data.split import EvaluationSet, Split, leave_one_out
+from tf_recdenoiser.data.synthetic import SyntheticLog, synthetic_log
+
+__all__ = [
+    "READERS",
+    "BadRow",
+    "DataError",
+    "Dataset",
+    "EvaluationSet",
+    "Fingerprint",
+    "Histories",
+    "InteractionLog",
+    "ReadReport",
+    "Split",
+    "SyntheticLog",
+    "TrainingBatches",
+    "UnseenSampler",
+    "checked_log",
+    "leave_one_out",
+    "prepare",
+    "read_log",
+    "synthetic_log",
+]

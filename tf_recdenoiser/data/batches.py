@@ -1,0 +1,152 @@
+"""Training batches: inputs, their successors, and fresh negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tf_recdenoiser.data.histories import Histories
+from tf_recdenoiser.data.log import DataError
+from tf_recdenoiser.data.negatives import UnseenSampler
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Batch = tuple[dict[str, npt.NDArray[np.int32]], dict[str, npt.NDArray[np.int32]]]
+
+
+class TrainingBatches:
+    """Batches of B rows, each the newest part of one user's training sequence.
+
+    An element is `({"item_ids": int32 [B, n]}, {"positives": int32 [B, n], "negatives":
+    int32 [B, n, m]})`. With s the newest n + 1 items of the user, the inputs are s without its
+    last item and the positives s without its first, so that `positives[b, t]` is the item after
+    `item_ids[b, t]`. The negatives are m items for each position that are not in the user's
+    training sequence, uniformly drawn. All are left-padded with 0 at the same positions.
+
+    Every epoch shuffles the rows and draws new negatives, by a generator that depends on the seed
+    and the number of the epoch alone: a run resumed at epoch e sees what an unbroken one sees.
+
+    Args:
+        train: one training sequence a row. Rows with fewer than two items hold no pair to learn
+            from and give no row in a batch.
+        item_count: I, the items to draw negatives from.
+        max_length: n, the positions of a row.
+        batch_size: rows in a batch; the last batch of an epoch may have fewer.
+        negatives: m, the negatives for a position.
+        seed: not negative.
+
+    Raises:
+        ValueError: if an argument is below its minimum (1; 0 for `seed`).
+        DataError: if no row has two items, or if a user has seen every item.
+
+    >>> from tf_recdenoiser.data.histories import offsets_of
+    >>> train = Histories(offsets_of([3, 1]), np.array([1, 2, 3, 1], np.int32))
+    >>> batches = TrainingBatches(
+    ...     train, item_count=4, max_length=3, batch_size=2, negatives=1, seed=0
+    ... )
+    >>> inputs, targets = next(batches.epoch(0))
+    >>> inputs["item_ids"], targets["positives"]
+    (array([[0, 1, 2]], dtype=int32), array([[0, 2, 3]], dtype=int32))
+    >>> targets["negatives"][:, :, 0]
+    array([[0, 4, 4]], dtype=int32)
+    """
+
+    def __init__(
+        self,
+        train: Histories,
+        item_count: int,
+        max_length: int,
+        batch_size: int,
+        negatives: int,
+        seed: int,
+    ) -> None:
+        for name, value, least in (
+            ("max_length", max_length, 1),
+            ("batch_size", batch_size, 1),
+            ("negatives", negatives, 1),
+            ("seed", seed, 0),
+        ):
+            if value < least:
+                raise ValueError(f"`{name}` must be at least {least}. Received: {value!r}")
+        self._train = train
+        self._rows = np.flatnonzero(train.lengths >= 2)
+        if not self._rows.size:
+            raise DataError(
+                "`train` must have a row of at least two items to learn from; use a log in which "
+                f"some users have four or more. Received: {train.row_count} rows, none so long"
+            )
+        self._sampler = UnseenSampler(train, item_count)
+        self._max_length = max_length
+        self._batch_size = batch_size
+        self._negatives = negatives
+        self._seed = seed
+
+    @property
+    def row_count(self) -> int:
+        """Rows in an epoch."""
+        return len(self._rows)
+
+    @property
+    def skipped_row_count(self) -> int:
+        """Rows of `train` with fewer than two items, which no batch contains."""
+        return self._train.row_count - self.row_count
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch, the last smaller one included."""
+        return -(-self.row_count // self._batch_size)
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of the epoch with this number, counted from 0."""
+        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(epoch,)))
+        rows = rng.permutation(self._rows)
+        for start in range(0, len(rows), self._batch_size):
+            yield self._batch(rows[start : start + self._batch_size], rng)
+
+    def dataset(self, start_epoch: int = 0, epochs: int = 1) -> tf.data.Dataset:
+        """The batches of several epochs, one after the other, as a `tf.data.Dataset`.
+
+        Hand it to `fit` together with `steps_per_epoch`; without that, Keras would start it anew,
+        and so repeat its first epoch, at every epoch.
+
+        Args:
+            start_epoch: the first epoch's number.
+            epochs: how many epochs; the dataset ends after them.
+        """
+        # Imported here so that reading and preparing a log does not have to wait for it.
+        import tensorflow as tf
+
+        def batches() -> Iterator[Batch]:
+            for epoch in range(start_epoch, start_epoch + epochs):
+                yield from self.epoch(epoch)
+
+        row = (None, self._max_length)
+        dataset = tf.data.Dataset.from_generator(
+            batches,
+            output_signature=(
+                {"item_ids": tf.TensorSpec(row, tf.int32)},
+                {
+                    "positives": tf.TensorSpec(row, tf.int32),
+                    "negatives": tf.TensorSpec((*row, self._negatives), tf.int32),
+                },
+            ),
+        )
+        options = tf.data.Options()
+        # The autotune thread makes every epoch end late, by seconds.
+        options.autotune.enabled = False
+        cardinality = tf.data.experimental.assert_cardinality(epochs * self.steps_per_epoch)
+        return dataset.apply(cardinality).prefetch(2).with_options(options)
+
+    def _batch(self, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        newest = self._train.last(self._max_length + 1, rows)
+        item_ids = newest[:, :-1]
+        is_item = item_ids > 0
+        drawn = self._sampler.sample(rows, (self._max_length, self._negatives), rng)
+        return {"item_ids": item_ids}, {
+            "positives": newest[:, 1:] * is_item,
+            "negatives": drawn * is_item[:, :, None],
+        }

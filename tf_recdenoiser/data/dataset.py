@@ -1,0 +1,79 @@
+"""The users' sequences as integer codes, and the ids that the codes stand for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tf_recdenoiser.data.histories import Histories
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What identifies a data set: equal data give equal fingerprints, on every machine.
+
+    Attributes:
+        sha256: of the ids, the sequences and the times, as 64 hexadecimal digits.
+        users: number of users.
+        items: number of items.
+        interactions: number of interactions.
+    """
+
+    sha256: str
+    users: int
+    items: int
+    interactions: int
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Every user's interactions, oldest first, with U users, I items and R interactions.
+
+    Attributes:
+        user_ids: [U], the log's user ids in increasing order, int64 or str.
+        item_ids: [I], the log's item ids in increasing order, int64 or str. The item with the
+            code c in 1 … I has the id `item_ids[c - 1]`; the code 0 is padding.
+        items: int32 [R], item codes, the users' sequences one after the other.
+        times: float64 [R] in the log's unit, or None if the log has none.
+        offsets: int64 [U+1]; user u's items are `items[offsets[u]:offsets[u + 1]]`.
+    """
+
+    user_ids: npt.NDArray[Any]
+    item_ids: npt.NDArray[Any]
+    items: npt.NDArray[np.int32]
+    times: npt.NDArray[np.float64] | None
+    offsets: npt.NDArray[np.int64]
+
+    @property
+    def user_count(self) -> int:
+        """U, the number of users."""
+        return len(self.user_ids)
+
+    @property
+    def item_count(self) -> int:
+        """I, the number of items; padding is not one."""
+        return len(self.item_ids)
+
+    @property
+    def histories(self) -> Histories:
+        """All sequences, one row a user."""
+        return Histories(self.offsets, self.items, self.times)
+
+    def sequence(self, user: int) -> npt.NDArray[np.int32]:
+        """int32 [length], the item codes of user number `user`, oldest first."""
+        return self.histories.row(user)
+
+    def fingerprint(self) -> Fingerprint:
+        """The hash of ids, sequences and times, and the counts."""
+        digest = hashlib.sha256()
+        digest.update(json.dumps([self.user_ids.tolist(), self.item_ids.tolist()]).encode())
+        digest.update(self.offsets.astype("<i8").tobytes())
+        digest.update(self.items.astype("<i4").tobytes())
+        if self.times is not None:
+            digest.update(self.times.astype("<f8").tobytes())
+        return Fingerprint(digest.hexdigest(), self.user_count, self.item_count, len(self.items))

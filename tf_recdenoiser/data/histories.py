@@ -1,0 +1,85 @@
+"""Item sequences of many lengths, concatenated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """R item sequences, each oldest first, as one array and the offsets that cut it.
+
+    Attributes:
+        offsets: int64 [R+1]; row i is `items[offsets[i]:offsets[i + 1]]`.
+        items: int32 [N], item codes from 1; 0 is padding and never occurs.
+        times: float64 [N] in the log's unit, or None.
+
+    >>> histories = Histories(offsets_of([3, 1]), np.array([5, 6, 7, 8], np.int32))
+    >>> histories.row(0)
+    array([5, 6, 7], dtype=int32)
+    >>> histories.last(2)
+    array([[6, 7],
+           [0, 8]], dtype=int32)
+    """
+
+    offsets: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int32]
+    times: npt.NDArray[np.float64] | None = None
+
+    @property
+    def row_count(self) -> int:
+        """R, the number of sequences, empty ones included."""
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """int64 [R], the items in each row."""
+        return np.diff(self.offsets)
+
+    def row(self, row: int) -> npt.NDArray[np.int32]:
+        """int32 [length], the items of one row, oldest first."""
+        return self.items[self.offsets[row] : self.offsets[row + 1]]
+
+    def last(self, n: int, rows: npt.ArrayLike | None = None) -> npt.NDArray[np.int32]:
+        """The newest `n` items of each row, left-padded with 0.
+
+        Args:
+            n: at least 1.
+            rows: int [B], the rows to take; None takes all of them.
+
+        Returns:
+            int32 [B, n]; the newest item is the last of its row.
+        """
+        if n < 1:
+            raise ValueError(f"`n` must be at least 1. Received: {n!r}")
+        taken = np.arange(self.row_count) if rows is None else np.asarray(rows, np.int64)
+        index = self.offsets[taken + 1, None] + np.arange(-n, 0)
+        is_item = index >= self.offsets[taken, None]
+        matrix = np.zeros(index.shape, np.int32)
+        matrix[is_item] = self.items[index[is_item]]
+        return matrix
+
+    def heads(self, rows: npt.ArrayLike, lengths: npt.ArrayLike) -> Histories:
+        """The oldest `lengths[i]` items of each row `rows[i]`, with their times.
+
+        Args:
+            rows: int [B].
+            lengths: int [B], each at most the length of its row.
+        """
+        offsets = offsets_of(lengths)
+        shifts = self.offsets[np.asarray(rows, np.int64)] - offsets[:-1]
+        index = np.arange(offsets[-1]) + np.repeat(shifts, np.diff(offsets))
+        times = None if self.times is None else self.times[index]
+        return Histories(offsets, self.items[index], times)
+
+
+def offsets_of(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """int64 [R+1], where sequences of these lengths begin and end when concatenated.
+
+    >>> offsets_of([2, 0, 3])
+    array([0, 2, 2, 5])
+    """
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])

@@ -1,0 +1,72 @@
+"""From a log to sequences of item codes, as SASRec preprocesses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tf_recdenoiser.data.dataset import Dataset
+from tf_recdenoiser.data.histories import offsets_of
+from tf_recdenoiser.data.log import DataError, InteractionLog
+
+
+def prepare(log: InteractionLog, k_core: int = 0) -> Dataset:
+    """Sort each user's interactions by time and replace the ids by codes.
+
+    The sort is stable: the order of the log stands where times are equal or absent. Codes follow
+    the order of the ids, so that they do not depend on the order of the log's rows.
+
+    Args:
+        log: the interactions.
+        k_core: keep the largest part of the log in which every user and every item has at least
+            this many interactions (0 and 1: all of it).
+
+    Raises:
+        DataError: if the k-core is empty.
+        ValueError: if `k_core` is negative.
+
+    >>> from tf_recdenoiser.data.checks import checked_log
+    >>> rows = pl.DataFrame(
+    ...     {"line": [1, 2, 3], "user": ["b", "a", "b"], "item": [30, 30, 10], "time": [9, 5, 4]}
+    ... )
+    >>> dataset = prepare(checked_log(rows))
+    >>> dataset.user_ids, dataset.item_ids
+    (array(['a', 'b'], dtype='<U1'), array([10, 30]))
+    >>> dataset.sequence(1)
+    array([1, 2], dtype=int32)
+    """
+    table = _k_core(log.table, k_core)
+    by = ["user", "time"] if log.has_times else ["user"]
+    table = table.sort(by, maintain_order=True)
+    users = table["user"].rle().struct.unnest()
+    return Dataset(
+        user_ids=_id_array(users["value"]),
+        item_ids=_id_array(table["item"].unique().sort()),
+        items=table["item"].rank("dense").cast(pl.Int32).to_numpy(),
+        times=table["time"].cast(pl.Float64).to_numpy() if log.has_times else None,
+        offsets=offsets_of(users["len"].to_numpy()),
+    )
+
+
+def _k_core(table: pl.DataFrame, k: int) -> pl.DataFrame:
+    if k < 0:
+        raise ValueError(f"`k_core` must be at least 0. Received: {k!r}")
+    if k <= 1:
+        return table
+    frequent = (pl.len().over("user") >= k) & (pl.len().over("item") >= k)
+    while (kept := table.filter(frequent)).height < table.height:
+        table = kept
+    if table.is_empty():
+        raise DataError(
+            "`k_core` must leave at least one interaction; choose a smaller one. "
+            f"Received: {k!r}, which leaves none"
+        )
+    return table
+
+
+def _id_array(ids: pl.Series) -> npt.NDArray[Any]:
+    array = ids.to_numpy()
+    return array.astype(np.str_) if ids.dtype == pl.String else array

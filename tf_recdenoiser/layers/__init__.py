@@ -1,0 +1,28 @@
+"""Keras layers: gated attention, the Jacobian penalty, Transformer blocks, embeddings."""
+
+from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
+from tf_recdenoiser.layers.draws import Draws, GateRecord, current_draws
+from tf_recdenoiser.layers.dropout import Dropout
+from tf_recdenoiser.layers.embeddings import PositionEmbedding
+from tf_recdenoiser.layers.gates import GATES, PENALTIES, Gates, PositionalGates, get_gates
+from tf_recdenoiser.layers.jacobian import JacobianRegularizedBlock
+from tf_recdenoiser.layers.scores import CandidateScores
+from tf_recdenoiser.layers.transformer import NORMS, TransformerBlock
+
+__all__ = [
+    "GATES",
+    "NORMS",
+    "PENALTIES",
+    "CandidateScores",
+    "DenoisingMultiHeadAttention",
+    "Draws",
+    "Dropout",
+    "GateRecord",
+    "Gates",
+    "JacobianRegularizedBlock",
+    "PositionEmbedding",
+    "PositionalGates",
+    "TransformerBlock",
+    "current_draws",
+    "get_gates",
+]

@@ -1,0 +1,253 @@
+"""Multi-head attention with gates on its links."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from tf_recdenoiser._keras import implicit_mask, keras, policy_of, register
+from tf_recdenoiser.layers.dropout import Dropout
+from tf_recdenoiser.layers.gates import Gates, get_gates
+from tf_recdenoiser.ops import masked_softmax
+
+
+@register
+class DenoisingMultiHeadAttention(keras.layers.Layer):
+    """`keras.layers.MultiHeadAttention` whose links can be pruned (Eq. 5 of the paper).
+
+    A = softmax(Q K^T / sqrt(key_dim) + bias), M = A * Z, output M V W_O, where `bias` hides
+    padding and, with a causal mask, the future. The gates Z multiply after the softmax and
+    the rows are not renormalised, unless asked to be. In a plain Keras model the gates train
+    by straight-through; under `DenoisingModel` by the estimator chosen there. With
+    `training=False` they are deterministic.
+
+    A padded key is hidden from every query, by the mask that `value` and `key` carry. The
+    weights have the shapes and the order of Keras' own layer, the gates' logits come last.
+
+    Parameters
+    ----------
+    num_heads
+        H.
+    key_dim
+        Width of each head's queries and keys.
+    value_dim
+        Width of each head's values; `key_dim` by default.
+    dropout
+        Share of attention weights to drop while training; 0 by default.
+    use_bias
+        Whether the four projections have biases; True by default.
+    output_shape
+        Width of the output; the query's by default.
+    kernel_initializer, bias_initializer
+        Of the projections; as in Keras.
+    kernel_regularizer, bias_regularizer
+        Of the projections; none by default.
+    gates
+        `"positional"` (default), a gate layer (a copy is used) or None for none.
+    renormalize
+        Whether gated rows are divided by their sum; False, the paper's, by default.
+
+    Call arguments
+    --------------
+    query, value, key
+        `[B, n, d]`, `[B, m, d']`, `[B, m, d']`; key is value by default.
+    attention_mask
+        Boolean `[B, n, m]` or `[n, m]`: True where attention is allowed.
+    use_causal_mask
+        Whether position u sees only positions up to u.
+    return_attention_scores
+        Whether to return the gated weights `[B, H, n, m]` too.
+
+    Examples
+    --------
+    >>> attention = DenoisingMultiHeadAttention(num_heads=2, key_dim=4)
+    >>> x = tf.random.normal([3, 5, 8])
+    >>> output, weights = attention(x, x, use_causal_mask=True, return_attention_scores=True)
+    >>> tuple(output.shape), tuple(weights.shape)
+    ((3, 5, 8), (3, 2, 5, 5))
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        output_shape: int | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        gates: str | dict[str, Any] | Gates | None = "positional",
+        renormalize: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value in {"num_heads": num_heads, "key_dim": key_dim}.items():
+            if value < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+        self.supports_masking = True
+        self.num_heads = num_heads
+        self.key_dim = key_dim
+        self.value_dim = value_dim or key_dim
+        self.dropout = dropout
+        self.use_bias = use_bias
+        self.output_width = output_shape
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.renormalize = renormalize
+        self.query_dense = self._into_heads("query", key_dim)
+        self.key_dense = self._into_heads("key", key_dim)
+        self.value_dense = self._into_heads("value", self.value_dim)
+        self.output_dense: Any = None  # its width is known once the layer is built
+        self.gates: Any = get_gates(gates)
+        self.attention_dropout = Dropout(dropout, dtype=policy_of(self))
+
+    def _projection(self, name: str, equation: str, shape: Any, bias_axes: str) -> Any:
+        dense = keras.layers.EinsumDense(
+            equation,
+            output_shape=shape,
+            bias_axes=bias_axes if self.use_bias else None,
+            # Copies, since one initializer with a seed must not fill all four alike.
+            kernel_initializer=_copy(self.kernel_initializer),
+            bias_initializer=_copy(self.bias_initializer),
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
+            dtype=policy_of(self),
+            name=name,
+        )
+        # Masks are dealt with here; without this Keras 3 warns that the projection drops them.
+        dense.supports_masking = True
+        return dense
+
+    def _into_heads(self, name: str, width: int) -> Any:
+        return self._projection(name, "bnd,dhk->bnhk", (None, self.num_heads, width), "hk")
+
+    def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
+        width = self.output_width or query_shape[-1]
+        self.output_dense = self._projection(
+            "attention_output", "bnhk,hkd->bnd", (None, width), "d"
+        )
+        self.query_dense.build(query_shape)
+        self.output_dense.build((*query_shape[:-1], self.num_heads, self.value_dim))
+        if value_shape is not None:
+            # tf_keras names the query's shape alone; the rest is then built on the first call.
+            key_shape = key_shape or value_shape
+            self.key_dense.build(key_shape)
+            self.value_dense.build(value_shape)
+            if self.gates is not None:
+                self.gates.build(query_shape, key_shape)
+        self.built = True
+
+    def call(
+        self,
+        query: tf.Tensor,
+        value: tf.Tensor,
+        key: tf.Tensor | None = None,
+        query_mask: tf.Tensor | None = None,
+        value_mask: tf.Tensor | None = None,
+        key_mask: tf.Tensor | None = None,
+        attention_mask: tf.Tensor | None = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+        use_causal_mask: bool = False,
+    ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
+        key = value if key is None else key
+        visible, live = self._masks(
+            (query, value, key), (query_mask, value_mask, key_mask), attention_mask, use_causal_mask
+        )
+        queries = self.query_dense(query) * (1.0 / math.sqrt(self.key_dim))
+        scores = tf.einsum("bnhk,bmhk->bhnm", queries, self.key_dense(key))
+        weights = masked_softmax(scores, None if visible is None else visible[:, tf.newaxis])
+        if self.gates is not None:
+            weights = self._gated(weights, query, key, live, use_causal_mask, training)
+        dropped = self.attention_dropout(weights, training=training)
+        heads = tf.einsum("bhnm,bmhk->bnhk", dropped, self.value_dense(value))
+        outputs = self.output_dense(heads)
+        return (outputs, weights) if return_attention_scores else outputs
+
+    def _gated(
+        self,
+        weights: tf.Tensor,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        live: tf.Tensor | None,
+        use_causal_mask: bool,
+        training: bool | None,
+    ) -> tf.Tensor:
+        gates = self.gates(
+            query, key, live=live, use_causal_mask=use_causal_mask, training=training
+        )
+        weights *= tf.cast(gates, weights.dtype)
+        if not self.renormalize:
+            return weights
+        return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=-1, keepdims=True))
+
+    def _masks(
+        self,
+        tensors: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        masks: tuple[tf.Tensor | None, tf.Tensor | None, tf.Tensor | None],
+        attention_mask: tf.Tensor | None,
+        use_causal_mask: bool,
+    ) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+        """What attention may see, `[B or 1, n, m]`, and which links join two items."""
+        query_mask, value_mask, key_mask = (
+            mask if mask is not None else implicit_mask(tensor)
+            for tensor, mask in zip(tensors, masks, strict=True)
+        )
+        keys = [m[:, tf.newaxis, :] for m in (value_mask, key_mask) if m is not None]
+        if tensors[1] is tensors[2]:
+            keys = keys[:1]
+        if attention_mask is not None:
+            mask = tf.cast(attention_mask, tf.bool)
+            keys.append(mask if mask.shape.rank == 3 else mask[tf.newaxis])
+        queries = [] if query_mask is None else [query_mask[:, :, tf.newaxis]]
+        live = _every(keys + queries)
+        if use_causal_mask:
+            ones = tf.ones([1, tf.shape(tensors[0])[1], tf.shape(tensors[2])[1]], tf.bool)
+            keys = [*keys, tf.linalg.band_part(ones, -1, 0)]
+        return _every(keys), live
+
+    def compute_mask(self, query: Any, value: Any = None, **masks: Any) -> Any:
+        if isinstance(value, (list, tuple)) and not hasattr(value, "shape"):
+            return value[0] if value else None
+        query_mask = masks.get("query_mask")
+        return implicit_mask(query) if query_mask is None else query_mask
+
+    def compute_output_shape(self, query_shape: Any, *_: Any, **__: Any) -> Any:
+        return (*query_shape[:-1], self.output_width or query_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "value_dim": self.value_dim,
+            "dropout": self.dropout,
+            "use_bias": self.use_bias,
+            "output_shape": self.output_width,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+            "gates": None if self.gates is None else keras.layers.serialize(self.gates),
+            "renormalize": self.renormalize,
+        }
+
+
+def _copy(initializer: Any) -> Any:
+    return type(initializer).from_config(initializer.get_config())
+
+
+def _every(masks: list[tf.Tensor]) -> tf.Tensor | None:
+    if not masks:
+        return None
+    result = masks[0]
+    for mask in masks[1:]:
+        result = tf.logical_and(result, mask)
+    return result

@@ -1,0 +1,172 @@
+"""The random numbers of one evaluation of a model's loss, handed to the layers below."""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+from types import TracebackType
+from typing import Any
+
+import tensorflow as tf
+
+from tf_recdenoiser.estimators import Estimator, StraightThrough
+
+_ACTIVE: contextvars.ContextVar[tuple[Draws, ...]] = contextvars.ContextVar("draws", default=())
+_GATE_STREAM, _LAYER_STREAM, _BRANCH_STREAM = range(3)
+
+
+@dataclasses.dataclass(frozen=True)
+class GateRecord:
+    """What one gate layer did in one evaluation.
+
+    Attributes
+    ----------
+    layer
+        The gate layer.
+    logits
+        `[..., n, m]`: n querying and m attended positions.
+    reachable
+        Boolean `[n, m]`: entries that attention can use at all.
+    uniform
+        `[S, *logits.shape]`, or None at inference.
+    gates
+        The gates of each of the estimator's evaluations; the deterministic ones at inference.
+    """
+
+    layer: Any
+    logits: tf.Tensor
+    reachable: tf.Tensor
+    uniform: tf.Tensor | None
+    gates: tuple[tf.Tensor, ...]
+
+    def share(self, values: tf.Tensor) -> tf.Tensor:
+        """The mean of `values` (shape of the logits) over reachable entries, a scalar."""
+        weight = tf.broadcast_to(tf.cast(self.reachable, values.dtype), tf.shape(values))
+        return tf.reduce_sum(values * weight) / tf.reduce_sum(weight)
+
+    @property
+    def density(self) -> tf.Tensor:
+        """Realised density: the share of reachable gates kept with probability above 1/2."""
+        return self.share(tf.cast(self.logits > 0, self.logits.dtype))
+
+    @property
+    def mean_keep(self) -> tf.Tensor:
+        """The mean keep probability of reachable gates."""
+        return self.share(tf.sigmoid(self.logits))
+
+
+class Draws:
+    """All that is random, or counted, in one evaluation of the loss.
+
+    Used as a context manager around a model's call. Two evaluations with the same seed see
+    the same dropout noise and the same uniform numbers; they differ in which of the
+    estimator's gates they use. Layers that find no active `Draws` make one of their own, so
+    that they train in any Keras model.
+
+    Parameters
+    ----------
+    seed
+        Integers `[2]`.
+    estimator
+        Whose gates are used; straight-through by default.
+    index
+        Which of the estimator's evaluations this is.
+    target_count
+        N, the number of valid targets in the batch, by which penalties are divided. `None`
+        lets each layer count the positions it sees.
+    with_penalties
+        Whether layers should add their penalties.
+
+    Examples
+    --------
+    >>> with Draws(tf.constant([0, 1])) as draws:
+    ...     current_draws() is draws
+    True
+    """
+
+    def __init__(
+        self,
+        seed: tf.Tensor,
+        estimator: Estimator | None = None,
+        index: int = 0,
+        target_count: tf.Tensor | None = None,
+        with_penalties: bool = True,
+    ) -> None:
+        self.seed = seed
+        self.estimator = estimator or StraightThrough()
+        self.index = index
+        self.target_count = target_count
+        self.with_penalties = with_penalties
+        self.records: dict[int, GateRecord] = {}
+        self.penalties: dict[str, list[tf.Tensor]] = {}
+        self._layer_draws = 0
+        self._branches = 0
+
+    @classmethod
+    def unseeded(cls) -> Draws:
+        """Draws seeded from TensorFlow's global generator (`tf.random.set_seed`)."""
+        return cls(tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32))
+
+    def __enter__(self) -> Draws:
+        _ACTIVE.set((*_ACTIVE.get(), self))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _ACTIVE.set(_ACTIVE.get()[:-1])
+
+    def _fold(self, stream: int, number: int) -> tf.Tensor:
+        seed = tf.random.experimental.stateless_fold_in(self.seed, stream)
+        return tf.random.experimental.stateless_fold_in(seed, number)
+
+    def next_seed(self) -> tf.Tensor:
+        """A seed for one layer's noise; the same in every evaluation with this seed."""
+        self._layer_draws += 1
+        return self._fold(_LAYER_STREAM, self._layer_draws)
+
+    def branch(self) -> Draws:
+        """Draws for calling a part of the model once more, with the gates already drawn.
+
+        What the branch draws does not shift what comes after it, and it adds no penalties.
+        """
+        self._branches += 1
+        branch = Draws(
+            self._fold(_BRANCH_STREAM, self._branches),
+            self.estimator,
+            self.index,
+            self.target_count,
+            with_penalties=False,
+        )
+        branch.records = self.records
+        return branch
+
+    def gates(self, layer: Any, logits: tf.Tensor, reachable: tf.Tensor) -> tf.Tensor:
+        """This evaluation's gates for `layer`: drawn once, and the same if it is called again."""
+        if id(layer) not in self.records:
+            shape = tf.concat([[self.estimator.uniforms], tf.shape(logits)], axis=0)
+            seed = self._fold(_GATE_STREAM, len(self.records))
+            uniform = tf.random.stateless_uniform(shape, seed, dtype=logits.dtype)
+            gates = self.estimator.gates(logits, uniform)
+            self.records[id(layer)] = GateRecord(layer, logits, reachable, uniform, gates)
+        return self.records[id(layer)].gates[self.index]
+
+    def observe(
+        self, layer: Any, logits: tf.Tensor, reachable: tf.Tensor, gates: tf.Tensor
+    ) -> None:
+        """Note the deterministic gates that `layer` used at inference."""
+        self.records[id(layer)] = GateRecord(layer, logits, reachable, None, (gates,))
+
+    def add_penalty(self, layer: Any, name: str, value: tf.Tensor) -> None:
+        """Add `value` to the loss by `layer.add_loss`, and keep it under its name."""
+        layer.add_loss(value)
+        self.penalties.setdefault(name, []).append(value)
+
+
+def current_draws() -> Draws | None:
+    """The innermost active `Draws`, or None."""
+    active = _ACTIVE.get()
+    return active[-1] if active else None

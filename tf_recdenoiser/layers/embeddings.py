@@ -1,0 +1,56 @@
+"""From item ids to the vectors a sequence encoder reads."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras, register
+
+
+@register
+class PositionEmbedding(keras.layers.Layer):
+    """Adds a learned vector to each position of items scaled by sqrt(d), as SASRec does.
+
+    y = sqrt(d) x + P, with P in R^{n x d} (Kang and McAuley 2018, section 3.1, and its
+    code for the scaling); padded positions become zero. The mask passes through.
+
+    Parameters
+    ----------
+    scale
+        Whether to multiply x by sqrt(d); True by default.
+
+    Examples
+    --------
+    >>> tuple(PositionEmbedding()(tf.zeros([2, 5, 8])).shape)
+    (2, 5, 8)
+    """
+
+    def __init__(self, scale: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        self.positions = self.add_weight(
+            name="positions",
+            shape=tuple(input_shape[1:]),
+            initializer="uniform",
+            trainable=True,
+        )
+        self.built = True
+
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+        factor = math.sqrt(inputs.shape[-1]) if self.scale else 1.0
+        outputs = inputs * factor + tf.cast(self.positions, inputs.dtype)
+        if mask is None:
+            return outputs
+        return outputs * tf.cast(mask, outputs.dtype)[..., tf.newaxis]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale}

@@ -1,0 +1,200 @@
+"""What every gate layer shares: sampling, inference gates, the sparsity penalty."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.layers.draws import Draws, current_draws
+from tf_recdenoiser.ops import INFERENCE_GATES, inference_gates, keep_probability
+
+PENALTIES = ("entries", "links")
+
+# sigma(20) is 1 in float32: gates that start at 1 are open in every draw.
+_LARGEST_LOGIT = 20.0
+
+
+class Gates(keras.layers.Layer):
+    """Base of the layers that decide which attention links stay open.
+
+    A subclass gives the logits of its gates by `gate_logits`. Everything else is here: while
+    training the gates are drawn by the active `Draws` (outside one, by straight-through);
+    otherwise they are the deterministic `inference` gates. While training the layer adds the
+    sparsity penalty of Eq. 13, divided by N, the number of valid targets:
+
+    * `penalty="entries"`: (beta/N) sum over reachable (u, v) of sigma(k Phi_uv), the paper's;
+    * `penalty="links"`: (beta/N) sum over sequences and over live (u, v), both positions
+      being items and not padding: beta is then the price of an open link per prediction, and
+      means the same on every data set.
+
+    Parameters
+    ----------
+    beta
+        Weight of the sparsity penalty; 0 by default.
+    penalty
+        `"entries"` (default) or `"links"`.
+    initial_keep
+        Keep probability before training, in (0.5, 1]; 0.9 by default. At 1/2 and below
+        everything is pruned at inference; at 1 every gate is open for good.
+    sharpness
+        k in sigma(k Phi); 1 by default (L0-ARM uses 7).
+    inference
+        `"clip"` (default), `"hard"` or `"expectation"`; see `ops.inference_gates`.
+    """
+
+    def __init__(
+        self,
+        beta: float = 0.0,
+        penalty: str = "entries",
+        initial_keep: float = 0.9,
+        sharpness: float = 1.0,
+        inference: str = "clip",
+        **kwargs: Any,
+    ) -> None:
+        # Under mixed precision a probability near 1 needs float32's steps.
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        if beta < 0:
+            raise ValueError(f"`beta` must not be negative. Received: beta={beta}")
+        if penalty not in PENALTIES:
+            raise ValueError(
+                f"`penalty` must be one of {', '.join(PENALTIES)}. Received: penalty={penalty!r}"
+            )
+        if not 0.5 < initial_keep <= 1:
+            raise ValueError(
+                "`initial_keep` must be above 0.5 (at 0.5 and below everything is pruned at "
+                f"inference) and at most 1. Received: initial_keep={initial_keep}"
+            )
+        if sharpness <= 0:
+            raise ValueError(f"`sharpness` must be above 0. Received: sharpness={sharpness}")
+        if inference not in INFERENCE_GATES:
+            raise ValueError(
+                f"`inference` must be one of {', '.join(INFERENCE_GATES)}. "
+                f"Received: inference={inference!r}"
+            )
+        self.supports_masking = True
+        self.beta = beta
+        self.penalty = penalty
+        self.initial_keep = initial_keep
+        self.sharpness = sharpness
+        self.inference = inference
+
+    def build(self, query_shape: Any, key_shape: Any = None) -> None:
+        """Create the running mean of the loss; a subclass creates its logits' parameters."""
+        self.mean_loss = self.add_weight(
+            name="mean_loss", shape=(query_shape[1], 1), initializer="zeros", trainable=False
+        )
+        self.losses_seen = self.add_weight(
+            name="losses_seen", shape=(), initializer="zeros", trainable=False
+        )
+        self.built = True
+
+    def baseline(self, loss: tf.Tensor, decay: float) -> tf.Tensor:
+        """The mean of earlier losses, `[n, 1]`, after which `loss` is added to it.
+
+        An exponential mean with `decay`, corrected for having started at zero. Before any
+        loss was seen the baseline is `loss` itself: the first gradient is zero instead of
+        a million times too large.
+
+        Parameters
+        ----------
+        loss
+            What this layer's gates are held to account for, a scalar or `[n, 1]`.
+        decay
+            In [0, 1).
+        """
+        seen = tf.convert_to_tensor(self.losses_seen)
+        mean = tf.convert_to_tensor(self.mean_loss)
+        earlier = tf.math.divide_no_nan(mean, 1.0 - tf.pow(decay, seen))
+        self.mean_loss.assign(decay * mean + (1.0 - decay) * loss)
+        self.losses_seen.assign(seen + 1.0)
+        return tf.where(seen > 0, earlier, tf.broadcast_to(loss, tf.shape(earlier)))
+
+    @property
+    def initial_logit(self) -> float:
+        """The Phi at which sigma(k Phi) is `initial_keep`."""
+        if self.initial_keep == 1:
+            return _LARGEST_LOGIT / self.sharpness
+        odds = self.initial_keep / (1 - self.initial_keep)
+        return min(math.log(odds), _LARGEST_LOGIT) / self.sharpness
+
+    def gate_logits(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        """Phi, `[n, m]`, `[H, n, m]` or `[B, H or 1, n, m]`, from the attention's inputs."""
+        raise TypeError(f"{type(self).__name__} must define `gate_logits`.")
+
+    def call(
+        self,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        live: tf.Tensor | None = None,
+        use_causal_mask: bool = False,
+        training: bool | None = None,
+    ) -> tf.Tensor:
+        """The gates, broadcastable to attention weights `[B, H, n, m]`.
+
+        Parameters
+        ----------
+        query, key
+            The attention's inputs, `[B, n, d]` and `[B, m, d]`.
+        live
+            Boolean, broadcastable to `[B, n, m]`: links between two items. None: all.
+        use_causal_mask
+            Whether position u sees only positions up to u.
+        """
+        logits = self.sharpness * self.gate_logits(query, key)
+        reachable = _reachable(tf.shape(query)[1], tf.shape(key)[1], use_causal_mask)
+        draws = current_draws()
+        if not training:
+            gates = inference_gates(logits, self.inference)
+            if draws is not None:
+                draws.observe(self, logits, reachable, gates)
+            return gates
+        draws = draws or Draws.unseeded()
+        if self.beta > 0 and draws.with_penalties:
+            value = self._penalty_value(logits, reachable, query, live, draws.target_count)
+            draws.add_penalty(self, "sparsity", value)
+        return draws.gates(self, logits, reachable)
+
+    def compute_mask(self, *_: Any, **__: Any) -> None:
+        """None: gates belong to pairs of positions."""
+
+    def _penalty_value(
+        self,
+        logits: tf.Tensor,
+        reachable: tf.Tensor,
+        query: tf.Tensor,
+        live: tf.Tensor | None,
+        target_count: tf.Tensor | None,
+    ) -> tf.Tensor:
+        batch, length = tf.shape(query)[0], tf.shape(query)[1]
+        uses = tf.cast(reachable, tf.float32)
+        if live is None:
+            positions = tf.cast(batch * length, tf.float32)
+            links = uses * tf.cast(batch, tf.float32)
+        else:
+            live = tf.broadcast_to(
+                tf.cast(live, tf.float32), tf.concat([[batch], tf.shape(uses)], axis=0)
+            )
+            positions = tf.reduce_sum(tf.reduce_max(live, axis=-1))
+            links = uses * tf.reduce_sum(live, axis=0)
+        weight = links if self.penalty == "links" else uses
+        count = positions if target_count is None else target_count
+        total = tf.reduce_sum(keep_probability(logits) * weight)
+        return self.beta * total / tf.maximum(count, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "beta": self.beta,
+            "penalty": self.penalty,
+            "initial_keep": self.initial_keep,
+            "sharpness": self.sharpness,
+            "inference": self.inference,
+        }
+
+
+def _reachable(rows: tf.Tensor, columns: tf.Tensor, causal: bool) -> tf.Tensor:
+    ones = tf.ones(tf.stack([rows, columns]), tf.bool)
+    return tf.linalg.band_part(ones, -1, 0) if causal else ones

@@ -1,0 +1,56 @@
+"""The paper's gates: one for each pair of positions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser.layers.gates.base import Gates
+
+
+@register
+class PositionalGates(Gates):
+    """Phi in R^{n x m}, one logit for each pair of positions, shared by all users (Eq. 7).
+
+    Parameters
+    ----------
+    heads
+        None (default, the paper's): one matrix for all heads. A number H: one for each head.
+    kwargs
+        See `Gates`: `beta`, `penalty`, `initial_keep`, `sharpness`, `inference`.
+
+    Examples
+    --------
+    >>> gates = PositionalGates(initial_keep=0.75, inference="expectation")
+    >>> gates(tf.zeros([1, 2, 4]), tf.zeros([1, 2, 4])).numpy().round(2)
+    array([[0.75, 0.75],
+           [0.75, 0.75]], dtype=float32)
+    """
+
+    def __init__(self, heads: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.heads = heads
+
+    def build(self, query_shape: Any, key_shape: Any = None) -> None:
+        lengths = (query_shape[1], (key_shape or query_shape)[1])
+        if None in lengths:
+            raise ValueError(
+                "Positional gates need sequences of a fixed length, since there is one gate for "
+                f"each pair of positions; give `keras.Input` a length. Received: {lengths}"
+            )
+        shape = lengths if self.heads is None else (self.heads, *lengths)
+        self.logits = self.add_weight(
+            name="logits",
+            shape=shape,
+            initializer=keras.initializers.Constant(self.initial_logit),
+            trainable=True,
+        )
+        super().build(query_shape, key_shape)
+
+    def gate_logits(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        return tf.convert_to_tensor(self.logits)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "heads": self.heads}

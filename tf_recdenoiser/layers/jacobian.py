@@ -1,0 +1,153 @@
+"""A block with a penalty on its Jacobian."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser.layers.draws import Draws, current_draws
+from tf_recdenoiser.ops import jacobian_frobenius
+
+DISTRIBUTIONS = ("rademacher", "normal")
+
+
+@register
+class JacobianRegularizedBlock(keras.layers.Layer):
+    """Wraps a block and penalises the Frobenius norm of its Jacobian (Eq. 12, 13).
+
+    While training it adds (gamma / d) (1/N) sum over sequences of ||J||_F^2, where d is the
+    input's width and N the number of valid targets, so that a block which is the identity
+    counts gamma for each position. The norm is estimated without bias by random projections,
+    on all sequences of the batch or on `rows` of them drawn at random. Padded positions are
+    left out on both sides. At inference it is the block.
+
+    Parameters
+    ----------
+    block
+        Any Keras layer that maps `[B, n, d]` to `[B, n, d']`. If its `call` takes `mask`, it
+        is given the mask.
+    gamma
+        Weight of the penalty.
+    projections
+        Random projections a step; 1 by default.
+    rows
+        How many sequences of a batch to use; None (default) for all. 16 of 128 cost about a
+        fifth of the time, and the estimate stays unbiased.
+    distribution
+        `"rademacher"` (default; a little less variance) or `"normal"`, of the projections.
+
+    Examples
+    --------
+    >>> block = JacobianRegularizedBlock(keras.layers.Dense(4), gamma=0.1)
+    >>> y = block(tf.ones([2, 3, 4]), training=True)
+    >>> len(block.losses)
+    1
+    """
+
+    def __init__(
+        self,
+        block: Any,
+        gamma: float,
+        projections: int = 1,
+        rows: int | None = None,
+        distribution: str = "rademacher",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if gamma < 0:
+            raise ValueError(f"`gamma` must not be negative. Received: gamma={gamma}")
+        if projections < 1:
+            raise ValueError(
+                f"`projections` must be at least 1. Received: projections={projections}"
+            )
+        if rows is not None and rows < 1:
+            raise ValueError(f"`rows` must be None or at least 1. Received: rows={rows}")
+        if distribution not in DISTRIBUTIONS:
+            raise ValueError(
+                f"`distribution` must be one of {', '.join(DISTRIBUTIONS)}. "
+                f"Received: distribution={distribution!r}"
+            )
+        self.block = block
+        self.gamma = gamma
+        self.projections = projections
+        self.rows = rows
+        self.distribution = distribution
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        if not self.block.built:
+            self.block.build(input_shape)
+        self.built = True
+
+    def call(
+        self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool | None = None
+    ) -> tf.Tensor:
+        active = current_draws()
+        if not training or self.gamma == 0 or (active and not active.with_penalties):
+            return self._run_block(inputs, mask, training)
+        draws = active or Draws.unseeded()
+        with draws:
+            outputs = self._run_block(inputs, mask, training)
+        draws.add_penalty(self, "jacobian", self._penalty(inputs, mask, draws))
+        return outputs
+
+    def _run_block(self, inputs: Any, mask: Any, training: Any) -> tf.Tensor:
+        accepted = inspect.signature(self.block.call).parameters
+        offered = {"mask": mask, "training": training}
+        return self.block(inputs, **{k: v for k, v in offered.items() if k in accepted})
+
+    def _penalty(self, inputs: tf.Tensor, mask: tf.Tensor | None, draws: Draws) -> tf.Tensor:
+        batch = tf.shape(inputs)[0]
+        count = self._target_count(inputs, mask, draws)
+        branch = draws.branch()
+        if self.rows is not None:
+            order = tf.argsort(tf.random.stateless_uniform([batch], branch.next_seed()))
+            chosen = order[: self.rows]
+            inputs = tf.gather(inputs, chosen)
+            mask = None if mask is None else tf.gather(mask, chosen)
+        with branch:
+            norms = jacobian_frobenius(
+                lambda x: self._run_block(x, mask, True),
+                inputs,
+                lambda _, outputs: self._projection(tf.shape(outputs), branch.next_seed()),
+                self.projections,
+                mask,
+            )
+        width = float(inputs.shape[-1])
+        total = tf.reduce_mean(norms) * tf.cast(batch, tf.float32)
+        return self.gamma / width * total / count
+
+    @staticmethod
+    def _target_count(inputs: tf.Tensor, mask: tf.Tensor | None, draws: Draws) -> tf.Tensor:
+        if draws.target_count is not None:
+            return tf.maximum(draws.target_count, 1.0)
+        if mask is None:
+            return tf.cast(tf.shape(inputs)[0] * tf.shape(inputs)[1], tf.float32)
+        return tf.maximum(tf.reduce_sum(tf.cast(mask, tf.float32)), 1.0)
+
+    def _projection(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        if self.distribution == "normal":
+            return tf.random.stateless_normal(shape, seed)
+        bits = tf.random.stateless_uniform(shape, seed, maxval=2, dtype=tf.int32)
+        return tf.cast(2 * bits - 1, tf.float32)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.block.compute_output_shape(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "block": keras.layers.serialize(self.block),
+            "gamma": self.gamma,
+            "projections": self.projections,
+            "rows": self.rows,
+            "distribution": self.distribution,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> JacobianRegularizedBlock:
+        config = dict(config)
+        return cls(keras.layers.deserialize(config.pop("block")), **config)

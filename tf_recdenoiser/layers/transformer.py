@@ -1,0 +1,158 @@
+"""The Transformer block: attention and a feed-forward network, with residuals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras, policy_of, register
+from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
+from tf_recdenoiser.layers.dropout import Dropout
+from tf_recdenoiser.layers.gates import Gates
+
+NORMS = ("pre", "post")
+
+
+@register
+class TransformerBlock(keras.layers.Layer):
+    """Self-attention, then a position-wise feed-forward network (Eq. 2 to 4 of the paper).
+
+    With x' = x + Dropout(Attention(x)) and y = x' + Dropout(FFN(x')), layer normalisation
+    comes before each part (`norm="pre"`) or after each sum (`norm="post"`).
+    FFN(x) = activation(x W_1 + b_1) W_2 + b_2.
+
+    Parameters
+    ----------
+    heads
+        H; must divide the width d.
+    hidden
+        Width inside the feed-forward network; d by default, as in SASRec.
+    dropout
+        Rate, on attention weights and after each part; 0 by default.
+    norm
+        `"pre"` (default) or `"post"`.
+    causal
+        Whether position u sees only positions up to u; True by default.
+    activation
+        Of the feed-forward network; `"relu"` by default.
+    gates
+        As `DenoisingMultiHeadAttention` takes them; None (default) for plain attention.
+    epsilon
+        Added to the variance in layer normalisation; 1e-8 by default, as in SASRec.
+
+    Examples
+    --------
+    >>> block = TransformerBlock(heads=2, gates="positional")
+    >>> tuple(block(tf.zeros([3, 5, 8])).shape)
+    (3, 5, 8)
+    """
+
+    def __init__(
+        self,
+        heads: int = 1,
+        hidden: int | None = None,
+        dropout: float = 0.0,
+        norm: str = "pre",
+        causal: bool = True,
+        activation: Any = "relu",
+        gates: str | dict[str, Any] | Gates | None = None,
+        epsilon: float = 1e-8,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if norm not in NORMS:
+            raise ValueError(f"`norm` must be one of {', '.join(NORMS)}. Received: norm={norm!r}")
+        self.supports_masking = True
+        self.heads = heads
+        self.hidden = hidden
+        self.dropout = dropout
+        self.norm = norm
+        self.causal = causal
+        self.activation = keras.activations.get(activation)
+        self.epsilon = epsilon
+        # The configuration, since Keras would track the prototype as a layer of its own.
+        self.gates = keras.layers.serialize(gates) if isinstance(gates, Gates) else gates
+
+    def build(self, input_shape: Any) -> None:
+        width = input_shape[-1]
+        if width % self.heads:
+            raise ValueError(
+                "`heads` must divide the width of the input. "
+                f"Received: heads={self.heads}, width={width}"
+            )
+        dtype = policy_of(self)
+        self.attention = DenoisingMultiHeadAttention(
+            self.heads,
+            width // self.heads,
+            dropout=self.dropout,
+            gates=_plain(self.gates),
+            dtype=dtype,
+            name="attention",
+        )
+        self.attention_norm = keras.layers.LayerNormalization(
+            epsilon=self.epsilon, dtype=dtype, name="attention_norm"
+        )
+        self.feedforward_norm = keras.layers.LayerNormalization(
+            epsilon=self.epsilon, dtype=dtype, name="feedforward_norm"
+        )
+        self.inner = keras.layers.Dense(
+            self.hidden or width, activation=self.activation, dtype=dtype, name="inner"
+        )
+        self.outer = keras.layers.Dense(width, dtype=dtype, name="outer")
+        self.inner_dropout = Dropout(self.dropout, dtype=dtype)
+        self.outer_dropout = Dropout(self.dropout, dtype=dtype)
+        self.attention_dropout = Dropout(self.dropout, dtype=dtype)
+        self.attention.build(input_shape, input_shape)
+        self.attention_norm.build(input_shape)
+        self.feedforward_norm.build(input_shape)
+        self.inner.build(input_shape)
+        self.outer.build((*input_shape[:-1], self.hidden or width))
+        self.built = True
+
+    def call(
+        self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool | None = None
+    ) -> tf.Tensor:
+        if self.norm == "pre":
+            x = inputs + self._attend(self.attention_norm(inputs), mask, training)
+            return x + self._feed_forward(self.feedforward_norm(x), training)
+        x = self.attention_norm(inputs + self._attend(inputs, mask, training))
+        return self.feedforward_norm(x + self._feed_forward(x, training))
+
+    def _attend(self, x: tf.Tensor, mask: tf.Tensor | None, training: bool | None) -> tf.Tensor:
+        attended = self.attention(
+            x,
+            x,
+            query_mask=mask,
+            value_mask=mask,
+            use_causal_mask=self.causal,
+            training=training,
+        )
+        return self.attention_dropout(attended, training=training)
+
+    def _feed_forward(self, x: tf.Tensor, training: bool | None) -> tf.Tensor:
+        hidden = self.inner_dropout(self.inner(x), training=training)
+        return self.outer_dropout(self.outer(hidden), training=training)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "heads": self.heads,
+            "hidden": self.hidden,
+            "dropout": self.dropout,
+            "norm": self.norm,
+            "causal": self.causal,
+            "activation": keras.activations.serialize(self.activation),
+            "gates": _plain(self.gates),
+            "epsilon": self.epsilon,
+        }
+
+
+def _plain(config: Any) -> Any:
+    """`config` without the wrappers that tf_keras puts around attributes that are dicts."""
+    if isinstance(config, dict):
+        return {key: _plain(value) for key, value in config.items()}
+    return config

@@ -1,0 +1,15 @@
+"""Pure tensor functions without Keras."""
+
+from tf_recdenoiser.ops.dropout import dropout
+from tf_recdenoiser.ops.gates import INFERENCE_GATES, inference_gates, keep_probability
+from tf_recdenoiser.ops.jacobian import jacobian_frobenius
+from tf_recdenoiser.ops.softmax import masked_softmax
+
+__all__ = [
+    "INFERENCE_GATES",
+    "dropout",
+    "inference_gates",
+    "jacobian_frobenius",
+    "keep_probability",
+    "masked_softmax",
+]

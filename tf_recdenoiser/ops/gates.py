@@ -1,0 +1,46 @@
+"""Bernoulli gates: their keep probability and what they are at inference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+def keep_probability(logits: tf.Tensor) -> tf.Tensor:
+    """sigma(logits): the probability that a gate is open, shape of `logits`."""
+    return tf.sigmoid(logits)
+
+
+def _clip(probability: tf.Tensor) -> tf.Tensor:
+    return tf.where(probability > 0.5, probability, tf.zeros_like(probability))
+
+
+def _hard(probability: tf.Tensor) -> tf.Tensor:
+    return tf.cast(probability > 0.5, probability.dtype)
+
+
+INFERENCE_GATES: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "clip": _clip,
+    "hard": _hard,
+    "expectation": tf.identity,
+}
+"""The deterministic gates of inference by name; see `inference_gates`."""
+
+
+def inference_gates(logits: tf.Tensor, how: str = "clip") -> tf.Tensor:
+    """The deterministic gates used when not training.
+
+    With p = sigma(logits): `"clip"` sets p <= 0.5 to 0 and keeps p above it (the paper's,
+    section 3.4), `"hard"` rounds to {0, 1}, `"expectation"` keeps every p.
+
+    Examples
+    --------
+    >>> inference_gates(tf.constant([-1.0, 0.0, 2.0])).numpy().round(2)
+    array([0.  , 0.  , 0.88], dtype=float32)
+    """
+    if how not in INFERENCE_GATES:
+        raise ValueError(
+            f"`inference` must be one of {', '.join(INFERENCE_GATES)}. Received: inference={how!r}"
+        )
+    return INFERENCE_GATES[how](keep_probability(logits))

@@ -1,0 +1,30 @@
+"""Runs: settings, training with a record of it, and using what was trained."""
+
+from tf_recdenoiser.runs.building import NO_GATES, build_gates, build_recommender
+from tf_recdenoiser.runs.directory import RunDirectory, RunError
+from tf_recdenoiser.runs.loading import Run, load_run
+from tf_recdenoiser.runs.recording import best_epoch
+from tf_recdenoiser.runs.scoring import PARTS, Scorer
+from tf_recdenoiser.runs.settings import Settings
+from tf_recdenoiser.runs.sources import load_dataset, load_log, synthetic_options
+from tf_recdenoiser.runs.training import EXTENDABLE, gate_statistics, train
+
+__all__ = [
+    "EXTENDABLE",
+    "NO_GATES",
+    "PARTS",
+    "Run",
+    "RunDirectory",
+    "RunError",
+    "Scorer",
+    "Settings",
+    "best_epoch",
+    "build_gates",
+    "build_recommender",
+    "gate_statistics",
+    "load_dataset",
+    "load_log",
+    "load_run",
+    "synthetic_options",
+    "train",
+]

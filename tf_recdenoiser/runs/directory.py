@@ -1,0 +1,157 @@
+"""A run directory: everything that a run was."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_recdenoiser._keras import IS_KERAS_3
+from tf_recdenoiser.data import Dataset, Fingerprint
+from tf_recdenoiser.runs.settings import Settings
+
+_PACKAGES = ("tf_recdenoiser", "tensorflow", "keras", "tf-keras", "numpy", "polars")
+
+
+class RunError(RuntimeError):
+    """A run directory cannot be used as asked; the text is fit for a command line."""
+
+
+def keras_name() -> str:
+    """The Keras in use, by the name of its package."""
+    return "keras" if IS_KERAS_3 else "tf_keras"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """Where a run's files lie, and how they are read and written; each is written whole.
+
+    `settings.json`, `data.json` (fingerprint), `environment.json` (package versions),
+    `vocabulary.json` (raw item ids by code), `history.jsonl` (a line an epoch),
+    `metrics.json`, `checkpoints/last.keras` and `best.keras`, `tensorboard/` on request.
+    """
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
+    @property
+    def last(self) -> Path:
+        """The model after the newest epoch, with its optimizers."""
+        return self.path / "checkpoints" / "last.keras"
+
+    @property
+    def best(self) -> Path:
+        """The model after the epoch with the best validation NDCG@10."""
+        return self.path / "checkpoints" / "best.keras"
+
+    @property
+    def history_file(self) -> Path:
+        """A JSON object for each epoch."""
+        return self.path / "history.jsonl"
+
+    @property
+    def metrics_file(self) -> Path:
+        """The metrics of the finished run."""
+        return self.path / "metrics.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files for TensorBoard."""
+        return self.path / "tensorboard"
+
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return (self.path / "settings.json").exists()
+
+    def create(self, settings: Settings, dataset: Dataset) -> None:
+        """Begin a run: write what is known before training."""
+        if self.exists():
+            raise RunError(
+                f"{self.path} already holds a run. Go on with it by --resume, or choose another "
+                "directory."
+            )
+        self.last.parent.mkdir(parents=True, exist_ok=True)
+        self._write("data.json", dataclasses.asdict(dataset.fingerprint()))
+        self._write("vocabulary.json", dataset.item_ids.tolist())
+        self._write("environment.json", _environment())
+        self.write_settings(settings)
+
+    def write_settings(self, settings: Settings) -> None:
+        """Record the settings."""
+        self._write("settings.json", dataclasses.asdict(settings))
+
+    def settings(self) -> Settings:
+        """The recorded settings."""
+        return Settings(**self._read("settings.json"))
+
+    def fingerprint(self) -> Fingerprint:
+        """The fingerprint of the data the run was trained on."""
+        return Fingerprint(**self._read("data.json"))
+
+    def item_ids(self) -> np.ndarray:
+        """Raw item ids, `[item_count]`: integers or strings as in the log."""
+        return np.array(self._read("vocabulary.json"))
+
+    def history(self) -> list[dict[str, Any]]:
+        """What each epoch gave, oldest first."""
+        if not self.history_file.exists():
+            return []
+        return [json.loads(line) for line in self.history_file.read_text().splitlines()]
+
+    def write_history(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Replace the training log."""
+        _replace(self.history_file, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of the finished run."""
+        metrics: dict[str, Any] = self._read("metrics.json")
+        return metrics
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """Record the metrics of the finished run."""
+        self._write("metrics.json", metrics)
+
+    def check_keras(self) -> None:
+        """Raise RunError if the run's models were saved by the other Keras."""
+        recorded = self._read("environment.json")["keras_in_use"]
+        if recorded != keras_name():
+            value = "1" if recorded == "tf_keras" else "0"
+            raise RunError(
+                f"{self.path} was trained with {recorded}, and this is {keras_name()}: set "
+                f"TF_USE_LEGACY_KERAS={value} in the environment."
+            )
+
+    def _read(self, name: str) -> Any:
+        path = self.path / name
+        if not path.exists():
+            raise RunError(
+                f"{self.path} is not a run directory, or its run has not come so far: it has no "
+                f"{name}. Make one with `tf-recdenoiser train DATA --out {self.path}`."
+            )
+        try:
+            return json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise RunError(f"{path} is damaged: {error}") from error
+
+    def _write(self, name: str, value: Any) -> None:
+        _replace(self.path / name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _environment() -> dict[str, str]:
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), "keras_in_use": keras_name(), **versions}

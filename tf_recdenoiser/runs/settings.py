@@ -1,0 +1,92 @@
+"""All that decides a run: what is read, what is built, how it is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The settings of one training run; their defaults live here and nowhere else.
+
+    Attributes
+    ----------
+    data
+        Path of an interaction log, or `synthetic`, optionally with options as in
+        `synthetic:users=500,noise=0.3`.
+    format, on_bad_row, user_column, item_column, time_column, k_core
+        How the log is read; see `data.read_log` and `data.prepare`.
+    backbone, max_length, width, blocks, heads, dropout, norm
+        The sequence encoder.
+    gates, initial_keep, beta, penalty, inference
+        The gates; `gates` "none" for none. See `layers.Gates`.
+    gamma, jacobian_rows
+        The Jacobian penalty; see `layers.JacobianRegularizedBlock`.
+    estimator, credit, estimator_rows, gate_learning_rate
+        How the gates are trained; see `DenoisingModel.compile`. `credit` None: on where the
+        backbone is causal.
+    objective, negatives, l2, learning_rate, batch_size
+        How the weights are trained.
+    epochs, patience, validate_every
+        At most so many epochs; fewer if validation NDCG@10 (`full`) has not risen for
+        `patience` epochs (0: never stop early). Validation happens every so many epochs.
+    seed
+        Of everything random.
+    """
+
+    data: str
+    format: str | None = None
+    on_bad_row: str = "error"
+    user_column: str | None = None
+    item_column: str | None = None
+    time_column: str | None = None
+    k_core: int = 0
+    backbone: str = "sasrec"
+    max_length: int = 50
+    width: int = 50
+    blocks: int = 2
+    heads: int = 2
+    dropout: float = 0.2
+    norm: str = "pre"
+    gates: str = "positional"
+    initial_keep: float = 0.9
+    beta: float = 0.1
+    penalty: str = "entries"
+    inference: str = "clip"
+    gamma: float = 1e-4
+    jacobian_rows: int | None = 16
+    estimator: str = "disarm"
+    credit: bool | None = None
+    estimator_rows: int | None = None
+    gate_learning_rate: float = 0.03
+    objective: str = "bce"
+    negatives: int = 1
+    l2: float = 0.0
+    learning_rate: float = 1e-3
+    batch_size: int = 128
+    epochs: int = 200
+    patience: int = 20
+    validate_every: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("max_length", "epochs", "batch_size", "validate_every"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("patience", "seed", "k_core"):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+        for name in ("learning_rate", "gate_learning_rate"):
+            self._require(name, getattr(self, name) > 0, "above 0")
+
+    def _require(self, name: str, holds: bool, rule: str) -> None:
+        if not holds:
+            raise ValueError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)}")
+
+    def plain(self) -> Settings:
+        """The same run without the denoiser: no gates and no Jacobian penalty."""
+        return dataclasses.replace(self, gates="none", gamma=0.0)
+
+    def differences(self, other: Settings) -> dict[str, tuple[Any, Any]]:
+        """What differs, as name: (here, there)."""
+        here, there = dataclasses.asdict(self), dataclasses.asdict(other)
+        return {name: (here[name], there[name]) for name in here if here[name] != there[name]}

@@ -1,0 +1,65 @@
+"""Where a run's data come from."""
+
+from __future__ import annotations
+
+import inspect
+
+from tf_recdenoiser.data import (
+    DataError,
+    Dataset,
+    InteractionLog,
+    prepare,
+    read_log,
+    synthetic_log,
+)
+from tf_recdenoiser.runs.settings import Settings
+
+SYNTHETIC = "synthetic"
+
+
+def synthetic_options(data: str) -> dict[str, int | float]:
+    """The arguments for `synthetic_log` in a text such as `synthetic:users=500,noise=0.3`.
+
+    Examples
+    --------
+    >>> synthetic_options("synthetic:users=500,noise=0.3")
+    {'users': 500, 'noise': 0.3}
+    """
+    allowed = {
+        name: type(parameter.default)
+        for name, parameter in inspect.signature(synthetic_log).parameters.items()
+        if type(parameter.default) in (int, float)
+    }
+    options: dict[str, int | float] = {}
+    text = data.removeprefix(SYNTHETIC).removeprefix(":")
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        if name not in allowed:
+            raise DataError(
+                f"The synthetic data set takes {', '.join(f'{key}=…' for key in allowed)}. "
+                f"Received: {part!r}"
+            )
+        try:
+            options[name] = allowed[name](value)
+        except ValueError as error:
+            raise DataError(f"`{name}` must be a number. Received: {part!r}") from error
+    return options
+
+
+def load_log(settings: Settings) -> InteractionLog:
+    """The interaction log that the settings name."""
+    if settings.data.partition(":")[0] == SYNTHETIC:
+        return synthetic_log(**synthetic_options(settings.data)).log  # type: ignore[arg-type]
+    return read_log(
+        settings.data,
+        format=settings.format,
+        on_bad_row=settings.on_bad_row,  # type: ignore[arg-type]
+        user_column=settings.user_column,
+        item_column=settings.item_column,
+        time_column=settings.time_column,
+    )
+
+
+def load_dataset(settings: Settings, log: InteractionLog | None = None) -> Dataset:
+    """The prepared data set; `log` if it has been read already."""
+    return prepare(load_log(settings) if log is None else log, settings.k_core)
