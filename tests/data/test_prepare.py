@@ -91,6 +91,15 @@ def test_the_order_of_other_users_rows_does_not_matter(rows: list[Row], seed: in
     assert prepare(log_of(rows)).fingerprint() == prepare(log_of(regrouped)).fingerprint()
 
 
+@pytest.mark.parametrize("with_times", [True, False])
+def test_the_sort_is_stable_in_a_large_log(with_times: bool) -> None:
+    rng = np.random.default_rng(0)
+    users, times = rng.integers(0, 5, 50_000).tolist(), rng.integers(0, 4, 50_000).tolist()
+    rows = list(zip(users, range(50_000), times, strict=True))
+    keyed = sorted(rows, key=lambda row: (row[0], row[2] * with_times))
+    assert prepare(log_of(rows, with_times)).items.tolist() == [row[1] + 1 for row in keyed]
+
+
 def test_large_integer_times_are_compared_exactly() -> None:
     rows = [("u", "late", 2**60 + 1), ("u", "early", 2**60)]
     assert decoded(prepare(log_of(rows))) == {"u": ["early", "late"]}

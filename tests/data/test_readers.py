@@ -150,6 +150,19 @@ def test_csv_separators(tmp_path: Path, separator: str, quote: str) -> None:
     assert table.select("user", "item", "time").rows() == [("a", "b", 1.5), ("c", "d", 2.0)]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("log.csv", " user , item\n a , b \n"),
+        ("log.csv", 'user, "item"\n a , "b"\n'),
+        ("log.csv", 'user,"item"\r\na,"b"\r\n'),
+        ("log.inter", "user_id:token \t item_id:token\n a\tb \n"),
+    ],
+)
+def test_space_around_a_field_is_not_part_of_it(tmp_path: Path, name: str, text: str) -> None:
+    assert rows_of(write(tmp_path, name, text)) == [("a", "b")]
+
+
 def test_csv_columns_by_name(tmp_path: Path) -> None:
     path = write(tmp_path, "log.csv", "user,who,sku,when,stars\n1,u,i,9,5\n")
     log = read_log(path, user_column="who", item_column="sku", time_column="when")
@@ -205,6 +218,7 @@ def test_times_are_integers_only_if_all_of_them_are(
 
 # --- faults of a row ---------------------------------------------------------------------------
 
+NOT_A_TIME = "time is not a number, such as Unix seconds"
 FAULTS = [
     ("log.txt", "1 2\n\n3 4\n", [(2, "blank line")]),
     ("log.txt", "1 2\n3\n1 2 3\n3 4\n", [(2, "too few fields (2 expected)"),
@@ -217,7 +231,7 @@ FAULTS = [
                                                     (5, "too many fields (2 expected)")]),
     ("log.csv", "user,item\na,b\n,b\na, \n", [(3, "empty user id"), (4, "empty item id")]),
     ("log.csv", "user,item,time\na,b,1\na,b,\na,b,nan\na,b,inf\na,b,2020-01-01\n",
-     [(3, "missing time"), *((line, "time is not a number, such as Unix seconds") for line in (4, 5, 6))]),
+     [(3, "missing time"), *((line, NOT_A_TIME) for line in (4, 5, 6))]),
     ("log.csv", "user,item,rating\na,b,\na,b,x\n", [(3, "rating is not a number")]),
     ("log.csv", "user,item,time\na,b,1\na,b,2\na,b,1\n",
      [(4, "repeats the user, item and time of an earlier row")]),
@@ -324,9 +338,14 @@ def test_only_white_space_is_empty(tmp_path: Path, name: str) -> None:
         read_log(write(tmp_path, name, "\n  \r\n"))
 
 
-def test_the_line_of_a_byte_that_is_not_text(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="line 3"):
-        read_log(write(tmp_path, "log.txt", b"a b\nc d\ne \xff\n"))
+@pytest.mark.parametrize("byte", [b"\xff", b"\0"])
+@pytest.mark.parametrize("block_bytes", [5, 1 << 20])
+def test_the_line_of_a_byte_that_is_not_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, byte: bytes, block_bytes: int
+) -> None:
+    monkeypatch.setattr("tf_recdenoiser.data.readers._text._BLOCK_BYTES", block_bytes)
+    with pytest.raises(DataError, match=r"in line 6$"):
+        read_log(write(tmp_path, "log.txt", b"a b\n" * 5 + byte + b" b\na b\n"))
 
 
 @pytest.mark.parametrize("format", ["recbole", "csv", "parquet"])

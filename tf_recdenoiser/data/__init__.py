@@ -1,7 +1,7 @@
 """Interaction logs: reading, preparing, splitting, batching, and a synthetic log with noise."""
 
 from tf_recdenoiser.data.batches import TrainingBatches
-from tf_recdenoiser.data.checks import checked_log
+from tf_recdenoiser.data.checks import OnBadRow, checked_log
 from tf_recdenoiser.data.dataset import Dataset, Fingerprint
 from tf_recdenoiser.data.histories import Histories
 from tf_recdenoiser.data.log import BadRow, DataError, InteractionLog, ReadReport
@@ -20,6 +20,7 @@ __all__ = [
     "Fingerprint",
     "Histories",
     "InteractionLog",
+    "OnBadRow",
     "ReadReport",
     "Split",
     "SyntheticLog",

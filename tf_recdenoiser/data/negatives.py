@@ -48,8 +48,8 @@ class UnseenSampler:
         counts = np.bincount(row, minlength=histories.row_count)
         self._starts = offsets_of(counts)[:-1]
         self._unseen_counts = item_count - counts
-        # s_i − i is at most I − |seen_u|, so that a stride of I + 1 keeps the rows apart.
-        self._stride = item_count + 1
+        # Ranks and s_i − i are both below I, so that a stride of I keeps the rows apart.
+        self._stride = item_count
         self._keys = row * self._stride + item - (np.arange(len(row)) - self._starts[row])
         if (full := np.flatnonzero(self._unseen_counts == 0)).size:
             raise DataError(

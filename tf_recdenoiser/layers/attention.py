@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import implicit_mask, keras, policy_of, register
+from tf_recdenoiser.layers.draws import current_draws
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gates import Gates, get_gates
 from tf_recdenoiser.ops import masked_softmax
@@ -166,6 +167,9 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         weights = masked_softmax(scores, None if visible is None else visible[:, tf.newaxis])
         if self.gates is not None:
             weights = self._gated(weights, query, key, live, use_causal_mask, training)
+        draws = current_draws()
+        if draws is not None and not training:
+            draws.observe_attention(self, weights)
         dropped = self.attention_dropout(weights, training=training)
         heads = tf.einsum("bhnm,bmhk->bnhk", dropped, self.value_dense(value))
         outputs = self.output_dense(heads)

@@ -55,6 +55,22 @@ class GateRecord:
         return self.share(tf.sigmoid(self.logits))
 
 
+@dataclasses.dataclass(frozen=True)
+class AttentionRecord:
+    """What one attention layer did at inference.
+
+    Attributes
+    ----------
+    layer
+        The attention layer; its `gates` are a gate layer or None.
+    weights
+        Its attention weights `[B, H, n, m]`, gated if it has gates.
+    """
+
+    layer: Any
+    weights: tf.Tensor
+
+
 class Draws:
     """All that is random, or counted, in one evaluation of the loss.
 
@@ -98,6 +114,7 @@ class Draws:
         self.target_count = target_count
         self.with_penalties = with_penalties
         self.records: dict[int, GateRecord] = {}
+        self.attention: list[AttentionRecord] = []
         self.penalties: dict[str, list[tf.Tensor]] = {}
         self._layer_draws = 0
         self._branches = 0
@@ -159,6 +176,10 @@ class Draws:
     ) -> None:
         """Note the deterministic gates that `layer` used at inference."""
         self.records[id(layer)] = GateRecord(layer, logits, reachable, None, (gates,))
+
+    def observe_attention(self, layer: Any, weights: tf.Tensor) -> None:
+        """Note the weights by which the attention layer `layer` attended at inference."""
+        self.attention.append(AttentionRecord(layer, weights))
 
     def add_penalty(self, layer: Any, name: str, value: tf.Tensor) -> None:
         """Add `value` to the loss by `layer.add_loss`, and keep it under its name."""

@@ -45,7 +45,7 @@ def _not_text(path: Path, line: int) -> DataError:
 def read_lines(path: Path) -> pl.DataFrame:
     """The lines of a text file, without the blank ones at its end.
 
-    Lines end with LF or CRLF; a UTF-8 byte order mark is left out.
+    A UTF-8 byte order mark is left out. The CR of a CRLF stays: white space at the end of a line.
 
     Returns:
         `line` (Int64, from 1) and `text` (String).
@@ -61,10 +61,7 @@ def read_lines(path: Path) -> pl.DataFrame:
             parts.append(pl.Series("text", [text]).str.split("\n").explode())
             count += len(parts[-1])
     lines = pl.DataFrame({"text": pl.concat(parts) if parts else pl.Series(dtype=pl.String)})
-    lines = lines.select(
-        line=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
-        text=pl.col("text").str.strip_suffix("\r"),
-    )
+    lines = lines.select("text", line=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
     last = lines.select(pl.col("line").filter(pl.col("text").str.strip_chars() != "").max()).item()
     if last is None:
         raise DataError(

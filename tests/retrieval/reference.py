@@ -1,0 +1,87 @@
+"""What a served recommender must answer, in plain Python and NumPy, and models to ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tf_recdenoiser.backbones import SASRec
+from tf_recdenoiser.training import Recommender
+
+Array = npt.NDArray[Any]
+
+ITEM_COUNT, MAX_LENGTH, MAX_K = 12, 5, 20
+VOCABULARIES: dict[str, Array] = {
+    "int": np.array([7, 40, 3, 2**40, 0, 5, 11, 12, 13, -9, 99, 1]),
+    "str": np.array(
+        ["7", "Ünïcode 🍣", "x" * 22, "y" * 23, "z" * 300, " ", "0", "a\nb", "ä", "a", "A", "漢字"]
+    ),
+}
+NO_ITEM: dict[str, Any] = {"int": -1, "str": b""}
+UNKNOWN: dict[str, list[Any]] = {"int": [-1, 2, 2**62], "str": ["", "unknown", "z" * 299]}
+
+
+def random_recommender(seed: int = 0, **options: Any) -> Recommender:
+    """A small model with weights of any sign and size, so that about half the gates are pruned."""
+    settings = {"item_count": ITEM_COUNT, "max_length": MAX_LENGTH, "width": 8, "heads": 2}
+    model = Recommender(SASRec(**{**settings, "gates": "positional", **options}))
+    rng = np.random.default_rng(seed)
+    for variable in model.backbone.variables:
+        variable.assign(rng.normal(size=variable.shape))
+    return model
+
+
+def model_input(history: list[Any], ids: Array, length: int = MAX_LENGTH) -> list[int]:
+    """The model's row for one history: known items alone, the newest at the right end."""
+    codes = [ids.tolist().index(item) + 1 for item in history if item in ids.tolist()]
+    newest = codes[-length:]
+    return [0] * (length - len(newest)) + newest
+
+
+def recommend(
+    model: Recommender, ids: Array, history: list[Any], k: int, exclude_seen: bool
+) -> tuple[list[Any], list[float]]:
+    """The ids and scores of the best items after one history; shorter than k if need be."""
+    scores = model.score(np.array([model_input(history, ids)], np.int32))[0]
+    best = [
+        code
+        for code in sorted(range(1, len(ids) + 1), key=lambda code: (-scores[code], code))
+        if not (exclude_seen and ids.tolist()[code - 1] in history)
+    ][:k]
+    return [ids.tolist()[code - 1] for code in best], [float(scores[code]) for code in best]
+
+
+def padded(histories: list[list[Any]], kind: str, filler: Any = None) -> Array:
+    """Histories `[B, L]`, filled at their ends by an id that is not in the vocabulary."""
+    filler = UNKNOWN[kind][0] if filler is None else filler
+    width = max(map(len, histories), default=0)
+    rows = [[*history, *[filler] * (width - len(history))] for history in histories]
+    dtype = np.int64 if kind == "int" else object
+    return np.array(rows, dtype).reshape(len(histories), width)
+
+
+def as_served(items: list[Any]) -> list[Any]:
+    """Ids as the C library gives them: strings as UTF-8."""
+    return [item.encode() if isinstance(item, str) else item for item in items]
+
+
+def assert_recommended(
+    got: dict[str, Array],
+    model: Recommender,
+    kind: str,
+    histories: list[list[Any]],
+    k: list[int],
+    exclude_seen: list[bool],
+) -> None:
+    """Compare a whole answer, with what stands in columns that hold no item."""
+    width = max(k, default=0)
+    assert got["item_ids"].shape == got["scores"].shape == (len(histories), width)
+    for row, history in enumerate(histories):
+        ids, scores = recommend(model, VOCABULARIES[kind], history, k[row], exclude_seen[row])
+        lacking = width - len(ids)
+        assert got["item_ids"][row].tolist() == as_served(ids) + [NO_ITEM[kind]] * lacking
+        np.testing.assert_allclose(
+            got["scores"][row], [*scores, *[-np.inf] * lacking], rtol=1e-5, atol=1e-5
+        )

@@ -1,0 +1,494 @@
+"""A SavedModel answers as the model does, in a server's loader and in Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tensorflow_serving.apis import prediction_log_pb2
+
+from tests.retrieval.reference import (
+    ITEM_COUNT,
+    MAX_K,
+    MAX_LENGTH,
+    UNKNOWN,
+    VOCABULARIES,
+    Array,
+    as_served,
+    assert_recommended,
+    model_input,
+    padded,
+    random_recommender,
+    recommend,
+)
+from tests.serving import c_loader
+from tests.serving.c_loader import LoadedModel, TensorFlowError
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.retrieval import ServingModule, export_saved_model
+from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.training.explain import explain
+
+needs_c_library = pytest.mark.skipif(
+    not c_loader.SUPPORTED, reason="TensorFlow's C library is found on Linux only"
+)
+KINDS = sorted(VOCABULARIES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A model, what its SavedModel must know, and where that is."""
+
+    kind: str
+    model: Recommender
+    path: Path
+
+    @property
+    def ids(self) -> Array:
+        return VOCABULARIES[self.kind]
+
+    def histories(self) -> list[list[Any]]:
+        """Empty, short, exactly n, longer than n; repeated and unknown ids anywhere."""
+        ids, unknown = self.ids.tolist(), UNKNOWN[self.kind]
+        return [
+            [],
+            unknown,
+            [ids[3]],
+            ids[:5],
+            ids[1:11],
+            ids[::-1],
+            [unknown[0], ids[4], unknown[1], ids[4], unknown[2], ids[2], *unknown],
+        ]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    model = random_recommender()
+    folder = tmp_path_factory.mktemp("saved_models") / "small"
+    path = export_saved_model(model, VOCABULARIES[request.param], folder, max_k=MAX_K)
+    return Exported(request.param, model, path)
+
+
+@pytest.fixture(scope="module")
+def served(exported: Exported) -> Iterator[LoadedModel]:
+    """The SavedModel in TensorFlow's C++ loader, in this process."""
+    if not c_loader.SUPPORTED:
+        pytest.skip("TensorFlow's C library is found on Linux only")
+    with c_loader.load(exported.path) as loaded:
+        yield loaded
+
+
+def requests(
+    histories: Array, lengths: Any = (-1,), k: Any = (10,), seen_out: Any = (True,)
+) -> Any:
+    return {
+        "histories": histories,
+        "lengths": np.array(lengths, np.int32),
+        "k": np.array(k, np.int32),
+        "exclude_seen": np.array(seen_out, np.bool_),
+    }
+
+
+# --- Against the model ------------------------------------------------------------------------
+
+
+@needs_c_library
+@pytest.mark.parametrize("seen_out", [True, False])
+def test_a_process_without_tensorflow_recommends_as_the_model_does(
+    exported: Exported, seen_out: bool
+) -> None:
+    histories = exported.histories()
+    inputs = requests(padded(histories, exported.kind), k=[6], seen_out=[seen_out])
+    got = c_loader.run_in_process(exported.path, "serving_default", inputs)
+    count = len(histories)
+    assert_recommended(
+        got, exported.model, exported.kind, histories, [6] * count, [seen_out] * count
+    )
+    assert np.isfinite(got["scores"][0]).all()  # after no history at all
+
+
+@needs_c_library
+def test_a_process_without_tensorflow_explains_as_the_model_does(exported: Exported) -> None:
+    histories = exported.histories()
+    inputs = {"histories": padded(histories, exported.kind), "lengths": np.array([-1], np.int32)}
+    got = c_loader.run_in_process(exported.path, "explain", inputs)
+    assert_explained(got, exported, histories)
+
+
+def assert_explained(got: dict[str, Array], exported: Exported, histories: list[list[Any]]) -> None:
+    """Each entry that the model reads has what Python's `explain` says of its position."""
+    ids = exported.ids.tolist()
+    rows = [model_input(history, exported.ids) for history in histories]
+    expected = explain(exported.model, np.array(rows, np.int32).reshape(-1, MAX_LENGTH))
+    columns = max(map(len, histories), default=0)
+    assert got["kept"].shape == got["known"].shape == (len(histories), columns)
+    assert got["kept_per_layer"].shape == (len(histories), 2, columns)
+    for row, history in enumerate(histories):
+        known = [column for column, item in enumerate(history) if item in ids]
+        assert np.flatnonzero(got["known"][row]).tolist() == known
+        read = known[-MAX_LENGTH:]
+        slots = range(MAX_LENGTH - len(read), MAX_LENGTH)
+        for name in ("kept", "kept_per_layer", "attention_per_layer"):
+            wanted = np.zeros(got[name].shape[1:], np.float32)
+            wanted[..., read] = getattr(expected, name)[row][..., list(slots)]
+            np.testing.assert_allclose(got[name][row], wanted, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_any_request(exported: Exported, served: LoadedModel, data: st.DataObject) -> None:
+    entries = st.sampled_from([*exported.ids.tolist(), *UNKNOWN[exported.kind]])
+    histories = data.draw(st.lists(st.lists(entries, max_size=9), max_size=4))
+    rows, columns = len(histories), max(map(len, histories), default=0)
+    each = {"min_size": rows, "max_size": rows}
+    lengths = data.draw(st.lists(st.integers(-1, columns + 1), **each))
+    k = data.draw(st.lists(st.integers(1, MAX_K), **each))
+    seen_out = data.draw(st.lists(st.booleans(), **each))
+    # What fills a row up is an item, so that only `lengths` can say where the history ends.
+    batch = padded(histories, exported.kind, filler=exported.ids.tolist()[0])
+    counted = [
+        row[: columns if length < 0 else length]
+        for row, length in zip(batch.tolist(), lengths, strict=True)
+    ]
+    got = served.run("serving_default", requests(batch, lengths, k, seen_out))
+    assert_recommended(got, exported.model, exported.kind, counted, k, seen_out)
+    inputs = {"histories": batch, "lengths": np.array(lengths, np.int32)}
+    got = served.run("explain", inputs)
+    for name, values in got.items():
+        assert values.shape[0] == rows and values.shape[-1] == columns, name
+    if columns:
+        # As wide as the batch, which the counted rows alone need not be.
+        wide = [row + [UNKNOWN[exported.kind][0]] * (columns - len(row)) for row in counted]
+        assert_explained(got, exported, wide)
+
+
+def test_k_is_the_number_of_columns(exported: Exported, served: LoadedModel) -> None:
+    history = [exported.ids.tolist()[:2]]
+    for k in range(1, MAX_K + 1):
+        got = served.run("serving_default", requests(padded(history, exported.kind), k=[k]))
+        assert_recommended(got, exported.model, exported.kind, history, [k], [True])
+        assert np.isfinite(got["scores"]).sum() == min(k, ITEM_COUNT - 2)
+
+
+def test_when_everything_is_seen_nothing_is_left(exported: Exported, served: LoadedModel) -> None:
+    everything = padded([exported.ids.tolist()], exported.kind)
+    got = served.run("serving_default", requests(everything, k=[3]))
+    assert (got["scores"] == -np.inf).all()
+    assert got["item_ids"].tolist() == [[-1 if exported.kind == "int" else b""] * 3]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"k": [0]}, "`k` must be from 1 to 20, the `max_k` of the export. Received: k =] [0]"),
+        (
+            {"k": [3, 21]},
+            "`k` must be from 1 to 20, the `max_k` of the export. Received: k =] [3 2",
+        ),
+        ({"k": [-5, 2]}, "Received: k =] [-5"),
+        ({"k": [2, 2, 2]}, "`k` must have one row, or as many as `histories`. Received: rows ="),
+        ({"lengths": [1, 2, 3]}, "`lengths` must have one row, or as many as `histories`."),
+        ({"seen_out": [True] * 5}, "`exclude_seen` must have one row, or as many as `histories`."),
+    ],
+)
+def test_a_wrong_request_says_what_is_wrong(
+    exported: Exported, served: LoadedModel, changed: dict[str, Any], message: str
+) -> None:
+    batch = padded([exported.ids.tolist()[:2]] * 2, exported.kind)
+    with pytest.raises(TensorFlowError, match=re.escape(message)) as caught:
+        served.run("serving_default", requests(batch, **changed))
+    assert caught.value.code == 3  # TF_INVALID_ARGUMENT
+
+
+@contextmanager
+def only_histories(served: LoadedModel) -> Iterator[LoadedModel]:
+    """The model with inputs that need not be fed left out of its signatures."""
+    signatures = {
+        name: dataclasses.replace(signature, inputs={"histories": signature.inputs["histories"]})
+        for name, signature in served.signatures.items()
+    }
+    yield dataclasses.replace(served, signatures=signatures)
+
+
+def test_inputs_beside_the_histories_have_defaults(exported: Exported, served: LoadedModel) -> None:
+    histories = exported.histories()
+    with only_histories(served) as model:
+        got = model.run("serving_default", {"histories": padded(histories, exported.kind)})
+        explained = model.run("explain", {"histories": padded(histories, exported.kind)})
+    count = len(histories)
+    assert_recommended(got, exported.model, exported.kind, histories, [10] * count, [True] * count)
+    assert_explained(explained, exported, histories)
+
+
+def test_a_server_finds_the_defaults_in_the_signatures(exported: Exported) -> None:
+    message = tf.compat.v1.saved_model.loader_impl if False else None
+    del message
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((exported.path / "saved_model.pb").read_bytes())
+    definitions = saved.meta_graphs[0].signature_def
+    found = {
+        signature: {
+            name: tf.make_ndarray(value).tolist()
+            for name, value in definitions[signature].defaults.items()
+        }
+        for signature in ("serving_default", "explain")
+    }
+    assert found == {
+        "serving_default": {"lengths": [-1], "k": [10], "exclude_seen": [True]},
+        "explain": {"lengths": [-1]},
+    }
+
+
+def test_the_signatures(exported: Exported, served: LoadedModel) -> None:
+    ids = "int64" if exported.kind == "int" else "object"
+    described = {
+        name: tuple(
+            {tensor: (info.dtype, info.shape) for tensor, info in side.items()}
+            for side in (signature.inputs, signature.outputs)
+        )
+        for name, signature in served.signatures.items()
+    }
+    assert described == {
+        "serving_default": (
+            {
+                "histories": (ids, (None, None)),
+                "lengths": ("int32", (None,)),
+                "k": ("int32", (None,)),
+                "exclude_seen": ("bool", (None,)),
+            },
+            {"item_ids": (ids, (None, None)), "scores": ("float32", (None, None))},
+        ),
+        "explain": (
+            {"histories": (ids, (None, None)), "lengths": ("int32", (None,))},
+            {
+                "kept": ("float32", (None, None)),
+                "kept_per_layer": ("float32", (None, 2, None)),
+                "attention_per_layer": ("float32", (None, 2, None)),
+                "known": ("bool", (None, None)),
+            },
+        ),
+    }
+
+
+def test_python_loads_it_too(exported: Exported) -> None:
+    loaded = tf.saved_model.load(str(exported.path))
+    histories = exported.histories()
+    batch = tf.constant(padded(histories, exported.kind))
+    got = {name: value.numpy() for name, value in loaded.recommend(batch).items()}
+    count = len(histories)
+    assert_recommended(got, exported.model, exported.kind, histories, [10] * count, [True] * count)
+    signature = loaded.signatures["explain"]
+    explained = signature(histories=batch, lengths=tf.constant([-1]))
+    assert_explained({k: v.numpy() for k, v in explained.items()}, exported, histories)
+
+
+@needs_c_library
+@pytest.mark.parametrize(
+    "options",
+    [{"gates": None}, {"norm": "post", "gamma": 0.1}, {"blocks": 1, "heads": 1, "dropout": 0.0}],
+)
+def test_every_form_of_the_backbone(options: dict[str, Any], tmp_path: Path) -> None:
+    model = random_recommender(1, **options)
+    path = export_saved_model(model, VOCABULARIES["int"], tmp_path)
+    history = [VOCABULARIES["int"].tolist()[2:6]]
+    with c_loader.load(path) as served:
+        got = served.run("serving_default", requests(padded(history, "int"), k=[4]))
+        layers = served.run("explain", {"histories": padded(history, "int"), "lengths": MINUS_ONE})
+    assert_recommended(got, model, "int", history, [4], [True])
+    assert layers["kept_per_layer"].shape[1] == options.get("blocks", 2)
+
+
+MINUS_ONE = np.array([-1], np.int32)
+
+
+@needs_c_library
+def test_a_model_of_mixed_precision(tmp_path: Path) -> None:
+    policy = (
+        keras.mixed_precision.global_policy()
+        if hasattr(keras.mixed_precision, "global_policy")
+        else keras.mixed_precision.dtype_policy()
+    )
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        model = random_recommender(2)
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+    path = export_saved_model(model, VOCABULARIES["int"], tmp_path)
+    history = VOCABULARIES["int"].tolist()[:4]
+    with c_loader.load(path) as served:
+        inputs = requests(padded([history], "int"), k=[ITEM_COUNT], seen_out=[False])
+        got = served.run("serving_default", inputs)
+    ids, scores = recommend(model, VOCABULARIES["int"], history, ITEM_COUNT, False)
+    found = dict(zip(got["item_ids"][0].tolist(), got["scores"][0].tolist(), strict=True))
+    np.testing.assert_allclose([found[i] for i in ids], scores, rtol=2e-2, atol=2e-2)
+
+
+# --- The directory ----------------------------------------------------------------------------
+
+
+def export(folder: Path, version: int | None = None, **options: Any) -> Path:
+    return export_saved_model(
+        random_recommender(blocks=1), VOCABULARIES["str"], folder, version, **options
+    )
+
+
+def test_versions_are_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "model"
+    assert export(folder) == folder / "1"
+    (folder / "007").mkdir()
+    (folder / "notes.txt").write_text("not a version")
+    assert export(folder) == folder / "8"
+    assert export(folder, version=3) == folder / "3"
+    assert export(folder) == folder / "9"
+    assert sorted(p.name for p in folder.iterdir()) == ["007", "1", "3", "8", "9", "notes.txt"]
+
+
+@pytest.mark.parametrize("taken", ["4", "004"])
+def test_a_version_is_never_overwritten(taken: str, tmp_path: Path) -> None:
+    (tmp_path / taken).mkdir()
+    with pytest.raises(
+        FileExistsError, match=r"must be free in .* next one, 5. Received: version=4"
+    ):
+        export(tmp_path, version=4)
+    assert [p.name for p in tmp_path.iterdir()] == [taken]
+
+
+def test_other_users_may_read_a_version(tmp_path: Path) -> None:
+    """A server is seldom run by the user who trained the model."""
+    path = export(tmp_path)
+    umask = os.umask(0)
+    os.umask(umask)
+    for entry in [path, *path.rglob("*")]:
+        wanted = (0o755 if entry.is_dir() else 0o644) & ~umask
+        assert entry.stat().st_mode & wanted == wanted, entry
+
+
+@pytest.mark.parametrize("step", ["save", "warm-up", "rename"])
+def test_a_failure_leaves_nothing_that_looks_like_a_version(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def fail(*arguments: Any, **_: Any) -> None:
+        if step == "save":  # midway: something is written already
+            (Path(arguments[1]) / "variables").mkdir(parents=True)
+        seen.extend(path.name for path in tmp_path.iterdir())
+        raise OSError("no space left on device")
+
+    target = {
+        "save": "tensorflow.saved_model.save",
+        "warm-up": "tf_recdenoiser.retrieval.export.write_warmup_requests",
+        "rename": "os.rename",
+    }[step]
+    with monkeypatch.context() as patch:
+        patch.setattr(target, fail)
+        with pytest.raises(OSError, match="no space left"):
+            export(tmp_path)
+    assert len(seen) == 1  # while it was written, too
+    with pytest.raises(ValueError, match="invalid literal"):
+        int(seen[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leftovers_of_a_killed_export_do_not_matter(tmp_path: Path) -> None:
+    leftover = tmp_path / ".export-0123abcd" / "model" / "variables"
+    leftover.mkdir(parents=True)
+    path = export(tmp_path)
+    assert path == tmp_path / "1"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".export-0123abcd", "1"]
+    assert leftover.is_dir()
+
+
+def test_what_a_version_holds(tmp_path: Path) -> None:
+    path = export(tmp_path)
+    assert sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()) == [
+        "assets.extra/tf_serving_warmup_requests",
+        "fingerprint.pb",
+        "saved_model.pb",
+        "variables/variables.data-00000-of-00001",
+        "variables/variables.index",
+    ]
+
+
+# --- Warm-up ----------------------------------------------------------------------------------
+
+
+def test_warm_up_requests_can_be_played(exported: Exported, served: LoadedModel) -> None:
+    file = exported.path / "assets.extra" / "tf_serving_warmup_requests"
+    played = []
+    for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+        request = log.predict_log.request
+        assert request.model_spec.name == "small"
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        outputs = served.run(request.model_spec.signature_name, inputs)
+        rows = len(inputs["histories"])
+        assert {len(value) for value in outputs.values()} == {rows}
+        assert {item for item in inputs["histories"].ravel()} <= {*as_served(exported.ids.tolist())}
+        played.append((request.model_spec.signature_name, rows))
+    assert sorted(played) == [
+        ("explain", 1),
+        ("explain", 32),
+        ("serving_default", 1),
+        ("serving_default", 32),
+    ]
+
+
+# --- What cannot be exported ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ids", "error", "message"),
+    [
+        (np.arange(3), ValueError, r"each of the model's 12 items. Received: shape \(3,\)"),
+        (np.zeros([12, 1], int), ValueError, r"Received: shape \(12, 1\)"),
+        (np.arange(12) // 2, ValueError, "differ from one another. Received: 6 repeated"),
+        (np.arange(12.0), TypeError, "integers or strings. Received: float64"),
+        (np.array([*"abcdefghijk", ""]), ValueError, "that are not empty.* Received: ''"),
+        (np.array([*"abcdefghijk", 5], object), ValueError, "must be strings.* Received: 5"),
+    ],
+)
+def test_a_wrong_vocabulary_is_refused(
+    ids: Array, error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=message):
+        export_saved_model(random_recommender(), ids, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"version": 0}, "`version` must be None or at least 1. Received: version=0"),
+        ({"max_k": 0}, "`max_k` must be at least 1. Received: max_k=0"),
+    ],
+)
+def test_a_wrong_number_is_refused(options: dict[str, int], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        export(tmp_path, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backbone_that_needs_more_than_items_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = random_recommender()
+    monkeypatch.setattr(type(model.backbone), "extra_inputs", ("timestamps",))
+    with pytest.raises(ValueError, match=r"Received: extra_inputs=\('timestamps',\)"):
+        export_saved_model(model, VOCABULARIES["int"], tmp_path)
+
+
+def test_the_usual_k_is_no_more_than_the_largest() -> None:
+    module = ServingModule(random_recommender(), VOCABULARIES["int"], max_k=3)
+    assert module.recommend(tf.constant([[7, 40]], tf.int64))["item_ids"].shape == (1, 3)

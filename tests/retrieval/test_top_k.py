@@ -1,0 +1,37 @@
+"""The best items, against a sort in Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tf_recdenoiser.retrieval import top_items
+
+
+@given(
+    items=st.integers(1, 7),
+    asked=st.lists(st.integers(1, 9), max_size=4),
+    seen=st.integers(0, 5),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=100, deadline=None)
+def test_the_best_items_come_first(items: int, asked: list[int], seen: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    # Few different scores, so that many are equal, and padding's is the highest.
+    scores = rng.integers(-2, 3, [len(asked), items + 1]).astype(np.float32)
+    scores[:, 0] = 9
+    excluded = rng.integers(0, items + 1, [len(asked), seen], np.int32)
+    codes, best = top_items(
+        tf.constant(scores, shape=scores.shape),
+        tf.constant(excluded, shape=excluded.shape),
+        tf.constant(asked, tf.int32),
+    )
+    width = max(asked, default=0)
+    assert codes.shape == best.shape == (len(asked), width)
+    for row, k in enumerate(asked):
+        left = sorted({*range(1, items + 1)} - {*excluded[row]}, key=lambda c: (-scores[row, c], c))
+        expected = left[:k] + [0] * (width - len(left[:k]))
+        assert codes[row].numpy().tolist() == expected
+        assert best[row].numpy().tolist() == [scores[row, c] if c else -np.inf for c in expected]

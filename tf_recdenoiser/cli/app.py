@@ -1,0 +1,87 @@
+"""The commands, and what happens when one fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from tf_recdenoiser import __version__
+from tf_recdenoiser.cli.console import errors, output
+from tf_recdenoiser.cli.demo import demo
+from tf_recdenoiser.cli.evaluate import evaluate
+from tf_recdenoiser.cli.explain import explain
+from tf_recdenoiser.cli.export import export
+from tf_recdenoiser.cli.recommend import recommend
+from tf_recdenoiser.cli.train import train
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="tf-recdenoiser",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, evaluate, recommend, explain, export, demo):
+    app.command(no_args_is_help=command is not demo)(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        output.print(__version__)
+        raise typer.Exit()
+
+
+@app.callback()
+def describe(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Train sequential recommenders that ignore the noise in interaction logs.
+
+    From a log to a served model:
+
+    * `tf-recdenoiser train log.csv --out runs/first` trains, and shows how good it is;
+    * `tf-recdenoiser recommend runs/first --history ID,ID` recommends;
+    * `tf-recdenoiser explain runs/first --history ID,ID` shows what was pruned;
+    * `tf-recdenoiser export runs/first --to saved_models/first` writes a SavedModel for
+      TensorFlow Serving.
+
+    No log at hand: `tf-recdenoiser demo`.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status. What a person did wrong is said in one sentence."""
+    try:
+        # Typer itself turns wrong options into messages and exit status 2.
+        status = app(arguments, standalone_mode=False)
+    except KeyboardInterrupt:
+        errors.print("Stopped.")
+        return _INTERRUPTED
+    except Exception as error:
+        return _fail(error)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(error: Exception) -> int:
+    """Explain what a person can mend; let everything else, which is a fault of ours, through."""
+    if isinstance(error, typer.TyperException):
+        error.show()  # type: ignore[attr-defined]  # what Typer raises has it
+        return error.exit_code  # type: ignore[attr-defined]
+    if isinstance(error, typer.Abort):
+        errors.print("Stopped.")
+        return _INTERRUPTED
+    if isinstance(error, (ValueError, RuntimeError, OSError)) and not os.environ.get("TRACEBACK"):
+        errors.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        errors.print("(With TRACEBACK=1 in the environment, where it was raised is shown.)")
+        return 1
+    raise error

@@ -1,0 +1,47 @@
+"""Where commands print: results to standard output, all else to standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+output = Console()
+errors = Console(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """Print `value` as JSON, for other programs, without colours or wrapping."""
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def metrics_table(title: str, systems: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
+    """A table with a row for each system and protocol.
+
+    Parameters
+    ----------
+    title
+        Above the table.
+    systems
+        Metrics by system and protocol, as `metrics.json` has them for a split.
+    """
+    names = ("hit@1", "hit@5", "hit@10", "ndcg@5", "ndcg@10")
+    table = Table(title=title, title_justify="left")
+    table.add_column("system")
+    table.add_column("protocol")
+    for name in names:
+        table.add_column(name.replace("hit", "Hit").replace("ndcg", "NDCG"), justify="right")
+    for system, protocols in systems.items():
+        for protocol, metrics in protocols.items():
+            table.add_row(system, protocol, *(f"{metrics[name]:.4f}" for name in names))
+        table.add_section()
+    return table
+
+
+PROTOCOL_NOTE = (
+    "full: against the whole catalogue; paper: against 100 items the user never met; "
+    "sasrec: as SASRec's code samples."
+)

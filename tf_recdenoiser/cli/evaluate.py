@@ -1,0 +1,43 @@
+"""`tf-recdenoiser evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from tf_recdenoiser.cli.choices import one_of
+from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, output, print_json
+from tf_recdenoiser.evaluation import PROTOCOLS
+from tf_recdenoiser.runs import PARTS, load_run
+from tf_recdenoiser.runs.training import CUTOFFS
+
+
+def evaluate(
+    run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
+    protocol: Annotated[
+        str | None,
+        Option(**one_of(PROTOCOLS), help="What targets are ranked against. All, if not given."),
+    ] = None,
+    split: Annotated[str, Option(**one_of(PARTS), help="Which items are the targets.")] = "test",
+    seed: Annotated[int, Option(min=0, help="Of the sampled negatives.")] = 0,
+    json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure a trained run on its own data, read again from where they lay.
+
+    Hit@K is the share of users whose target is among the first K; NDCG@K counts a target at
+    rank r (from 1) as 1/log2(r + 1). Ties count against the model.
+    """
+    with errors.status(f"Evaluating {run}"):
+        loaded = load_run(run)
+        scorer = loaded.scorer(split)
+        names = list(PROTOCOLS) if protocol is None else [protocol]
+        metrics = {
+            name: scorer.result(loaded.recommender, name, seed).summary(CUTOFFS) for name in names
+        }
+    if json:
+        print_json({"run": str(run), "split": split, "seed": seed, "metrics": metrics})
+        return
+    output.print(metrics_table(f"{run}, {split}", {loaded.settings.backbone: metrics}))
+    output.print(PROTOCOL_NOTE)

@@ -1,0 +1,36 @@
+"""`tf-recdenoiser export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from tf_recdenoiser.cli.console import errors, output
+from tf_recdenoiser.retrieval import export_saved_model
+from tf_recdenoiser.runs import load_run
+
+
+def export(
+    run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
+    to: Annotated[Path, Option(help="Directory of the model, such as `saved_models/NAME`.")],
+    version: Annotated[
+        int | None,
+        Option(min=1, help="Version number; one more than the highest there, if not given."),
+    ] = None,
+) -> None:
+    """Write a SavedModel that TensorFlow Serving loads, as the next version of a model.
+
+    Signatures: `serving_default` recommends, `explain` tells how much of each history item
+    was kept. Histories are raw ids, as in the log.
+    """
+    with errors.status(f"Exporting {run}"):
+        loaded = load_run(run)
+        written = export_saved_model(loaded.recommender, loaded.item_ids, to, version)
+    output.print(f"SavedModel: {written}", soft_wrap=True)
+    output.print(
+        f"Serve it: tensorflow_model_server --model_name={to.name} "
+        f"--model_base_path={to.resolve()}",
+        soft_wrap=True,
+    )

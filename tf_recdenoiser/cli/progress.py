@@ -1,0 +1,95 @@
+"""What a person sees while a model trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tf_recdenoiser._keras import keras
+
+_COLUMNS = (
+    ("epoch", 6),
+    ("loss", 8),
+    ("data", 8),
+    ("sparsity", 9),
+    ("jacobian", 9),
+    ("density", 14),
+    ("val hit@10", 11),
+    ("val ndcg@10", 12),
+    ("seconds", 8),
+)
+
+
+class ShowProgress(keras.callbacks.Callback):
+    """A line for each epoch, under a bar that counts batches; plain lines without a terminal.
+
+    The loss and its three parts are means over the epoch; density is the share of gates, layer
+    by layer, that are kept with a probability above one half.
+    """
+
+    def __init__(self, console: Console, epochs: int) -> None:
+        super().__init__()
+        self._console = console
+        self._epochs = epochs
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: Any = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._console.print(
+            "".join(name.rjust(width) for name, width in _COLUMNS), style="bold", soft_wrap=True
+        )
+        self._progress.start()
+        self._task = self._progress.add_task("", total=None)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._progress.reset(
+            self._task,
+            total=self.params.get("steps"),
+            description=f"epoch {epoch + 1} of at most {self._epochs}",
+        )
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._progress.advance(self._task)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._console.print(epoch_line(logs or {}), soft_wrap=True, highlight=False)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away, also after an interruption."""
+        self._progress.stop()
+
+
+def epoch_line(logs: dict[str, Any]) -> str:
+    """One epoch's figures, in the columns of the heading."""
+    densities = [
+        f"{value:.2f}" for name, value in sorted(logs.items()) if name.startswith("density_")
+    ]
+    cells = {
+        "epoch": f"{logs['epoch']:.0f}",
+        "loss": f"{logs['loss']:.4f}",
+        "data": f"{logs['data']:.4f}",
+        "sparsity": f"{logs['sparsity']:.4f}",
+        "jacobian": f"{logs['jacobian']:.4f}",
+        "density": " ".join(densities) or "-",
+        "val hit@10": _optional(logs.get("val_hit@10")),
+        "val ndcg@10": _optional(logs.get("val_ndcg@10")),
+        "seconds": f"{logs['seconds']:.1f}",
+    }
+    return "".join(cells[name].rjust(width) for name, width in _COLUMNS)
+
+
+def _optional(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

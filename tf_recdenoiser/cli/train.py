@@ -1,0 +1,298 @@
+"""`tf-recdenoiser train`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+from typer import Argument, Option
+
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.backbones import BACKBONES
+from tf_recdenoiser.cli.choices import one_of
+from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, output
+from tf_recdenoiser.cli.progress import ShowProgress
+from tf_recdenoiser.data import READERS, OnBadRow
+from tf_recdenoiser.estimators import ESTIMATORS
+from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
+from tf_recdenoiser.ops import INFERENCE_GATES
+from tf_recdenoiser.runs import NO_GATES, RunDirectory, Settings, load_dataset, load_log
+from tf_recdenoiser.runs import train as train_run
+from tf_recdenoiser.training import OBJECTIVES
+
+_DATA, _MODEL, _DENOISING, _TRAINING = "Data", "Model", "Denoising", "Training"
+# Typer cannot say None on the command line; 0 stands for it.
+_ZERO_IS_ALL = ("jacobian_rows", "estimator_rows")
+
+
+def train(
+    context: typer.Context,
+    data: Annotated[
+        str,
+        Argument(
+            help="An interaction log: `user item` lines, RecBole `.inter`, CSV or Parquet; or "
+            "`synthetic`, or for example `synthetic:users=500,items=200,noise=0.3,seed=1`."
+        ),
+    ],
+    out: Annotated[Path, Option(help="The run directory to write.")],
+    resume: Annotated[
+        bool,
+        Option(
+            "--resume",
+            help="Go on with the run in `--out` from its last epoch; it keeps its settings, "
+            "only `--epochs` and `--patience` may change.",
+        ),
+    ] = False,
+    tensorboard: Annotated[
+        bool, Option("--tensorboard", help="Also write event files for TensorBoard.")
+    ] = False,
+    format: Annotated[
+        str | None,
+        Option(
+            **one_of(READERS),
+            help="Of the log; found from the file if not given.",
+            rich_help_panel=_DATA,
+        ),
+    ] = Settings.format,
+    on_bad_row: Annotated[
+        str,
+        Option(
+            **one_of(get_args(OnBadRow)),
+            help="Refuse a log with bad rows, or skip and list them.",
+            rich_help_panel=_DATA,
+        ),
+    ] = Settings.on_bad_row,
+    user_column: Annotated[
+        str | None, Option(help="Name of the user column.", rich_help_panel=_DATA)
+    ] = Settings.user_column,
+    item_column: Annotated[
+        str | None, Option(help="Name of the item column.", rich_help_panel=_DATA)
+    ] = Settings.item_column,
+    time_column: Annotated[
+        str | None, Option(help="Name of the time column.", rich_help_panel=_DATA)
+    ] = Settings.time_column,
+    k_core: Annotated[
+        int,
+        Option(
+            min=0,
+            help="Drop users and items with fewer rows, again and again.",
+            rich_help_panel=_DATA,
+        ),
+    ] = Settings.k_core,
+    backbone: Annotated[
+        str, Option(**one_of(BACKBONES), help="The sequence encoder.", rich_help_panel=_MODEL)
+    ] = Settings.backbone,
+    max_length: Annotated[
+        int,
+        Option(
+            min=1, help="n: how many of a user's newest items are read.", rich_help_panel=_MODEL
+        ),
+    ] = Settings.max_length,
+    width: Annotated[
+        int, Option(min=1, help="d: width of item and hidden vectors.", rich_help_panel=_MODEL)
+    ] = Settings.width,
+    blocks: Annotated[
+        int, Option(min=1, help="L: Transformer blocks.", rich_help_panel=_MODEL)
+    ] = Settings.blocks,
+    heads: Annotated[
+        int,
+        Option(min=1, help="H: attention heads; must divide the width.", rich_help_panel=_MODEL),
+    ] = Settings.heads,
+    dropout: Annotated[
+        float, Option(min=0, max=0.99, help="Rate.", rich_help_panel=_MODEL)
+    ] = Settings.dropout,
+    norm: Annotated[
+        str,
+        Option(
+            **one_of(NORMS),
+            help="Layer normalisation before each part of a block, or after.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Settings.norm,
+    gates: Annotated[
+        str,
+        Option(
+            **one_of((*GATES, NO_GATES)),
+            help="Trainable gates on attention links: the paper's, one for each pair of "
+            "positions, or none.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.gates,
+    beta: Annotated[
+        float,
+        Option(
+            min=0,
+            help="β: the price of an open gate; a higher one prunes more.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.beta,
+    penalty: Annotated[
+        str,
+        Option(
+            **one_of(PENALTIES),
+            help="β for each entry of the gates' matrix (the paper's), or for each link in "
+            "use, which means the same on every data set.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.penalty,
+    initial_keep: Annotated[
+        float,
+        Option(
+            min=0.5,
+            max=1,
+            help="Keep probability before training, above 0.5.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.initial_keep,
+    inference: Annotated[
+        str,
+        Option(
+            **one_of(INFERENCE_GATES),
+            help="Gates when not training: their probability, but 0 where that is at most "
+            "0.5 (clip); 0 or 1 (hard); or their probability (expectation).",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.inference,
+    gamma: Annotated[
+        float,
+        Option(
+            min=0, help="γ: weight of the Jacobian penalty; 0 for none.", rich_help_panel=_DENOISING
+        ),
+    ] = Settings.gamma,
+    jacobian_rows: Annotated[
+        int | None,
+        Option(
+            min=0,
+            help="Sequences of a batch that the Jacobian penalty uses; 0 for all.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.jacobian_rows,
+    estimator: Annotated[
+        str,
+        Option(**one_of(ESTIMATORS), help="Of the gates' gradient.", rich_help_panel=_DENOISING),
+    ] = Settings.estimator,
+    credit: Annotated[
+        bool | None,
+        Option(
+            "--credit/--no-credit",
+            help="Hold a gate to account only for losses it can change. On for causal "
+            "backbones if not given.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.credit,
+    estimator_rows: Annotated[
+        int | None,
+        Option(
+            min=0,
+            help="Sequences of a batch in the second evaluation of the loss; 0 for all.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.estimator_rows,
+    gate_learning_rate: Annotated[
+        float, Option(help="Of the gates' own Adam.", rich_help_panel=_DENOISING)
+    ] = Settings.gate_learning_rate,
+    objective: Annotated[
+        str, Option(**one_of(OBJECTIVES), help="What is minimised.", rich_help_panel=_TRAINING)
+    ] = Settings.objective,
+    negatives: Annotated[
+        int, Option(min=1, help="Unseen items for each true one.", rich_help_panel=_TRAINING)
+    ] = Settings.negatives,
+    l2: Annotated[
+        float,
+        Option(
+            "--l2", min=0, help="α: weight decay of the paper's Eq. 6.", rich_help_panel=_TRAINING
+        ),
+    ] = Settings.l2,
+    learning_rate: Annotated[
+        float, Option(help="Of the weights' Adam.", rich_help_panel=_TRAINING)
+    ] = Settings.learning_rate,
+    batch_size: Annotated[
+        int, Option(min=1, help="Users in a batch.", rich_help_panel=_TRAINING)
+    ] = Settings.batch_size,
+    epochs: Annotated[
+        int, Option(min=1, help="At most so many.", rich_help_panel=_TRAINING)
+    ] = Settings.epochs,
+    patience: Annotated[
+        int,
+        Option(
+            min=0,
+            help="Stop when validation NDCG@10 has not risen for so many epochs; 0: never.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = Settings.patience,
+    validate_every: Annotated[
+        int, Option(min=1, help="Validate every so many epochs.", rich_help_panel=_TRAINING)
+    ] = Settings.validate_every,
+    seed: Annotated[
+        int,
+        Option(
+            min=0,
+            help="The same seed and settings give the same numbers.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = Settings.seed,
+) -> None:
+    """Train a recommender on an interaction log, and show how good it is.
+
+    A user's last item is the test, the one before it validation, the rest is trained on. The
+    epoch with the best validation NDCG@10 is kept. The run directory then holds settings, data
+    fingerprint, package versions, training log, checkpoints, vocabulary and `metrics.json`.
+
+    Plain SASRec, to compare with: `--gates none --gamma 0`.
+    """
+    settings = _settings(context.params)
+    directory = RunDirectory(out)
+    if resume and directory.exists():
+        settings = _resumed(context, settings, directory.settings())
+    metrics = train_and_show(settings, directory, resume, tensorboard)
+    output.print(metrics_table("Test metrics", {settings.backbone: metrics["test"]}))
+    output.print(PROTOCOL_NOTE)
+    if metrics["density"]:
+        shares = ", ".join(f"{share:.2f}" for share in metrics["density"])
+        output.print(f"Share of gates kept, by layer: {shares}")
+    output.print(
+        f"Best epoch {metrics['best_epoch']} of {metrics['epochs']}. The run lies in {out}."
+    )
+
+
+def _settings(parameters: dict[str, Any]) -> Settings:
+    values = {field.name: parameters[field.name] for field in dataclasses.fields(Settings)}
+    values.update({name: values[name] or None for name in _ZERO_IS_ALL})
+    return Settings(**values)
+
+
+def _resumed(context: typer.Context, given: Settings, recorded: Settings) -> Settings:
+    """The recorded settings with what this command line states in so many words."""
+    stated = {
+        field.name: getattr(given, field.name)
+        for field in dataclasses.fields(Settings)
+        if context.get_parameter_source(field.name).name == "COMMANDLINE"  # type: ignore[union-attr]
+    }
+    return dataclasses.replace(recorded, **stated)
+
+
+def train_and_show(
+    settings: Settings, directory: RunDirectory, resume: bool = False, tensorboard: bool = False
+) -> dict[str, Any]:
+    """Train with a progress display; the run's metrics."""
+    with errors.status(f"Reading {settings.data}"):
+        log = load_log(settings)
+        dataset = load_dataset(settings, log)
+    errors.print(log.report.describe(), highlight=False, markup=False)
+    progress = ShowProgress(errors, settings.epochs)
+    callbacks: list[Any] = [progress]
+    if tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(str(directory.tensorboard)))
+    try:
+        return train_run(settings, dataset, directory, resume, callbacks)
+    except KeyboardInterrupt:
+        progress.close()
+        done = len(directory.history())
+        errors.print(
+            f"Stopped after {done} epochs. Go on with: tf-recdenoiser train {settings.data} "
+            f"--out {directory.path} --resume",
+            soft_wrap=True,
+        )
+        raise

@@ -1,0 +1,7 @@
+"""Serving: SavedModels from raw ids to the best items, and what they kept."""
+
+from tf_recdenoiser.retrieval.export import export_saved_model
+from tf_recdenoiser.retrieval.serving_module import ServingModule
+from tf_recdenoiser.retrieval.top_k import top_items
+
+__all__ = ["ServingModule", "export_saved_model", "top_items"]

@@ -1,0 +1,97 @@
+"""A trained recommender as a SavedModel for TensorFlow Serving."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tf_recdenoiser.retrieval.serving_module import ServingModule
+from tf_recdenoiser.retrieval.warmup import write_warmup_requests
+from tf_recdenoiser.training.recommender import Recommender
+
+
+def export_saved_model(
+    recommender: Recommender,
+    item_ids: np.ndarray,
+    directory: str | os.PathLike[str],
+    version: int | None = None,
+    max_k: int = 100,
+) -> Path:
+    """Write a recommender as `directory/VERSION/`, with warm-up requests.
+
+    It takes and returns raw ids, in the signatures `serving_default` and `explain` that
+    `ServingModule.signatures` describes, and loads with TensorFlow alone. The version appears
+    whole or not at all: it is written beside its place, under a name that TensorFlow Serving
+    does not take for a version, and then renamed.
+
+    Parameters
+    ----------
+    recommender
+        The trained model.
+    item_ids
+        The raw ids `[item_count]`, integers or strings: the item with the code c has the id
+        `item_ids[c - 1]`. All different; strings not empty.
+    directory
+        The model's, with a subdirectory for each version. Made if need be. Its name is the
+        model's in the warm-up requests.
+    version
+        At least 1; None (default) for the one after the highest there is.
+    max_k
+        The most items that a request may ask for; 100 by default.
+
+    Returns
+    -------
+    The version directory.
+
+    Raises
+    ------
+    FileExistsError
+        If the version is there already.
+    ValueError, TypeError
+        If the model, the ids, the version or `max_k` cannot be exported.
+
+    Examples
+    --------
+    >>> from tf_recdenoiser.backbones import SASRec
+    >>> model = Recommender(SASRec(item_count=3, max_length=4, width=8))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = export_saved_model(model, np.array([10, 20, 30]), Path(folder, "fruit"))
+    ...     loaded = tf.saved_model.load(str(path))
+    >>> path.parts[-2:]
+    ('fruit', '1')
+    >>> sorted(loaded.signatures)
+    ['explain', 'serving_default']
+    """
+    directory = Path(directory).absolute()
+    module = ServingModule(recommender, item_ids, max_k)
+    directory.mkdir(parents=True, exist_ok=True)
+    target = directory / str(_free_version(directory, version))
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as scratch:
+        # One level down: the scratch directory itself is closed to other users, a server's too.
+        written = Path(scratch, "model")
+        tf.saved_model.save(module, str(written), signatures=module.signatures)
+        write_warmup_requests(
+            written, module.item_ids, recommender.backbone.max_length, directory.name
+        )
+        os.rename(written, target)
+    return target
+
+
+def _free_version(directory: Path, version: int | None) -> int:
+    """The version to write: `version` if it is free, or the one after the highest."""
+    # "007" is version 7 to TensorFlow Serving as well.
+    present = {int(path.name) for path in directory.iterdir() if path.name.isdecimal()}
+    if version is None:
+        return max(present, default=0) + 1
+    if version < 1:
+        raise ValueError(f"`version` must be None or at least 1. Received: version={version}")
+    if version in present:
+        raise FileExistsError(
+            f"`version` must be free in {directory}; leave it out for the next one, "
+            f"{max(present) + 1}. Received: version={version}"
+        )
+    return version

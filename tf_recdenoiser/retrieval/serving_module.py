@@ -1,0 +1,213 @@
+"""A recommender as a graph from raw ids to raw ids, which TensorFlow alone can run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_recdenoiser import _keras
+from tf_recdenoiser.retrieval.histories import from_slots, model_slots, to_slots
+from tf_recdenoiser.retrieval.top_k import top_items
+from tf_recdenoiser.training.explain import explanation_tensors
+from tf_recdenoiser.training.recommender import Recommender
+
+DEFAULT_K = 10
+"""How many items are returned to a request that does not say, if `max_k` allows it."""
+
+_NO_ITEM: dict[str, Any] = {"i": -1, "O": ""}
+
+
+class ServingModule(tf.Module):
+    """What a SavedModel of a recommender holds: variables, vocabulary and two functions.
+
+    It tracks the variables behind the Keras model and not the model: under Keras 3 a SavedModel
+    that tracks the model stores its variables twice, and TensorFlow's C++ loader restores the
+    wrong ones.
+
+    Parameters
+    ----------
+    recommender
+        The trained model; its backbone reads `item_ids` alone.
+    item_ids
+        The raw ids `[item_count]`, integers or strings: the item with the code c has the id
+        `item_ids[c - 1]`.
+    max_k
+        The most items that a request may ask for.
+
+    Attributes
+    ----------
+    item_ids
+        The raw ids, int64 or object (of str) `[item_count]`.
+    recommend, explain
+        The functions behind the signatures; see `signatures`.
+
+    Examples
+    --------
+    >>> from tf_recdenoiser.backbones import SASRec
+    >>> model = Recommender(SASRec(item_count=3, max_length=4, width=8))
+    >>> module = ServingModule(model, np.array(["apple", "pear", "plum"]), max_k=10)
+    >>> answer = module.recommend(tf.constant([["pear", "no such thing", "apple"]]))
+    >>> answer["item_ids"].numpy()[0, :2]
+    array([b'plum', b''], dtype=object)
+    """
+
+    def __init__(self, recommender: Recommender, item_ids: np.ndarray, max_k: int) -> None:
+        super().__init__(name="recommender")
+        backbone = recommender.backbone
+        if backbone.extra_inputs:
+            raise ValueError(
+                "`recommender` must have a backbone that reads `item_ids` alone, since the "
+                f"signatures take nothing else. Received: extra_inputs={backbone.extra_inputs}"
+            )
+        if max_k < 1:
+            raise ValueError(f"`max_k` must be at least 1. Received: max_k={max_k}")
+        self.item_ids = _vocabulary(item_ids, backbone.item_count)
+        keys = tf.constant(self.item_ids)
+        codes = tf.range(1, backbone.item_count + 1)
+        self._codes = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(keys, codes), default_value=0
+        )
+        # Row 0 is what stands where there is no item to return.
+        no_item = tf.constant([_NO_ITEM[self.item_ids.dtype.kind]], keys.dtype)
+        self._ids = tf.Variable(tf.concat([no_item, keys], axis=0), trainable=False)
+        self._weights = [_keras.raw_variable(variable) for variable in backbone.variables]
+        self.recommend = self._recommend_function(recommender, max_k)
+        self.explain = self._explain_function(recommender)
+
+    @property
+    def signatures(self) -> dict[str, Any]:
+        """The functions by the names of their signatures.
+
+        Inputs of both:
+
+        * `histories` `[B, L]`, of the vocabulary's type (int64 or string): raw ids as in the
+          log, oldest first, any L. Ids that are not in the vocabulary are passed over wherever
+          they stand, so any of them (such as -1 or an empty string) serves as padding. The
+          model reads the newest n of the others. Without any, the scores are the model's own
+          for an empty history: finite, and the same for every such row.
+        * `lengths` int32 `[B]` or `[1]`: only the first `lengths[b]` columns count; a negative
+          number (-1 is the default) stands for all.
+
+        `serving_default` also takes
+
+        * `k` int32 `[B]` or `[1]`, from 1 to `max_k`: how many items to return; 10 by default,
+          or `max_k` if that is less;
+        * `exclude_seen` bool `[B]` or `[1]`: whether to leave out the items of the history,
+          those included that are too old for the model; true by default;
+
+        and returns, best first, `item_ids` and `scores` float32, both `[B, max(k)]`. Columns
+        beyond a row's own k, or beyond the items there are, hold the score -inf and the id -1
+        or an empty string.
+
+        `explain` returns, in the places of `histories`, `kept` float32 `[B, L]`,
+        `kept_per_layer` and `attention_per_layer` float32 `[B, layers, L]` (see `Explanation`;
+        0 for entries the model does not read) and `known` bool `[B, L]`: whether the entry
+        counts and is in the vocabulary.
+
+        The defaults are in the SavedModel: TensorFlow Serving uses them for gRPC requests that
+        leave inputs out; its REST interface wants all inputs. With batching on, the server
+        wants each input to have as many rows as the others, and histories of different L only
+        with `pad_variable_length_inputs`; send `lengths` then, since it pads with items.
+        """
+        return {"serving_default": self.recommend, "explain": self.explain}
+
+    def _read(self, histories: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """The code of each entry, int32 `[B, L]`; 0 for what is unknown or does not count."""
+        lengths = _per_row("lengths", lengths, histories)[:, tf.newaxis]
+        counts = (lengths < 0) | (tf.range(tf.shape(histories)[1]) < lengths)
+        return tf.where(counts, self._codes.lookup(histories), 0)
+
+    def _recommend_function(
+        self, recommender: Recommender, max_k: int
+    ) -> Callable[..., dict[str, tf.Tensor]]:
+        backbone = recommender.backbone
+        table = _keras.raw_variable(backbone.item_embedding.embeddings)
+        usual_k, seen_out = tf.constant([min(DEFAULT_K, max_k)]), tf.constant([True])
+        all_columns = tf.constant([-1])
+        k_rule = f"`k` must be from 1 to {max_k}, the `max_k` of the export. Received: k ="
+
+        def recommend(
+            histories: tf.Tensor,
+            lengths: tf.Tensor = all_columns,
+            k: tf.Tensor = usual_k,
+            exclude_seen: tf.Tensor = seen_out,
+        ) -> dict[str, tf.Tensor]:
+            codes = self._read(histories, lengths)
+            slots = model_slots(codes > 0, backbone.max_length)
+            inputs = {"item_ids": to_slots(codes, slots, backbone.max_length)}
+            vectors = tf.cast(backbone(inputs, training=False)[:, -1], tf.float32)
+            scores = tf.matmul(vectors, tf.cast(table, tf.float32), transpose_b=True)
+            excluded = _per_row("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
+            k = _checked((k >= 1) & (k <= max_k), k_rule, k)
+            best, best_scores = top_items(
+                scores, tf.where(excluded, codes, 0), _per_row("k", k, histories)
+            )
+            return {"item_ids": tf.gather(self._ids, best), "scores": best_scores}
+
+        optional = {"k": tf.int32, "exclude_seen": tf.bool}
+        return tf.function(recommend, input_signature=self._inputs(optional))
+
+    def _explain_function(self, recommender: Recommender) -> Callable[..., dict[str, tf.Tensor]]:
+        backbone = recommender.backbone
+        all_columns = tf.constant([-1])
+
+        def explain(histories: tf.Tensor, lengths: tf.Tensor = all_columns) -> dict[str, tf.Tensor]:
+            codes = self._read(histories, lengths)
+            slots = model_slots(codes > 0, backbone.max_length)
+            parts = explanation_tensors(backbone, to_slots(codes, slots, backbone.max_length))
+            aligned = {name: from_slots(part, slots) for name, part in parts.items()}
+            return {**aligned, "known": codes > 0}
+
+        return tf.function(explain, input_signature=self._inputs({}))
+
+    def _inputs(self, optional: dict[str, tf.DType]) -> list[tf.TensorSpec]:
+        rows = {"lengths": tf.int32, **optional}
+        return [
+            tf.TensorSpec([None, None], self._codes.key_dtype, "histories"),
+            *(tf.TensorSpec([None], dtype, name) for name, dtype in rows.items()),
+        ]
+
+
+def _vocabulary(item_ids: np.ndarray, item_count: int) -> np.ndarray:
+    """`item_ids` as int64, or as objects of str; an error if they cannot be a vocabulary."""
+    ids = np.asarray(item_ids)
+    if ids.dtype.kind not in "iuOU":
+        raise TypeError(f"`item_ids` must be integers or strings. Received: {ids.dtype}")
+    ids = ids.astype(np.int64 if ids.dtype.kind in "iu" else object)
+    if ids.shape != (item_count,):
+        raise ValueError(
+            f"`item_ids` must hold one id for each of the model's {item_count} items. "
+            f"Received: shape {ids.shape}"
+        )
+    values = ids.tolist()
+    if ids.dtype == object and not all(isinstance(value, str) and value for value in values):
+        wrong = next(value for value in values if not (isinstance(value, str) and value))
+        raise ValueError(
+            "`item_ids` must be strings that are not empty: the empty string stands for no "
+            f"item. Received: {wrong!r}"
+        )
+    if len(set(values)) < len(values):
+        raise ValueError(
+            "`item_ids` must differ from one another. "
+            f"Received: {len(values) - len(set(values))} repeated"
+        )
+    return ids
+
+
+def _checked(condition: tf.Tensor, rule: str, value: tf.Tensor) -> tf.Tensor:
+    """`value`, or an InvalidArgument error where the condition does not hold for all of it."""
+    check = tf.debugging.Assert(tf.reduce_all(condition), [rule, value])
+    with tf.control_dependencies([check]):
+        return tf.identity(value)
+
+
+def _per_row(name: str, values: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
+    """`values` `[B]` or `[1]`, as one for each of B histories."""
+    size, batch = tf.shape(values)[0], tf.shape(histories)[0]
+    rule = f"`{name}` must have one row, or as many as `histories`. Received: rows ="
+    check = tf.debugging.Assert((size == 1) | (size == batch), [rule, size, "histories =", batch])
+    with tf.control_dependencies([check]):
+        return tf.broadcast_to(values, [batch])

@@ -1,0 +1,101 @@
+"""What a recommender kept of each history when it recommended."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from tf_recdenoiser.backbones import Backbone
+from tf_recdenoiser.layers import Draws, GateRecord
+from tf_recdenoiser.training.recommender import Recommender
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """How the newest position, the one that recommends, saw each item of a history.
+
+    Layers are the attention layers, first to last. Padding has 0 everywhere.
+
+    Attributes
+    ----------
+    kept
+        `[B, n]` float32 in [0, 1]: `kept_per_layer` averaged over the layers with gates; 1 for
+        each item if there are none.
+    kept_per_layer
+        `[B, layers, n]` float32 in [0, 1]: the gate on the link from the newest position to
+        this one at inference, averaged over heads: 0 where it is pruned. 1 in a layer without
+        gates.
+    attention_per_layer
+        `[B, layers, n]` float32 in [0, 1]: the gated attention weight of that link, averaged
+        over heads.
+    """
+
+    kept: np.ndarray
+    kept_per_layer: np.ndarray
+    attention_per_layer: np.ndarray
+
+
+def explain(recommender: Recommender, item_ids: np.ndarray) -> Explanation:
+    """Say what was kept of each history, by its item codes.
+
+    Parameters
+    ----------
+    recommender
+        The trained model.
+    item_ids
+        Histories `[B, n]`, left-padded with 0, as `Recommender.score` takes them.
+
+    Examples
+    --------
+    >>> from tf_recdenoiser.backbones import SASRec
+    >>> model = Recommender(SASRec(item_count=9, max_length=4, width=8, gates="positional"))
+    >>> explain(model, np.array([[0, 0, 3, 7]])).kept.round(1)
+    array([[0. , 0. , 0.9, 0.9]], dtype=float32)
+    """
+    codes = tf.constant(item_ids, tf.int32)
+    parts = explanation_tensors(recommender.backbone, codes)
+    return Explanation(**{name: tensor.numpy() for name, tensor in parts.items()})
+
+
+def explanation_tensors(backbone: Backbone, item_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The fields of `Explanation` by name, as tensors; works in a graph too.
+
+    Parameters
+    ----------
+    backbone
+        The sequence encoder.
+    item_ids
+        Integers `[B, n]`, left-padded with 0.
+    """
+    with Draws(tf.zeros([2], tf.int32)) as draws:
+        backbone({"item_ids": item_ids}, training=False)
+    is_item = tf.cast(item_ids > 0, tf.float32)
+    kept, kept_by_gates, attention = [], [], []
+    for record in draws.attention:
+        weights = tf.cast(record.weights[:, :, -1], tf.float32)
+        attention.append(tf.reduce_mean(weights, axis=1) * is_item)
+        gates = draws.records.get(id(record.layer.gates))
+        kept.append(is_item if gates is None else _newest_row(gates, weights) * is_item)
+        if gates is not None:
+            kept_by_gates.append(kept[-1])
+    return {
+        "kept": tf.add_n(kept_by_gates) / len(kept_by_gates) if kept_by_gates else is_item,
+        "kept_per_layer": _stack(kept, is_item),
+        "attention_per_layer": _stack(attention, is_item),
+    }
+
+
+def _newest_row(record: GateRecord, weights: tf.Tensor) -> tf.Tensor:
+    """The last row of the inference gates, averaged over heads: `[B, n]`.
+
+    `weights` `[B, H, n]` gives the shape that gates without a batch or heads are spread to.
+    """
+    row = record.gates[0][..., -1, :]
+    return tf.reduce_mean(tf.broadcast_to(row, tf.shape(weights)), axis=1)
+
+
+def _stack(layers: list[tf.Tensor], like: tf.Tensor) -> tf.Tensor:
+    """`[B, layers, n]` from a list, possibly empty, of tensors shaped as `like` `[B, n]`."""
+    return tf.stack(layers, axis=1) if layers else like[:, tf.newaxis][:, :0]
