@@ -76,7 +76,7 @@ def _fail(error: Exception) -> int:
     """Explain what a person can mend; let everything else, which is a fault of ours, through."""
     if isinstance(error, typer.TyperException):
         error.show()  # type: ignore[attr-defined]  # what Typer raises has it
-        return error.exit_code  # type: ignore[attr-defined]
+        return error.exit_code
     if isinstance(error, typer.Abort):
         errors.print("Stopped.")
         return _INTERRUPTED

@@ -1,0 +1,101 @@
+"""Training steps a second of each way to train the gates, turn by turn with plain SASRec.
+
+    python benchmarks/steps.py [--data LOG] [--rounds 9] [--steps 40]
+
+Every round trains each system for the same number of steps, one after the other, so that a
+machine whose speed drifts slows all of them; the ratios are medians over rounds of the time of
+a system's step divided by that of plain SASRec in the same round. Batches are made while
+training, as in a real run. TF_USE_LEGACY_KERAS=1 measures tf_keras, without it Keras 3.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.data import TrainingBatches, leave_one_out
+from tf_recdenoiser.runs import Settings, build_recommender, load_dataset
+
+# The size of ml-1m, for where it is absent.
+SYNTHETIC = "synthetic:users=6040,items=3416,clusters=60"
+SHARED = Path("../shared/data/ml-1m.txt")
+
+
+def systems(data: str) -> dict[str, Settings]:
+    """What is compared, by name; the first is what the others are compared with."""
+    denoised = Settings(data, gamma=0.0)
+    ways = {
+        "plain": dataclasses.replace(denoised, gates="none"),
+        "AR": dataclasses.replace(denoised, estimator="ar"),
+        "ARM": dataclasses.replace(denoised, estimator="arm", credit=False),
+        "DisARM + credit": dataclasses.replace(denoised, estimator="disarm", credit=True),
+    }
+    jacobian = {
+        f"{name}, Jacobian on {rows or 'all'} rows": dataclasses.replace(
+            settings, gamma=1e-4, jacobian_rows=rows
+        )
+        for rows in (16, None)
+        for name, settings in ways.items()
+    }
+    fewer = {
+        "DisARM + credit on 32 rows": dataclasses.replace(
+            ways["DisARM + credit"], estimator_rows=32
+        )
+    }
+    return {**ways, **fewer, **jacobian}
+
+
+def seconds_per_step(model: Any, batches: TrainingBatches, steps: int) -> float:
+    """The time of one of `steps` steps of `fit`, batches included."""
+    epochs = -(-steps // batches.steps_per_epoch)
+    examples = batches.dataset(0, epochs).map(model.objective.example)
+    started = time.perf_counter()
+    model.fit(examples, epochs=1, steps_per_epoch=steps, verbose=0)
+    return (time.perf_counter() - started) / steps
+
+
+def main(
+    data: Annotated[str, typer.Option(help="An interaction log, or `synthetic`.")] = (
+        str(SHARED) if SHARED.exists() else SYNTHETIC
+    ),
+    rounds: Annotated[int, typer.Option(min=1)] = 9,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each system in a round.")] = 40,
+) -> None:
+    """Measure, and print a table."""
+    chosen = systems(data)
+    plain = next(iter(chosen))
+    dataset = load_dataset(chosen[plain])
+    train = leave_one_out(dataset).train
+    batches = TrainingBatches(train, dataset.item_count, 50, 128, negatives=1, seed=0)
+    keras.utils.set_random_seed(0)
+    models = {name: build_recommender(s, dataset.item_count) for name, s in chosen.items()}
+    for model in track(models.values(), "building"):
+        seconds_per_step(model, batches, steps=3)
+    times: dict[str, list[float]] = {name: [] for name in models}
+    for _ in track(range(rounds), "measuring"):
+        for name, model in models.items():
+            times[name].append(seconds_per_step(model, batches, steps))
+    table = Table(title=f"{data}, n = 50, d = 50, L = 2, H = 2, batch 128; {rounds} rounds")
+    for heading in ("system", "steps/s", "ratio to plain", "min", "max"):
+        table.add_column(heading, justify="left" if heading == "system" else "right")
+    for name, measured in times.items():
+        ratios = [mine / other for mine, other in zip(measured, times[plain], strict=True)]
+        table.add_row(
+            name,
+            f"{1 / statistics.median(measured):.1f}",
+            *(f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))),
+        )
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
