@@ -37,6 +37,20 @@ def clone(layer: Any) -> Any:
     return type(layer).from_config(config)
 
 
+def layers_of(layer: Any) -> list[Any]:
+    """`layer` and every layer inside it, once each, in the order they were made part of it."""
+    found: dict[int, Any] = {}
+
+    def visit(current: Any) -> None:
+        if id(current) not in found:
+            found[id(current)] = current
+            for inner in current._flatten_layers(include_self=False, recursive=False):
+                visit(inner)
+
+    visit(layer)
+    return list(found.values())
+
+
 def scale_loss(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
     """`loss` times the optimizer's loss scale (1 unless it trains in float16)."""
     if IS_KERAS_3:

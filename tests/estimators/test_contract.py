@@ -43,12 +43,9 @@ def test_it_gives_gates_for_each_evaluation(estimator, numbers) -> None:
         assert np.all((gate.numpy() >= 0) & (gate.numpy() <= 1))
 
 
-def test_gates_of_unbiased_estimators_are_0_or_1(estimator, numbers) -> None:
-    if estimator.unbiased:
-        assert {float(z) for gate in estimator.gates(*numbers) for z in tf.reshape(gate, [-1])} == {
-            0.0,
-            1.0,
-        }
+def test_gates_are_0_or_1_unless_they_are_relaxed(estimator, numbers) -> None:
+    values = np.unique(np.stack(estimator.gates(*numbers)))
+    assert set(values) == {0.0, 1.0} or isinstance(estimator, Concrete)
 
 
 def test_each_evaluation_keeps_a_gate_with_probability_sigma(estimator) -> None:

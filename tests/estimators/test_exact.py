@@ -16,8 +16,8 @@ def expectation(logits: np.ndarray, losses: dict[tuple[int, ...], float]) -> flo
     """The sum of P(z) f(z), one state after the other."""
     total = 0.0
     for state, loss in losses.items():
-        kept = [1 / (1 + np.exp(-x)) if z else 1 / (1 + np.exp(x)) for z, x in zip(state, logits)]
-        total += loss * float(np.prod(kept))
+        signs = 2 * np.array(state) - 1
+        total += loss * float(np.prod(1 / (1 + np.exp(-signs * logits))))
     return total
 
 

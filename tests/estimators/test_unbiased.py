@@ -23,17 +23,19 @@ UNBIASED = [name for name, kind in ESTIMATORS.items() if kind().unbiased]
 
 
 @functools.cache
-def toy_moments(
-    estimator: Estimator, length: int = 3, credit: bool = False, centered: bool = False
-) -> Moments:
+def _moments(estimator: Estimator, length: int, credit: bool, centered: bool) -> Moments:
     toy = enumerated(length)
     return moments(estimator, toy, credit, toy.baseline(credit) if centered else 0.0)
 
 
-def total_variance(
+def toy_moments(
     estimator: Estimator, length: int = 3, credit: bool = False, centered: bool = False
-) -> float:
-    return float(toy_moments(estimator, length, credit, centered).variance.sum())
+) -> Moments:
+    return _moments(estimator, length, credit, centered)
+
+
+def total_variance(*args: object, **options: object) -> float:
+    return float(toy_moments(*args, **options).variance.sum())
 
 
 def test_the_paper_s_estimators_are_unbiased() -> None:

@@ -62,7 +62,7 @@ def forced(
     """Draws in which the gates of each gated layer have already been drawn: `gates`."""
     draws = Draws(tf.constant([0, 0]) if seed is None else seed, with_penalties=False)
     for layer, values in zip(model.gate_layers, gates, strict=True):
-        values = tf.constant(values, tf.float32)
+        values = tf.cast(values, tf.float32)
         draws.records[id(layer)] = GateRecord(layer, values, tf.ones([], bool), None, (values,))
     return draws
 

@@ -29,7 +29,7 @@ def random_recommender(seed: int = 0, **options: Any) -> Recommender:
     model = Recommender(SASRec(**{**settings, "gates": "positional", **options}))
     rng = np.random.default_rng(seed)
     for variable in model.backbone.variables:
-        variable.assign(rng.normal(size=variable.shape))
+        variable.assign(rng.normal(scale=0.7, size=variable.shape))
     return model
 
 

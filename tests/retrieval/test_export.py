@@ -6,7 +6,6 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from tests.retrieval.reference import (
@@ -209,31 +209,26 @@ def test_a_wrong_request_says_what_is_wrong(
     assert caught.value.code == 3  # TF_INVALID_ARGUMENT
 
 
-@contextmanager
-def only_histories(served: LoadedModel) -> Iterator[LoadedModel]:
-    """The model with inputs that need not be fed left out of its signatures."""
+def only_histories(served: LoadedModel) -> LoadedModel:
+    """The model with the inputs that need not be fed left out of its signatures."""
     signatures = {
         name: dataclasses.replace(signature, inputs={"histories": signature.inputs["histories"]})
         for name, signature in served.signatures.items()
     }
-    yield dataclasses.replace(served, signatures=signatures)
+    return dataclasses.replace(served, signatures=signatures)
 
 
 def test_inputs_beside_the_histories_have_defaults(exported: Exported, served: LoadedModel) -> None:
     histories = exported.histories()
-    with only_histories(served) as model:
-        got = model.run("serving_default", {"histories": padded(histories, exported.kind)})
-        explained = model.run("explain", {"histories": padded(histories, exported.kind)})
+    inputs = {"histories": padded(histories, exported.kind)}
+    got = only_histories(served).run("serving_default", inputs)
+    explained = only_histories(served).run("explain", inputs)
     count = len(histories)
     assert_recommended(got, exported.model, exported.kind, histories, [10] * count, [True] * count)
     assert_explained(explained, exported, histories)
 
 
 def test_a_server_finds_the_defaults_in_the_signatures(exported: Exported) -> None:
-    message = tf.compat.v1.saved_model.loader_impl if False else None
-    del message
-    from tensorflow.core.protobuf import saved_model_pb2
-
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString((exported.path / "saved_model.pb").read_bytes())
     definitions = saved.meta_graphs[0].signature_def
@@ -304,26 +299,19 @@ def test_every_form_of_the_backbone(options: dict[str, Any], tmp_path: Path) -> 
     history = [VOCABULARIES["int"].tolist()[2:6]]
     with c_loader.load(path) as served:
         got = served.run("serving_default", requests(padded(history, "int"), k=[4]))
-        layers = served.run("explain", {"histories": padded(history, "int"), "lengths": MINUS_ONE})
+        inputs = {"histories": padded(history, "int")}
+        layers = only_histories(served).run("explain", inputs)
     assert_recommended(got, model, "int", history, [4], [True])
     assert layers["kept_per_layer"].shape[1] == options.get("blocks", 2)
 
 
-MINUS_ONE = np.array([-1], np.int32)
-
-
 @needs_c_library
 def test_a_model_of_mixed_precision(tmp_path: Path) -> None:
-    policy = (
-        keras.mixed_precision.global_policy()
-        if hasattr(keras.mixed_precision, "global_policy")
-        else keras.mixed_precision.dtype_policy()
-    )
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:
         model = random_recommender(2)
     finally:
-        keras.mixed_precision.set_global_policy(policy)
+        keras.mixed_precision.set_global_policy("float32")
     path = export_saved_model(model, VOCABULARIES["int"], tmp_path)
     history = VOCABULARIES["int"].tolist()[:4]
     with c_loader.load(path) as served:
@@ -364,9 +352,9 @@ def test_a_version_is_never_overwritten(taken: str, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [taken]
 
 
-def test_other_users_may_read_a_version(tmp_path: Path) -> None:
+def test_other_users_may_read_a_version(exported: Exported) -> None:
     """A server is seldom run by the user who trained the model."""
-    path = export(tmp_path)
+    path = exported.path
     umask = os.umask(0)
     os.umask(umask)
     for entry in [path, *path.rglob("*")]:
@@ -395,9 +383,8 @@ def test_a_failure_leaves_nothing_that_looks_like_a_version(
         patch.setattr(target, fail)
         with pytest.raises(OSError, match="no space left"):
             export(tmp_path)
-    assert len(seen) == 1  # while it was written, too
-    with pytest.raises(ValueError, match="invalid literal"):
-        int(seen[0])
+    assert len(seen) == 1  # while it was written, too:
+    assert seen[0].startswith(".")  # a name that never parses as a number
     assert list(tmp_path.iterdir()) == []
 
 
@@ -410,8 +397,8 @@ def test_leftovers_of_a_killed_export_do_not_matter(tmp_path: Path) -> None:
     assert leftover.is_dir()
 
 
-def test_what_a_version_holds(tmp_path: Path) -> None:
-    path = export(tmp_path)
+def test_what_a_version_holds(exported: Exported) -> None:
+    path = exported.path
     assert sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()) == [
         "assets.extra/tf_serving_warmup_requests",
         "fingerprint.pb",
@@ -435,7 +422,7 @@ def test_warm_up_requests_can_be_played(exported: Exported, served: LoadedModel)
         outputs = served.run(request.model_spec.signature_name, inputs)
         rows = len(inputs["histories"])
         assert {len(value) for value in outputs.values()} == {rows}
-        assert {item for item in inputs["histories"].ravel()} <= {*as_served(exported.ids.tolist())}
+        assert set(inputs["histories"].ravel()) <= {*as_served(exported.ids.tolist())}
         played.append((request.model_spec.signature_name, rows))
     assert sorted(played) == [
         ("explain", 1),

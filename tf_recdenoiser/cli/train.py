@@ -73,6 +73,9 @@ def train(
     time_column: Annotated[
         str | None, Option(help="Name of the time column.", rich_help_panel=_DATA)
     ] = Settings.time_column,
+    rating_column: Annotated[
+        str | None, Option(help="Name of the rating column.", rich_help_panel=_DATA)
+    ] = Settings.rating_column,
     k_core: Annotated[
         int,
         Option(

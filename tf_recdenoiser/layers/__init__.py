@@ -1,7 +1,7 @@
 """Keras layers: gated attention, the Jacobian penalty, Transformer blocks, embeddings."""
 
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
-from tf_recdenoiser.layers.draws import Draws, GateRecord, current_draws
+from tf_recdenoiser.layers.draws import AttentionRecord, Draws, GateRecord, current_draws
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.embeddings import PositionEmbedding
 from tf_recdenoiser.layers.gates import GATES, PENALTIES, Gates, PositionalGates, get_gates
@@ -13,6 +13,7 @@ __all__ = [
     "GATES",
     "NORMS",
     "PENALTIES",
+    "AttentionRecord",
     "CandidateScores",
     "DenoisingMultiHeadAttention",
     "Draws",

@@ -24,8 +24,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
     by straight-through; under `DenoisingModel` by the estimator chosen there. With
     `training=False` they are deterministic.
 
-    A padded key is hidden from every query, by the mask that `value` and `key` carry. The
-    weights have the shapes and the order of Keras' own layer, the gates' logits come last.
+    A padded key is hidden from every query, by the mask that `value` and `key` carry. Without
+    gates the weights have the shapes and the order of those of Keras' own layer.
 
     Parameters
     ----------
@@ -184,6 +184,9 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         use_causal_mask: bool,
         training: bool | None,
     ) -> tf.Tensor:
+        if not self.gates.built:
+            with tf.init_scope():  # tf_keras would build them from the query's shape alone.
+                self.gates.build(query.shape, key.shape)
         gates = self.gates(
             query, key, live=live, use_causal_mask=use_causal_mask, training=training
         )

@@ -28,8 +28,8 @@ class CandidateScores(keras.layers.Layer):
 
     def call(self, hidden: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         # Faster than a matrix product for the few candidates of a sampled objective.
-        product = hidden[:, :, tf.newaxis, :] * candidates
-        return tf.reduce_sum(tf.cast(product, tf.float32), axis=-1)
+        product = tf.cast(hidden, tf.float32)[:, :, tf.newaxis, :] * tf.cast(candidates, tf.float32)
+        return tf.reduce_sum(product, axis=-1)
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: which positions count is said by the sample weights."""

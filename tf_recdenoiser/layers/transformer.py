@@ -18,9 +18,10 @@ NORMS = ("pre", "post")
 class TransformerBlock(keras.layers.Layer):
     """Self-attention, then a position-wise feed-forward network (Eq. 2 to 4 of the paper).
 
-    With x' = x + Dropout(Attention(x)) and y = x' + Dropout(FFN(x')), layer normalisation
-    comes before each part (`norm="pre"`) or after each sum (`norm="post"`).
-    FFN(x) = activation(x W_1 + b_1) W_2 + b_2.
+    With x' = x + Attention(x) and y = x' + FFN(x'), layer normalisation comes before each part
+    (`norm="pre"`) or after each sum (`norm="post"`). FFN(x) = activation(x W_1 + b_1) W_2 + b_2.
+    Dropout is where SASRec's code has it: on attention weights and after both layers of the
+    feed-forward network.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ class TransformerBlock(keras.layers.Layer):
     hidden
         Width inside the feed-forward network; d by default, as in SASRec.
     dropout
-        Rate, on attention weights and after each part; 0 by default.
+        Rate; 0 by default.
     norm
         `"pre"` (default) or `"post"`.
     causal
@@ -61,6 +62,8 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if heads < 1:
+            raise ValueError(f"`heads` must be at least 1. Received: heads={heads}")
         if norm not in NORMS:
             raise ValueError(f"`norm` must be one of {', '.join(NORMS)}. Received: norm={norm!r}")
         self.supports_masking = True
@@ -102,7 +105,6 @@ class TransformerBlock(keras.layers.Layer):
         self.outer = keras.layers.Dense(width, dtype=dtype, name="outer")
         self.inner_dropout = Dropout(self.dropout, dtype=dtype)
         self.outer_dropout = Dropout(self.dropout, dtype=dtype)
-        self.attention_dropout = Dropout(self.dropout, dtype=dtype)
         self.attention.build(input_shape, input_shape)
         self.attention_norm.build(input_shape)
         self.feedforward_norm.build(input_shape)
@@ -120,7 +122,7 @@ class TransformerBlock(keras.layers.Layer):
         return self.feedforward_norm(x + self._feed_forward(x, training))
 
     def _attend(self, x: tf.Tensor, mask: tf.Tensor | None, training: bool | None) -> tf.Tensor:
-        attended = self.attention(
+        return self.attention(
             x,
             x,
             query_mask=mask,
@@ -128,7 +130,6 @@ class TransformerBlock(keras.layers.Layer):
             use_causal_mask=self.causal,
             training=training,
         )
-        return self.attention_dropout(attended, training=training)
 
     def _feed_forward(self, x: tf.Tensor, training: bool | None) -> tf.Tensor:
         hidden = self.inner_dropout(self.inner(x), training=training)

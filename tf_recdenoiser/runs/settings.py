@@ -15,7 +15,7 @@ class Settings:
     data
         Path of an interaction log, or `synthetic`, optionally with options as in
         `synthetic:users=500,noise=0.3`.
-    format, on_bad_row, user_column, item_column, time_column, k_core
+    format, on_bad_row, user_column, item_column, time_column, rating_column, k_core
         How the log is read; see `data.read_log` and `data.prepare`.
     backbone, max_length, width, blocks, heads, dropout, norm
         The sequence encoder.
@@ -41,6 +41,7 @@ class Settings:
     user_column: str | None = None
     item_column: str | None = None
     time_column: str | None = None
+    rating_column: str | None = None
     k_core: int = 0
     backbone: str = "sasrec"
     max_length: int = 50

@@ -57,6 +57,7 @@ def load_log(settings: Settings) -> InteractionLog:
         user_column=settings.user_column,
         item_column=settings.item_column,
         time_column=settings.time_column,
+        rating_column=settings.rating_column,
     )
 
 

@@ -1,6 +1,7 @@
 """Training: the model with the custom train step, objectives, the recommender."""
 
 from tf_recdenoiser.training.denoising_model import PARTS, DenoisingModel
+from tf_recdenoiser.training.explain import Explanation, explain
 from tf_recdenoiser.training.objectives import (
     OBJECTIVES,
     BinaryCrossEntropy,
@@ -15,6 +16,8 @@ __all__ = [
     "BinaryCrossEntropy",
     "CandidateCrossentropy",
     "DenoisingModel",
+    "Explanation",
     "Objective",
     "Recommender",
+    "explain",
 ]

@@ -142,7 +142,7 @@ class DenoisingModel(keras.Model):
     @property
     def gate_layers(self) -> list[Gates]:
         """The model's gate layers, in the order of its layers."""
-        return [layer for layer in self._flatten_layers() if isinstance(layer, Gates)]
+        return [layer for layer in _keras.layers_of(self) if isinstance(layer, Gates)]
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
@@ -204,7 +204,7 @@ class DenoisingModel(keras.Model):
             rows = tf.minimum(rows, batch)
             scale = tf.cast(batch, tf.float32) / tf.cast(rows, tf.float32)
             x, y, weights, first = tf.nest.map_structure(
-                lambda tensor: tensor[:rows], (x, y, weights, first)
+                lambda tensor: None if tensor is None else tensor[:rows], (x, y, weights, first)
             )
         losses = [first]
         for index in range(1, self.estimator.evaluations):

@@ -16,7 +16,9 @@ from tf_recdenoiser.training.recommender import Recommender
 class Explanation:
     """How the newest position, the one that recommends, saw each item of a history.
 
-    Layers are the attention layers, first to last. Padding has 0 everywhere.
+    Layers are the attention layers, first to last. Padding has 0 everywhere. What is pruned
+    adds nothing to the newest position in that layer; it still takes its share of the softmax,
+    whose rows are not renormalised.
 
     Attributes
     ----------

@@ -31,6 +31,8 @@ class PositionalGates(Gates):
 
     def __init__(self, heads: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if heads is not None and heads < 1:
+            raise ValueError(f"`heads` must be None or at least 1. Received: heads={heads}")
         self.heads = heads
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:

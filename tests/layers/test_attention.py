@@ -1,0 +1,185 @@
+"""Gated attention against Keras' own layer without gates, and against NumPy with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.layers.reference import attention, normal, randomize
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.layers import DenoisingMultiHeadAttention, Gates, PositionalGates
+
+B, N, M, D, HEADS, KEY_DIM = 2, 4, 3, 6, 2, 5
+TRIANGLE = np.tril(np.ones((N, N), bool))
+PADDING = np.array([[True] * N, [False, False, True, True]])
+
+
+def pair(x: np.ndarray, y: np.ndarray, **options: Any) -> tuple[Any, Any]:
+    """Keras' layer and ours with the same weights."""
+    theirs = keras.layers.MultiHeadAttention(HEADS, KEY_DIM, **options)
+    ours = DenoisingMultiHeadAttention(HEADS, KEY_DIM, gates=None, **options)
+    theirs(x, y), ours(x, y)
+    randomize(theirs)
+    ours.set_weights(theirs.get_weights())
+    return theirs, ours
+
+
+def assert_same(theirs: Any, ours: Any, *tensors: np.ndarray, **arguments: Any) -> None:
+    expected = theirs(*tensors, return_attention_scores=True, **arguments)
+    found = ours(*tensors, return_attention_scores=True, **arguments)
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
+    alone = ours(*tensors, **arguments)
+    np.testing.assert_array_equal(alone, found[0])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"use_bias": False}, {"value_dim": 3}, {"output_shape": 7}],
+    ids=lambda options: next(iter(options), "plain"),
+)
+def test_without_gates_it_is_keras_attention(options: dict[str, Any]) -> None:
+    x = normal(B, N, D)
+    assert_same(*pair(x, x, **options), x, x)
+
+
+@pytest.mark.parametrize("options", [{}, {"value_dim": 3}, {"output_shape": 7}])
+def test_cross_attention(options: dict[str, Any]) -> None:
+    """Different lengths and widths; a key of its own."""
+    query, value = normal(B, N, D), normal(B, M, D + 2, seed=1)
+    layers = pair(query, value, **options)
+    assert_same(*layers, query, value)
+    assert_same(*layers, query, value, normal(B, M, D + 2, seed=2))
+
+
+def test_causal_mask() -> None:
+    x = normal(B, N, D)
+    assert_same(*pair(x, x), x, x, use_causal_mask=True)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_mask(causal: bool) -> None:
+    x = normal(B, N, D)
+    mask = np.random.default_rng(0).random((B, N, N)) < 0.5
+    mask |= np.eye(N, dtype=bool)
+    assert_same(*pair(x, x), x, x, attention_mask=tf.constant(mask), use_causal_mask=causal)
+
+
+def test_an_attention_mask_may_be_shared_by_the_batch() -> None:
+    x = normal(B, N, D)
+    _, ours = pair(x, x)
+    mask = tf.constant(np.eye(N, dtype=bool) | (np.random.default_rng(1).random((N, N)) < 0.5))
+    every = tf.tile(mask[tf.newaxis], [B, 1, 1])
+    np.testing.assert_array_equal(ours(x, x, attention_mask=mask), ours(x, x, attention_mask=every))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_padding_masks(causal: bool) -> None:
+    """At items; what attention gives at padded queries is nobody's business."""
+    x, mask = normal(B, N, D), tf.constant(PADDING)
+    theirs, ours = pair(x, x)
+    visible = tf.tile(mask[:, tf.newaxis], [1, N, 1])
+    np.testing.assert_allclose(
+        ours(x, x, query_mask=mask, value_mask=mask, use_causal_mask=causal).numpy()[PADDING],
+        theirs(x, x, attention_mask=visible, use_causal_mask=causal).numpy()[PADDING],
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+def test_key_and_value_masks_both_hide() -> None:
+    query, value, key = normal(B, N, D), normal(B, M, D), normal(B, M, D, seed=1)
+    masks = {
+        "value_mask": tf.constant([[True, True, False]] * B),
+        "key_mask": tf.constant([[False, True, True]] * B),
+    }
+    _, ours = pair(query, value)
+    _, weights = ours(query, value, key, return_attention_scores=True, **masks)
+    np.testing.assert_allclose(weights, np.tile([0.0, 1.0, 0.0], (B, HEADS, N, 1)), atol=1e-6)
+
+
+def test_dropout_is_on_the_weights_and_only_in_training() -> None:
+    x = normal(B, N, D)
+    theirs, ours = pair(x, x, dropout=0.5)
+    assert_same(theirs, ours, x, x, training=False)
+    assert np.any(ours(x, x, training=True).numpy() != ours(x, x, training=False).numpy())
+
+
+def gated(gates: Gates, length: int = N, **options: Any) -> tuple[Any, np.ndarray]:
+    """A layer with random weights and logits, and its keep probabilities."""
+    layer = DenoisingMultiHeadAttention(HEADS, KEY_DIM, gates=gates, **options)
+    layer(normal(B, N, D), normal(B, length, D))
+    randomize(layer, scale=0.8)
+    return layer, 1 / (1 + np.exp(-layer.gates.logits.numpy().astype(float)))
+
+
+@pytest.mark.parametrize("renormalize", [False, True])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("heads", [None, HEADS])
+def test_gates_multiply_after_the_softmax(
+    heads: int | None, causal: bool, renormalize: bool
+) -> None:
+    layer, keep = gated(
+        PositionalGates(heads=heads, inference="expectation"), renormalize=renormalize
+    )
+    x = normal(B, N, D)
+    output, weights = layer(
+        x, x, use_causal_mask=causal, return_attention_scores=True, training=False
+    )
+    expected = attention(
+        layer, x, x, visible=TRIANGLE if causal else True, gates=keep, renormalize=renormalize
+    )
+    np.testing.assert_allclose(output, expected[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(weights, expected[1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("renormalize", [False, True])
+def test_a_row_that_is_pruned_altogether_gives_the_output_bias(renormalize: bool) -> None:
+    layer, _ = gated(PositionalGates(), renormalize=renormalize)
+    layer.gates.logits.assign(tf.fill([N, N], -1.0))
+    x = normal(B, N, D)
+    expected = np.tile(layer.output_dense.bias.numpy(), (B, N, 1))
+    np.testing.assert_array_equal(layer(x, x, training=False), expected)
+
+
+def test_gates_of_cross_attention_have_a_column_for_each_key() -> None:
+    layer, keep = gated(PositionalGates(inference="expectation"), length=M)
+    query, value = normal(B, N, D), normal(B, M, D, seed=1)
+    assert keep.shape == (N, M)
+    expected, _ = attention(layer, query, value, gates=keep)
+    np.testing.assert_allclose(layer(query, value, training=False), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_mask_passes_through_and_hides_padded_keys() -> None:
+    """Downstream, a mean over time that heeds the mask; upstream, what padding holds is moot."""
+    ids = np.array([[3, 1, 4, 2], [0, 0, 5, 1]], np.int32)
+    inputs = keras.Input([N], dtype="int32")
+    embedding = keras.layers.Embedding(6, D, mask_zero=True)
+    x = embedding(inputs)
+    layer = DenoisingMultiHeadAttention(HEADS, KEY_DIM, gates=PositionalGates(inference="hard"))
+    pooled = keras.layers.GlobalAveragePooling1D()(layer(x, x, use_causal_mask=True))
+    model = keras.Model(inputs, pooled)
+    found = model(ids, training=False).numpy()
+
+    vectors = embedding.embeddings.numpy()[ids]
+    visible = TRIANGLE & (ids > 0)[:, np.newaxis, :]
+    output, _ = attention(layer, vectors, vectors, visible=visible)
+    items = (ids > 0)[..., np.newaxis]
+    np.testing.assert_allclose(found, (output * items).sum(1) / items.sum(1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"num_heads": 0, "key_dim": 2}, "num_heads"),
+        ({"num_heads": 2, "key_dim": 0}, "key_dim"),
+        ({"num_heads": 2, "key_dim": 2, "gates": "sideways"}, "gates"),
+        ({"num_heads": 2, "key_dim": 2, "dropout": 1.0}, "rate"),
+    ],
+)
+def test_a_wrong_argument_is_named(options: dict[str, Any], argument: str) -> None:
+    with pytest.raises(ValueError, match=rf"`{argument}` must be .*Received: {argument}="):
+        DenoisingMultiHeadAttention(**options)
