@@ -59,7 +59,7 @@ def seconds_per_step(model: Any, batches: TrainingBatches, steps: int) -> float:
     epochs = -(-steps // batches.steps_per_epoch)
     examples = batches.dataset(0, epochs).map(model.objective.example)
     started = time.perf_counter()
-    model.fit(examples, epochs=1, steps_per_epoch=steps, verbose=0)
+    model.fit(examples, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
     return (time.perf_counter() - started) / steps
 
 

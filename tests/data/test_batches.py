@@ -136,3 +136,36 @@ def test_arguments_out_of_range_are_refused(name: str, value: int) -> None:
 def test_nothing_to_learn_from_is_refused() -> None:
     with pytest.raises(DataError, match=r"`train` must .*Received: 2 rows, none so long"):
         example_batches(train=histories_of([[1], [2]]))
+
+
+def test_random_windows_end_everywhere_and_are_windows() -> None:
+    """A row of 7 items and windows of 3 + 1: the window's end is any of the 4 last items."""
+    items = np.arange(1, 8, dtype=np.int32)
+    train = Histories(offsets_of([7]), items)
+    batches = TrainingBatches(train, 9, 3, 1, negatives=1, seed=0, windows="random")
+    ends = []
+    for epoch in range(400):
+        ((inputs, targets),) = batches.epoch(epoch)
+        first = inputs["item_ids"][0, 0]
+        assert inputs["item_ids"][0].tolist() == [first, first + 1, first + 2]
+        assert targets["positives"][0].tolist() == [first + 1, first + 2, first + 3]
+        ends.append(int(targets["positives"][0, -1]))
+    counts = np.bincount(ends, minlength=8)
+    assert counts[:4].sum() == 0
+    # 100 of each are expected; five standard deviations of a binomial are 43.
+    assert (np.abs(counts[4:] - 100) < 43).all()
+
+
+def test_random_windows_of_short_rows_are_whole_rows() -> None:
+    train = Histories(offsets_of([2, 3]), np.array([1, 2, 3, 4, 5], np.int32))
+    newest = TrainingBatches(train, 9, 3, 2, negatives=1, seed=0)
+    random = TrainingBatches(train, 9, 3, 2, negatives=1, seed=0, windows="random")
+    for epoch in range(5):
+        pairs = zip(newest.epoch(epoch), random.epoch(epoch), strict=True)
+        for (one, _), (other, _) in pairs:
+            assert sorted(one["item_ids"].tolist()) == sorted(other["item_ids"].tolist())
+
+
+def test_unknown_windows_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"`windows` must be one of newest, random\. Received"):
+        TrainingBatches(Histories(offsets_of([2]), np.array([1, 2], np.int32)), 9, 3, 2, 1, 0, "x")

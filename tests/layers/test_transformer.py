@@ -53,17 +53,6 @@ def test_another_activation() -> None:
     assert np.abs(block(x) - linear(x)).max() > 0.1
 
 
-def test_each_dropout_has_noise_of_its_own() -> None:
-    """With the same noise twice, an entry dropped after attention would be dropped after FFN."""
-    block = random_block(dropout=0.5)
-    x = tf.zeros([200, N, D])
-    for variable in block.trainable_variables:
-        variable.assign(tf.ones_like(variable))
-    # Attention then adds a constant, FFN another: each is there or not, and so is the sum.
-    values = np.unique(np.round(block(x, training=True).numpy(), 3))
-    assert len(values) > 3
-
-
 def test_a_copy_of_the_gates_is_used() -> None:
     gates = PositionalGates(initial_keep=0.7)
     blocks = [random_block(gates=gates) for _ in range(2)]

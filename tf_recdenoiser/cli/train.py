@@ -14,7 +14,7 @@ from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, output
 from tf_recdenoiser.cli.progress import ShowProgress
-from tf_recdenoiser.data import READERS, OnBadRow
+from tf_recdenoiser.data import READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
@@ -196,6 +196,15 @@ def train(
     gate_learning_rate: Annotated[
         float, Option(help="Of the gates' own Adam.", rich_help_panel=_DENOISING)
     ] = Settings.gate_learning_rate,
+    windows: Annotated[
+        str,
+        Option(
+            **one_of(WINDOWS),
+            help="What of a longer history an epoch trains on: the newest n items, as SASRec "
+            "does, or a random window.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = Settings.windows,
     objective: Annotated[
         str, Option(**one_of(OBJECTIVES), help="What is minimised.", rich_help_panel=_TRAINING)
     ] = Settings.objective,

@@ -1,6 +1,6 @@
 """Interaction logs: reading, preparing, splitting, batching, and a synthetic log with noise."""
 
-from tf_recdenoiser.data.batches import TrainingBatches
+from tf_recdenoiser.data.batches import WINDOWS, TrainingBatches
 from tf_recdenoiser.data.checks import OnBadRow, checked_log
 from tf_recdenoiser.data.dataset import Dataset, Fingerprint
 from tf_recdenoiser.data.histories import Histories
@@ -13,6 +13,7 @@ from tf_recdenoiser.data.synthetic import SyntheticLog, synthetic_log
 
 __all__ = [
     "READERS",
+    "WINDOWS",
     "BadRow",
     "DataError",
     "Dataset",

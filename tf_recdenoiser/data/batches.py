@@ -15,17 +15,20 @@ from tf_recdenoiser.data.negatives import UnseenSampler
 if TYPE_CHECKING:
     import tensorflow as tf
 
+WINDOWS = ("newest", "random")
+
 Batch = tuple[dict[str, npt.NDArray[np.int32]], dict[str, npt.NDArray[np.int32]]]
 
 
 class TrainingBatches:
-    """Batches of B rows, each the newest part of one user's training sequence.
+    """Batches of B rows, each a window of one user's training sequence.
 
     An element is `({"item_ids": int32 [B, n]}, {"positives": int32 [B, n], "negatives":
-    int32 [B, n, m]})`. With s the newest n + 1 items of the user, the inputs are s without its
-    last item and the positives s without its first, so that `positives[b, t]` is the item after
-    `item_ids[b, t]`. The negatives are m items for each position that are not in the user's
-    training sequence, uniformly drawn. All are left-padded with 0 at the same positions.
+    int32 [B, n, m]})`. With s a window of n + 1 items of the user, or the whole sequence if it
+    has no more, the inputs are s without its last item and the positives s without its first, so
+    that `positives[b, t]` is the item after `item_ids[b, t]`. The negatives are m items for each
+    position that are not in the user's training sequence, uniformly drawn. All are left-padded
+    with 0 at the same positions.
 
     Every epoch shuffles the rows and draws new negatives, by a generator that depends on the seed
     and the number of the epoch alone: a run resumed at epoch e sees what an unbroken one sees.
@@ -38,9 +41,13 @@ class TrainingBatches:
         batch_size: rows in a batch; the last batch of an epoch may have fewer.
         negatives: m, the negatives for a position.
         seed: not negative.
+        windows: "newest" for each user's newest n + 1 items in every epoch, as SASRec trains;
+            "random" for a window that ends anywhere, another one in each epoch, so that older
+            items are learned from too.
 
     Raises:
-        ValueError: if an argument is below its minimum (1; 0 for `seed`).
+        ValueError: if `windows` is another word, or an argument is below its minimum (1; 0 for
+            `seed`).
         DataError: if no row has two items, or if a user has seen every item.
 
     >>> from tf_recdenoiser.data.histories import offsets_of
@@ -63,7 +70,12 @@ class TrainingBatches:
         batch_size: int,
         negatives: int,
         seed: int,
+        windows: str = "newest",
     ) -> None:
+        if windows not in WINDOWS:
+            raise ValueError(
+                f"`windows` must be one of {', '.join(WINDOWS)}. Received: {windows!r}"
+            )
         for name, value, least in (
             ("max_length", max_length, 1),
             ("batch_size", batch_size, 1),
@@ -84,6 +96,7 @@ class TrainingBatches:
         self._batch_size = batch_size
         self._negatives = negatives
         self._seed = seed
+        self._windows = windows
 
     @property
     def row_count(self) -> int:
@@ -142,11 +155,18 @@ class TrainingBatches:
         return dataset.apply(cardinality).prefetch(2).with_options(options)
 
     def _batch(self, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> Batch:
-        newest = self._train.last(self._max_length + 1, rows)
-        item_ids = newest[:, :-1]
+        window = self._train.last(self._max_length + 1, rows, self._skipped(rows, rng))
+        item_ids = window[:, :-1]
         is_item = item_ids > 0
         drawn = self._sampler.sample(rows, (self._max_length, self._negatives), rng)
         return {"item_ids": item_ids}, {
-            "positives": newest[:, 1:] * is_item,
+            "positives": window[:, 1:] * is_item,
             "negatives": drawn * is_item[:, :, None],
         }
+
+    def _skipped(
+        self, rows: npt.NDArray[np.int64], rng: np.random.Generator
+    ) -> npt.NDArray[np.int64]:
+        """How many of the newest items each row's window leaves out."""
+        spare = np.maximum(self._train.lengths[rows] - (self._max_length + 1), 0)
+        return rng.integers(spare + 1) if self._windows == "random" else np.zeros_like(spare)

@@ -43,12 +43,15 @@ class Histories:
         """int32 [length], the items of one row, oldest first."""
         return self.items[self.offsets[row] : self.offsets[row + 1]]
 
-    def last(self, n: int, rows: npt.ArrayLike | None = None) -> npt.NDArray[np.int32]:
+    def last(
+        self, n: int, rows: npt.ArrayLike | None = None, skipped: npt.ArrayLike = 0
+    ) -> npt.NDArray[np.int32]:
         """The newest `n` items of each row, left-padded with 0.
 
         Args:
             n: at least 1.
             rows: int [B], the rows to take; None takes all of them.
+            skipped: int [B] or one number: how many of a row's newest items to pass over first.
 
         Returns:
             int32 [B, n]; the newest item is the last of its row.
@@ -56,7 +59,8 @@ class Histories:
         if n < 1:
             raise ValueError(f"`n` must be at least 1. Received: {n!r}")
         taken = np.arange(self.row_count) if rows is None else np.asarray(rows, np.int64)
-        index = self.offsets[taken + 1, None] + np.arange(-n, 0)
+        ends = self.offsets[taken + 1] - np.asarray(skipped, np.int64)
+        index = ends[:, None] + np.arange(-n, 0)
         is_item = index >= self.offsets[taken, None]
         matrix = np.zeros(index.shape, np.int32)
         matrix[is_item] = self.items[index[is_item]]

@@ -26,6 +26,9 @@ class Settings:
     estimator, credit, estimator_rows, gate_learning_rate
         How the gates are trained; see `DenoisingModel.compile`. `credit` None: on where the
         backbone is causal.
+    windows
+        What of a user an epoch trains on: the newest n items or a random window; see
+        `data.TrainingBatches`.
     objective, negatives, l2, learning_rate, batch_size
         How the weights are trained.
     epochs, patience, validate_every
@@ -61,6 +64,7 @@ class Settings:
     credit: bool | None = None
     estimator_rows: int | None = None
     gate_learning_rate: float = 0.03
+    windows: str = "newest"
     objective: str = "bce"
     negatives: int = 1
     l2: float = 0.0

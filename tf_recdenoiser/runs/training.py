@@ -116,6 +116,7 @@ def _batches(settings: Settings, dataset: Dataset, split: Split) -> TrainingBatc
         settings.batch_size,
         settings.negatives,
         settings.seed,
+        settings.windows,
     )
 
 
@@ -147,6 +148,7 @@ def _fit(
         initial_epoch=done,
         epochs=settings.epochs,
         steps_per_epoch=batches.steps_per_epoch,
+        shuffle=False,  # the batches are shuffled already
         callbacks=[recording, *callbacks],
         verbose=0,
     )

@@ -1,0 +1,215 @@
+"""Gate layers: what they start at, how they are drawn, what they cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.layers.reference import normal
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.estimators import Arm
+from tf_recdenoiser.layers import GATES, DenoisingMultiHeadAttention, Draws, Gates, PositionalGates
+from tf_recdenoiser.layers.gates import get_gates
+
+B, N, M, D = 3, 4, 5, 2
+QUERY, KEY = tf.constant(normal(B, N, D)), tf.constant(normal(B, M, D, seed=1))
+SEED = tf.constant([1, 2])
+
+
+def sigma(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def random_gates(**options: object) -> tuple[PositionalGates, np.ndarray]:
+    """Built gates with random logits, and their keep probabilities."""
+    gates = PositionalGates(**options)
+    gates.build(QUERY.shape, KEY.shape)
+    logits = np.random.default_rng(0).normal(size=gates.logits.shape)
+    gates.logits.assign(logits)
+    return gates, sigma(gates.sharpness * logits)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.51, 0.999), st.floats(0.2, 7))
+def test_they_start_at_the_keep_probability_asked_for(keep: float, sharpness: float) -> None:
+    gates = PositionalGates(initial_keep=keep, sharpness=sharpness, inference="expectation")
+    assert sigma(sharpness * gates.initial_logit) == pytest.approx(keep, rel=1e-6)
+    np.testing.assert_allclose(gates(QUERY, QUERY, training=False), keep, rtol=1e-4)
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 1.0, 7.0])
+def test_gates_that_start_at_1_are_open_in_every_draw(sharpness: float) -> None:
+    gates = PositionalGates(initial_keep=1.0, sharpness=sharpness, heads=50)
+    for training in (True, False):
+        drawn = gates(tf.zeros([1, 20, 1]), tf.zeros([1, 20, 1]), training=training)
+        assert np.all(drawn.numpy() == 1)
+
+
+@pytest.mark.parametrize("heads", [None, 3])
+def test_there_is_one_logit_for_each_link(heads: int | None) -> None:
+    gates, _ = random_gates(heads=heads)
+    expected = (N, M) if heads is None else (heads, N, M)
+    assert tuple(gates.logits.shape) == expected
+    assert tuple(gates(QUERY, KEY, training=True).shape) == expected
+
+
+def test_in_training_each_is_open_with_its_keep_probability() -> None:
+    gates, keep = random_gates(sharpness=2.0)
+    drawn = []
+    for step in range(300):
+        with Draws(tf.constant([step, 0])):
+            drawn.append(gates(QUERY, KEY, training=True).numpy())
+    assert set(np.unique(drawn)) == {0.0, 1.0}
+    spread = np.sqrt(keep * (1 - keep) / 300)
+    assert np.all(np.abs(np.mean(drawn, axis=0) - keep) < 4.5 * spread)
+
+
+@pytest.mark.parametrize(
+    ("inference", "rule"),
+    [
+        ("clip", lambda p: np.where(p > 0.5, p, 0)),
+        ("hard", lambda p: p > 0.5),
+        ("expectation", lambda p: p),
+    ],
+)
+def test_at_inference_they_are_not_drawn(inference: str, rule) -> None:
+    gates, keep = random_gates(inference=inference, sharpness=2.0)
+    for arguments in ({"training": False}, {}):
+        np.testing.assert_allclose(gates(QUERY, KEY, **arguments), rule(keep), rtol=1e-5)
+
+
+LIVE = np.random.default_rng(3).random((B, N, M)) < 0.6
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["both ways", "causal"])
+@pytest.mark.parametrize("count", [None, 7.0], ids=["positions", "targets"])
+@pytest.mark.parametrize("live", [None, LIVE], ids=["all live", "padding"])
+@pytest.mark.parametrize("penalty", ["entries", "links"])
+def test_the_penalty_is_its_formula(
+    penalty: str, live: np.ndarray | None, count: float | None, causal: bool
+) -> None:
+    gates, keep = random_gates(beta=0.3, penalty=penalty, sharpness=2.0)
+    target_count = None if count is None else tf.constant(count)
+    with Draws(SEED, target_count=target_count) as draws:
+        mask = None if live is None else tf.constant(live)
+        gates(QUERY, KEY, live=mask, use_causal_mask=causal, training=True)
+
+    links = np.ones((B, N, M), bool) if live is None else live
+    reachable = np.tril(np.ones((N, M), bool)) if causal else np.ones((N, M), bool)
+    if penalty == "links":
+        total = sum((keep * (sequence & reachable)).sum() for sequence in links)
+    else:
+        total = (keep * reachable).sum()
+    positions = sum(row.any() for sequence in links for row in sequence)
+    expected = 0.3 * total / (positions if count is None else count)
+    (found,) = draws.penalties["sparsity"]
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    assert float(tf.add_n(gates.losses)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_penalty_for_each_head_counts_each_head() -> None:
+    gates, keep = random_gates(beta=0.3, heads=2)
+    gates(QUERY, KEY, training=True)
+    assert float(gates.losses[0]) == pytest.approx(0.3 * keep.sum() / (B * N), rel=1e-5)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3])
+def test_there_is_no_penalty_at_inference_nor_in_further_evaluations(beta: float) -> None:
+    gates, _ = random_gates(beta=beta)
+    gates(QUERY, KEY, training=False)
+    assert not gates.losses
+    with Draws(SEED, with_penalties=False):
+        gates(QUERY, KEY, training=True)
+    assert not gates.losses
+    gates(QUERY, KEY, training=True)
+    assert len(gates.losses) == (beta > 0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.floats(0, 0.99), st.booleans())
+def test_the_baseline_is_the_mean_of_earlier_losses(seed: int, decay: float, row: bool) -> None:
+    """Weights decay^age, normalised; the loss itself while there is no earlier one."""
+    gates = PositionalGates()
+    gates.build(QUERY.shape, KEY.shape)
+    losses = np.random.default_rng(seed).normal(size=(5, N, 1) if row else (5, 1, 1))
+    for step, loss in enumerate(losses):
+        found = gates.baseline(tf.constant(loss if row else loss[0, 0], tf.float32), decay)
+        ages = np.arange(step)[::-1]
+        weight = decay ** ages.astype(float) if step else np.ones(0)
+        mean = np.tensordot(weight / weight.sum(), losses[:step], 1) if step else loss
+        np.testing.assert_allclose(found, np.broadcast_to(mean, (N, 1)), rtol=1e-3, atol=1e-5)
+
+
+class NearGates(Gates):
+    """Gates of each sequence, from the distance of query and key: as a user might write them."""
+
+    def build(self, query_shape, key_shape=None) -> None:
+        self.width = self.add_weight(name="width", shape=(), initializer="ones", trainable=True)
+        super().build(query_shape, key_shape)
+
+    def gate_logits(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        difference = query[:, :, tf.newaxis] - key[:, tf.newaxis]
+        near = tf.convert_to_tensor(self.width) - tf.reduce_sum(tf.square(difference), axis=-1)
+        return near[:, tf.newaxis]
+
+
+def test_a_new_kind_of_gate_is_one_method() -> None:
+    gates = NearGates(inference="hard", beta=1.0)
+    layer = DenoisingMultiHeadAttention(2, 3, gates=gates)
+    _, weights = layer(QUERY, KEY, return_attention_scores=True, training=False)
+    distance = np.sum((QUERY.numpy()[:, :, np.newaxis] - KEY.numpy()[:, np.newaxis]) ** 2, axis=-1)
+    expected = np.broadcast_to((distance < 1)[:, np.newaxis], weights.shape)
+    np.testing.assert_array_equal(weights.numpy() > 0, expected)
+    with Draws(SEED, Arm(), target_count=tf.constant(2.0)) as draws:
+        layer(QUERY, KEY, training=True)
+    (record,) = draws.records.values()
+    assert record.uniform.shape == (1, B, 1, N, M)
+    keep = sigma(1 - distance)
+    assert float(record.mean_keep) == pytest.approx(keep.mean(), rel=1e-5)
+    assert float(draws.penalties["sparsity"][0]) == pytest.approx(keep.sum() / 2, rel=1e-5)
+
+
+def test_a_kind_without_logits_says_so() -> None:
+    with pytest.raises(TypeError, match="`gate_logits`"):
+        Gates()(QUERY, KEY)
+
+
+def test_they_are_named_configured_or_given() -> None:
+    assert get_gates(None) is None
+    for name, kind in GATES.items():
+        assert type(get_gates(name)) is kind
+    prototype = PositionalGates(beta=0.25, heads=2)
+    for identifier in (prototype, keras.layers.serialize(prototype)):
+        copy = get_gates(identifier)
+        assert copy is not prototype and (copy.beta, copy.heads) == (0.25, 2)
+
+
+def test_they_compute_in_float32_whatever_the_policy() -> None:
+    gates = PositionalGates(dtype="mixed_float16")
+    drawn = gates(tf.cast(QUERY, tf.float16), tf.cast(KEY, tf.float16), training=True)
+    assert drawn.dtype == tf.float32 and gates.logits.dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"beta": -1.0}, "beta"),
+        ({"penalty": "weights"}, "penalty"),
+        ({"initial_keep": 0.5}, "initial_keep"),
+        ({"initial_keep": 1.1}, "initial_keep"),
+        ({"sharpness": 0.0}, "sharpness"),
+        ({"inference": "soft"}, "inference"),
+        ({"heads": 0}, "heads"),
+    ],
+)
+def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) -> None:
+    with pytest.raises(ValueError, match=rf"`{argument}` must .*Received: {argument}="):
+        PositionalGates(**options)
+
+
+def test_positional_gates_need_a_length() -> None:
+    with pytest.raises(ValueError, match=r"fixed length.* Received: \(None, None\)"):
+        PositionalGates().build((None, None, D))

@@ -1,0 +1,256 @@
+"""The Jacobian penalty against the Jacobian itself."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.layers.reference import normal, randomize
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.layers import (
+    Draws,
+    Dropout,
+    JacobianRegularizedBlock,
+    PositionalGates,
+    TransformerBlock,
+)
+
+B, N, D, GAMMA = 3, 3, 4, 0.7
+X = tf.constant(normal(B, N, D))
+MASK = np.array([[True] * N, [False, True, True], [False, False, True]])
+
+
+def dense() -> keras.layers.Layer:
+    return keras.layers.Dense(1, activation="tanh")
+
+
+def sequential() -> keras.layers.Layer:
+    return keras.Sequential([keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(1)])
+
+
+def functional() -> keras.layers.Layer:
+    inputs = keras.Input([N, D])
+    outputs = keras.layers.Dense(1)(keras.layers.Dense(5, activation="tanh")(inputs))
+    return keras.Model(inputs, outputs)
+
+
+def transformer() -> keras.layers.Layer:
+    return TransformerBlock(heads=2, causal=False, epsilon=1e-3)
+
+
+BLOCKS = {f.__name__: f for f in (dense, sequential, functional, transformer)}
+
+
+def wrapped(name: str = "dense", **options: object) -> JacobianRegularizedBlock:
+    layer = JacobianRegularizedBlock(BLOCKS[name](), GAMMA, **options)
+    layer.build((None, N, D))
+    randomize(layer)
+    return layer
+
+
+def exact_norms(block: keras.layers.Layer, mask: np.ndarray | None = None) -> np.ndarray:
+    """||J||_F^2 of each sequence, `[B]`."""
+    with tf.GradientTape() as tape:
+        tape.watch(X)
+        takes_mask = isinstance(block, TransformerBlock) and mask is not None
+        outputs = block(X, mask=tf.constant(mask)) if takes_mask else block(X)
+    jacobian = tape.batch_jacobian(outputs, X).numpy().astype(float)
+    if mask is not None:
+        jacobian *= mask[:, :, None, None, None] * mask[:, None, None, :, None]
+    return np.sum(jacobian**2, axis=(1, 2, 3, 4))
+
+
+def penalty(
+    layer: JacobianRegularizedBlock,
+    seed: int = 0,
+    mask: np.ndarray | None = None,
+    targets: float | None = None,
+) -> float:
+    count = None if targets is None else tf.constant(targets)
+    with Draws(tf.constant([seed, 0]), target_count=count):
+        layer(X, mask=None if mask is None else tf.constant(mask), training=True)
+    (value,) = layer.losses
+    return float(value)
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["no mask", "padding"])
+@pytest.mark.parametrize("name", ["dense", "sequential", "functional"])
+def test_it_is_exact_for_one_output_at_each_position(name: str, mask: np.ndarray | None) -> None:
+    """Positions apart and one output each: a sign cannot change ||v^T J||."""
+    layer = wrapped(name)
+    total = GAMMA / D * exact_norms(layer.block, mask).sum()
+    items = MASK.sum() if mask is not None else MASK.size
+    assert penalty(layer, mask=mask) == pytest.approx(total / items, rel=1e-4)
+    assert penalty(layer, mask=mask, targets=11.0) == pytest.approx(total / 11, rel=1e-4)
+
+
+def test_the_identity_counts_gamma_for_each_position() -> None:
+    layer = JacobianRegularizedBlock(keras.layers.Activation("linear"), GAMMA)
+    assert penalty(layer) == pytest.approx(GAMMA, rel=1e-6)
+    assert penalty(layer, mask=MASK) == pytest.approx(GAMMA, rel=1e-6)
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["no mask", "padding"])
+@pytest.mark.parametrize("distribution", ["rademacher", "normal"])
+def test_its_mean_is_exact_for_a_transformer_block(
+    distribution: str, mask: np.ndarray | None
+) -> None:
+    """The mean of many projections, within four of its exact standard deviations."""
+    projections = 300
+    layer = wrapped("transformer", distribution=distribution, projections=projections)
+    expected = GAMMA / D * exact_norms(layer.block, mask).sum()
+    deviation = GAMMA / D * projection_deviation(layer.block, mask, distribution)
+    deviation /= np.sqrt(projections)
+    assert deviation < 0.1 * expected
+    assert abs(penalty(layer, mask=mask, targets=1.0) - expected) < 4 * deviation
+
+
+def projection_deviation(
+    block: keras.layers.Layer, mask: np.ndarray | None, distribution: str
+) -> float:
+    """Of one projection, from G = J J^T: 2 ||G||_F^2, less its diagonal for signs."""
+    with tf.GradientTape() as tape:
+        tape.watch(X)
+        outputs = block(X, mask=None if mask is None else tf.constant(mask))
+    jacobian = tape.batch_jacobian(outputs, X).numpy().astype(float)
+    if mask is not None:
+        jacobian *= mask[:, :, None, None, None] * mask[:, None, None, :, None]
+    flat = jacobian.reshape(B, N * D, N * D)
+    gram = flat @ flat.transpose(0, 2, 1)
+    square = gram**2
+    if distribution == "rademacher":
+        square *= 1 - np.eye(N * D)
+    return float(np.sqrt(2 * square.sum()))
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_part_of_the_batch_gives_each_subset_alike_often(rows: int) -> None:
+    """Each draw is one subset's norms, rescaled; so the mean over subsets is the whole."""
+    layer = wrapped(rows=rows)
+    norms = exact_norms(layer.block)
+    subsets = [np.mean(s) for s in itertools.combinations(norms, rows)]
+    expected = GAMMA / D * B / (B * N) * np.array(subsets)
+    assert np.mean(expected) == pytest.approx(GAMMA / D * norms.sum() / (B * N))
+    draws = 150
+    found = np.array([penalty(layer, seed) for seed in range(draws)])
+    distance = np.abs(found[:, np.newaxis] / expected - 1)
+    assert np.all(distance.min(axis=1) < 1e-4)
+    share = np.bincount(distance.argmin(axis=1), minlength=len(subsets)) / draws
+    assert np.all(np.abs(share - 1 / len(subsets)) < 4 * np.sqrt(2 / 9 / draws))
+
+
+def test_more_rows_than_there_are_is_the_whole_batch() -> None:
+    layer = wrapped(rows=100)
+    expected = GAMMA / D * exact_norms(layer.block).mean() / N
+    assert penalty(layer) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_masked_rows_are_those_that_were_drawn() -> None:
+    layer = wrapped(rows=1)
+    subsets = GAMMA / D * B / MASK.sum() * exact_norms(layer.block, MASK)
+    for seed in range(10):
+        assert np.abs(penalty(layer, seed, MASK) / subsets - 1).min() < 1e-4
+
+
+def test_its_gradient_trains_the_block_and_what_came_before() -> None:
+    """For y = x W the penalty is (gamma/d) ||W||_F^2, a position's share of it."""
+    layer = JacobianRegularizedBlock(keras.layers.Dense(1), GAMMA)
+    layer.build((None, N, D))
+    kernel = layer.block.kernel
+    variable = kernel if isinstance(kernel, tf.Variable) else kernel.value
+    with tf.GradientTape() as tape:
+        layer(X, training=True)
+        (value,) = layer.losses
+    np.testing.assert_allclose(
+        tape.gradient(value, variable), GAMMA / D * 2 * variable.numpy(), rtol=1e-5
+    )
+    layer = wrapped()
+    with tf.GradientTape() as tape:
+        tape.watch(X)
+        layer(X, training=True)
+        (value,) = layer.losses
+    assert np.abs(tape.gradient(value, X)).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", sorted(BLOCKS))
+def test_at_inference_it_is_the_block(name: str) -> None:
+    layer = wrapped(name)
+    for arguments in ({"training": False}, {}):
+        np.testing.assert_array_equal(layer(X, **arguments), layer.block(X))
+        assert not layer.losses
+
+
+def test_with_gamma_zero_it_adds_nothing() -> None:
+    layer = JacobianRegularizedBlock(dense(), 0.0)
+    layer(X, training=True)
+    assert not layer.losses
+
+
+def test_further_evaluations_add_no_penalty() -> None:
+    layer = wrapped()
+    with Draws(tf.constant([0, 0]), with_penalties=False):
+        layer(X, training=True)
+    assert not layer.losses
+
+
+@pytest.mark.parametrize("rows", [None, 2])
+def test_it_shifts_no_noise_of_the_block_or_of_later_layers(rows: int | None) -> None:
+    block = TransformerBlock(heads=2, dropout=0.5, gates=PositionalGates(initial_keep=0.6))
+    layer = JacobianRegularizedBlock(block, GAMMA, rows=rows)
+    last = Dropout(0.5)
+    outputs = []
+    for inner in (block, layer, layer):
+        with Draws(tf.constant([3, 4])):
+            outputs.append(last(inner(X, training=True), training=True).numpy())
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    np.testing.assert_array_equal(outputs[1], outputs[2])
+
+
+def test_the_penalty_sees_the_gates_of_the_evaluation() -> None:
+    """All gates shut, a block's Jacobian has no entry between two positions."""
+    block = TransformerBlock(heads=1, gates=PositionalGates())
+    layer = JacobianRegularizedBlock(block, GAMMA, projections=200)
+    layer.build((None, N, D))
+    randomize(layer)
+    block.attention.gates.logits.assign(tf.fill([N, N], -50.0))
+    with tf.GradientTape() as tape:
+        tape.watch(X)
+        outputs = block(X, training=False)
+    shut = tape.batch_jacobian(outputs, X).numpy()
+    between = shut[:, np.arange(N)[:, None] != np.arange(N)[None], ...] if False else shut
+    for u, v in itertools.permutations(range(N), 2):
+        assert not between[:, u, :, v].any()
+    expected = GAMMA / D * np.sum(shut.astype(float) ** 2)
+    assert penalty(layer, targets=1.0) == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.parametrize("name", sorted(BLOCKS))
+def test_it_trains_in_a_plain_keras_model(name: str) -> None:
+    """Data that ask for nothing: the penalty alone moves the weights, and falls."""
+    inputs = keras.Input([N, D])
+    layer = JacobianRegularizedBlock(BLOCKS[name](), GAMMA)
+    model = keras.Model(inputs, layer(inputs))
+    randomize(model, seed=1)
+    before = exact_norms(layer.block).sum()
+    model.compile(
+        keras.optimizers.Adam(0.05), loss=lambda y, p: tf.reduce_mean(0.0 * p, axis=[1, 2])
+    )
+    model.fit(X, np.zeros([B, N, 1], np.float32), epochs=5, verbose=0)
+    assert exact_norms(layer.block).sum() < 0.9 * before
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"gamma": -1.0}, "gamma"),
+        ({"gamma": 1.0, "projections": 0}, "projections"),
+        ({"gamma": 1.0, "rows": 0}, "rows"),
+        ({"gamma": 1.0, "distribution": "uniform"}, "distribution"),
+    ],
+)
+def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) -> None:
+    with pytest.raises(ValueError, match=rf"`{argument}` must .*Received: {argument}="):
+        JacobianRegularizedBlock(dense(), **options)
