@@ -33,23 +33,36 @@ class TrainingBatches:
     Every epoch shuffles the rows and draws new negatives, by a generator that depends on the seed
     and the number of the epoch alone: a run resumed at epoch e sees what an unbroken one sees.
 
-    Args:
-        train: one training sequence a row. Rows with fewer than two items hold no pair to learn
-            from and give no row in a batch.
-        item_count: I, the items to draw negatives from.
-        max_length: n, the positions of a row.
-        batch_size: rows in a batch; the last batch of an epoch may have fewer.
-        negatives: m, the negatives for a position.
-        seed: not negative.
-        windows: "newest" for each user's newest n + 1 items in every epoch, as SASRec trains;
-            "random" for a window that ends anywhere, another one in each epoch, so that older
-            items are learned from too.
+    Parameters
+    ----------
+    train
+        One training sequence a row. Rows with fewer than two items hold no pair to learn
+        from and give no row in a batch.
+    item_count
+        I, the items to draw negatives from.
+    max_length
+        N, the positions of a row.
+    batch_size
+        Rows in a batch; the last batch of an epoch may have fewer.
+    negatives
+        M, the negatives for a position.
+    seed
+        Not negative.
+    windows
+        "newest" for each user's newest n + 1 items in every epoch, as SASRec trains;
+        "random" for a window that ends anywhere, another one in each epoch, so that older
+        items are learned from too.
 
-    Raises:
-        ValueError: if `windows` is another word, or an argument is below its minimum (1; 0 for
-            `seed`).
-        DataError: if no row has two items, or if a user has seen every item.
+    Raises
+    ------
+    ValueError
+        If `windows` is another word, or an argument is below its minimum (1; 0 for
+        `seed`).
+    DataError
+        If no row has two items, or if a user has seen every item.
 
+    Examples
+    --------
     >>> from tf_recdenoiser.data.histories import offsets_of
     >>> train = Histories(offsets_of([3, 1]), np.array([1, 2, 3, 1], np.int32))
     >>> batches = TrainingBatches(
@@ -126,9 +139,12 @@ class TrainingBatches:
         Hand it to `fit` together with `steps_per_epoch`; without that, Keras would start it anew,
         and so repeat its first epoch, at every epoch.
 
-        Args:
-            start_epoch: the first epoch's number.
-            epochs: how many epochs; the dataset ends after them.
+        Parameters
+        ----------
+        start_epoch
+            The first epoch's number.
+        epochs
+            How many epochs; the dataset ends after them.
         """
         # Imported here so that reading and preparing a log does not have to wait for it.
         import tensorflow as tf

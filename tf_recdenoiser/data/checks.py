@@ -30,19 +30,28 @@ def checked_log(
     number, if its rating is neither empty nor a number, or if it repeats the user, item and time
     of an earlier good row. Without times a repeated (user, item) pair is a legitimate interaction.
 
-    Args:
-        rows: columns `line` (integer), `user` and `item` (integers or text), and optionally `time`
-            (numbers, text that holds numbers, dates) and `rating` (numbers, text); oldest first
-            within a user wherever times do not say otherwise.
-        bad_rows: rows of the same source that were found unusable before they came here.
-        on_bad_row: "error" refuses a source with bad rows; "skip" leaves them out and lists them
-            in the report.
-        source: what to call the source in messages.
+    Parameters
+    ----------
+    rows
+        Columns `line` (integer), `user` and `item` (integers or text), and optionally `time`
+        (numbers, text that holds numbers, dates) and `rating` (numbers, text); oldest first
+        within a user wherever times do not say otherwise.
+    bad_rows
+        Rows of the same source that were found unusable before they came here.
+    on_bad_row
+        "error" refuses a source with bad rows; "skip" leaves them out and lists them
+        in the report.
+    source
+        What to call the source in messages.
 
-    Raises:
-        DataError: for a bad row (if `on_bad_row="error"`), for a column whose type cannot hold its
-            content, for an unknown `on_bad_row`, and when no row is left.
+    Raises
+    ------
+    DataError
+        For a bad row (if `on_bad_row="error"`), for a column whose type cannot hold its
+        content, for an unknown `on_bad_row`, and when no row is left.
 
+    Examples
+    --------
     >>> rows = pl.DataFrame({"line": [1, 2], "user": ["ann", "bob"], "item": ["7", "8"]})
     >>> checked_log(rows).table["item"].to_list()
     [7, 8]

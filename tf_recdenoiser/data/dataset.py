@@ -17,11 +17,16 @@ from tf_recdenoiser.data.histories import Histories
 class Fingerprint:
     """What identifies a data set: equal data give equal fingerprints, on every machine.
 
-    Attributes:
-        sha256: of the ids, the sequences and the times, as 64 hexadecimal digits.
-        users: number of users.
-        items: number of items.
-        interactions: number of interactions.
+    Attributes
+    ----------
+    sha256
+        Of the ids, the sequences and the times, as 64 hexadecimal digits.
+    users
+        Number of users.
+    items
+        Number of items.
+    interactions
+        Number of interactions.
     """
 
     sha256: str
@@ -34,13 +39,19 @@ class Fingerprint:
 class Dataset:
     """Every user's interactions, oldest first, with U users, I items and R interactions.
 
-    Attributes:
-        user_ids: [U], the log's user ids in increasing order, int64 or str.
-        item_ids: [I], the log's item ids in increasing order, int64 or str. The item with the
-            code c in 1 … I has the id `item_ids[c - 1]`; the code 0 is padding.
-        items: int32 [R], item codes, the users' sequences one after the other.
-        times: float64 [R] in the log's unit, or None if the log has none.
-        offsets: int64 [U+1]; user u's items are `items[offsets[u]:offsets[u + 1]]`.
+    Attributes
+    ----------
+    user_ids
+        [U], the log's user ids in increasing order, int64 or str.
+    item_ids
+        [I], the log's item ids in increasing order, int64 or str. The item with the
+        code c in 1 … I has the id `item_ids[c - 1]`; the code 0 is padding.
+    items
+        int32 [R], item codes, the users' sequences one after the other.
+    times
+        float64 [R] in the log's unit, or None if the log has none.
+    offsets
+        int64 [U+1]; user u's items are `items[offsets[u]:offsets[u + 1]]`.
     """
 
     user_ids: npt.NDArray[Any]

@@ -12,11 +12,17 @@ import numpy.typing as npt
 class Histories:
     """R item sequences, each oldest first, as one array and the offsets that cut it.
 
-    Attributes:
-        offsets: int64 [R+1]; row i is `items[offsets[i]:offsets[i + 1]]`.
-        items: int32 [N], item codes from 1; 0 is padding and never occurs.
-        times: float64 [N] in the log's unit, or None.
+    Attributes
+    ----------
+    offsets
+        int64 [R+1]; row i is `items[offsets[i]:offsets[i + 1]]`.
+    items
+        int32 [N], item codes from 1; 0 is padding and never occurs.
+    times
+        float64 [N] in the log's unit, or None.
 
+    Examples
+    --------
     >>> histories = Histories(offsets_of([3, 1]), np.array([5, 6, 7, 8], np.int32))
     >>> histories.row(0)
     array([5, 6, 7], dtype=int32)
@@ -48,13 +54,18 @@ class Histories:
     ) -> npt.NDArray[np.int32]:
         """The newest `n` items of each row, left-padded with 0.
 
-        Args:
-            n: at least 1.
-            rows: int [B], the rows to take; None takes all of them.
-            skipped: int [B] or one number: how many of a row's newest items to pass over first.
+        Parameters
+        ----------
+        n
+            At least 1.
+        rows
+            int [B], the rows to take; None takes all of them.
+        skipped
+            int [B] or one number: how many of a row's newest items to pass over first.
 
-        Returns:
-            int32 [B, n]; the newest item is the last of its row.
+        Returns
+        -------
+        int32 [B, n]; the newest item is the last of its row.
         """
         if n < 1:
             raise ValueError(f"`n` must be at least 1. Received: {n!r}")
@@ -69,9 +80,12 @@ class Histories:
     def heads(self, rows: npt.ArrayLike, lengths: npt.ArrayLike) -> Histories:
         """The oldest `lengths[i]` items of each row `rows[i]`, with their times.
 
-        Args:
-            rows: int [B].
-            lengths: int [B], each at most the length of its row.
+        Parameters
+        ----------
+        rows
+            int [B].
+        lengths
+            int [B], each at most the length of its row.
         """
         offsets = offsets_of(lengths)
         shifts = self.offsets[np.asarray(rows, np.int64)] - offsets[:-1]
@@ -83,6 +97,8 @@ class Histories:
 def offsets_of(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """int64 [R+1], where sequences of these lengths begin and end when concatenated.
 
+    Examples
+    --------
     >>> offsets_of([2, 0, 3])
     array([0, 2, 2, 5])
     """

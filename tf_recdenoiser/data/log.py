@@ -17,9 +17,12 @@ class DataError(ValueError):
 class BadRow(NamedTuple):
     """A row of a log that cannot be used.
 
-    Attributes:
-        line: line number in the source, from 1; the row number for Parquet.
-        reason: what is wrong, in the same words for all rows with the same fault.
+    Attributes
+    ----------
+    line
+        Line number in the source, from 1; the row number for Parquet.
+    reason
+        What is wrong, in the same words for all rows with the same fault.
     """
 
     line: int
@@ -29,6 +32,8 @@ class BadRow(NamedTuple):
 def describe_bad_rows(bad_rows: Iterable[BadRow], shown: int = 5) -> str:
     """One line per reason: how many rows, and the numbers of the first `shown`.
 
+    Examples
+    --------
     >>> print(describe_bad_rows([BadRow(2, "blank line"), BadRow(7, "blank line")]))
       2 × blank line (lines 2, 7)
     """
@@ -52,15 +57,23 @@ def _describe_lines(lines: Sequence[int], shown: int) -> str:
 class ReadReport:
     """What was read, what was left out, and what is unusual in what was kept.
 
-    Attributes:
-        rows_read: rows in the source, bad ones included; a header is not a row.
-        bad_rows: the rows that were skipped, in the source's order.
-        user_count: distinct users among the rows kept.
-        item_count: distinct items among the rows kept.
-        single_row_users: users with exactly one row.
-        short_users: users with fewer than three rows (those with one included); they train but
-            are not evaluated.
-        repeated_pairs: rows whose (user, item) pair occurred in an earlier row; they are kept.
+    Attributes
+    ----------
+    rows_read
+        Rows in the source, bad ones included; a header is not a row.
+    bad_rows
+        The rows that were skipped, in the source's order.
+    user_count
+        Distinct users among the rows kept.
+    item_count
+        Distinct items among the rows kept.
+    single_row_users
+        Users with exactly one row.
+    short_users
+        Users with fewer than three rows (those with one included); they train but
+        are not evaluated.
+    repeated_pairs
+        Rows whose (user, item) pair occurred in an earlier row; they are kept.
     """
 
     rows_read: int
@@ -103,12 +116,15 @@ class ReadReport:
 class InteractionLog:
     """Interactions as they stand in the source, every row of them usable.
 
-    Attributes:
-        table: one row per interaction, in the source's order, with the columns `user` and `item`
-            (each Int64 if every id in it is a canonical integer, else String, so that "007" stays
-            "007"), `time` if known (Int64 or Float64, finite), `rating` if known (Float64, null
-            where the source has none) and `line` (Int64, from 1).
-        report: counts and skipped rows.
+    Attributes
+    ----------
+    table
+        One row per interaction, in the source's order, with the columns `user` and `item`
+        (each Int64 if every id in it is a canonical integer, else String, so that "007" stays
+        "007"), `time` if known (Int64 or Float64, finite), `rating` if known (Float64, null
+        where the source has none) and `line` (Int64, from 1).
+    report
+        Counts and skipped rows.
     """
 
     table: pl.DataFrame

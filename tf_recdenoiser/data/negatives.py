@@ -19,14 +19,22 @@ class UnseenSampler:
     below s_i; hence the r-th unseen item is r + |{i : s_i − i ≤ r}|. The counts of all draws come
     from one binary search in the users' values of s_i − i, laid end to end. No draw is rejected.
 
-    Args:
-        histories: R rows of item codes in 1 … `item_count`: what each user has seen.
-        item_count: I, the items to draw from.
+    Parameters
+    ----------
+    histories
+        R rows of item codes in 1 … `item_count`: what each user has seen.
+    item_count
+        I, the items to draw from.
 
-    Raises:
-        ValueError: if an item code is outside 1 … I.
-        DataError: if a user has seen every item.
+    Raises
+    ------
+    ValueError
+        If an item code is outside 1 … I.
+    DataError
+        If a user has seen every item.
 
+    Examples
+    --------
     >>> from tf_recdenoiser.data.histories import offsets_of
     >>> seen = Histories(offsets_of([2]), np.array([4, 1], np.int32))
     >>> sampler = UnseenSampler(seen, item_count=5)
@@ -63,12 +71,16 @@ class UnseenSampler:
     ) -> npt.NDArray[np.int32]:
         """The items at these ranks among those each user has not seen, in increasing order.
 
-        Args:
-            users: int [B], rows of the histories.
-            ranks: int [B, …], from 0 to the user's number of unseen items, exclusive.
+        Parameters
+        ----------
+        users
+            int [B], rows of the histories.
+        ranks
+            int [B, …], from 0 to the user's number of unseen items, exclusive.
 
-        Returns:
-            int32 [B, …], item codes.
+        Returns
+        -------
+        int32 [B, …], item codes.
         """
         user = np.reshape(users, (-1,) + (1,) * (ranks.ndim - 1)).astype(np.int64)
         passed = np.searchsorted(self._keys, user * self._stride + ranks, side="right")
@@ -82,13 +94,18 @@ class UnseenSampler:
     ) -> npt.NDArray[np.int32]:
         """Draw unseen items, independently and with replacement.
 
-        Args:
-            users: int [B], rows of the histories.
-            shape_tail: the shape of the draws for one user.
-            rng: where the randomness comes from.
+        Parameters
+        ----------
+        users
+            int [B], rows of the histories.
+        shape_tail
+            The shape of the draws for one user.
+        rng
+            Where the randomness comes from.
 
-        Returns:
-            int32 [B, *shape_tail], item codes.
+        Returns
+        -------
+        int32 [B, *shape_tail], item codes.
         """
         counts = self._unseen_counts[users].reshape((-1,) + (1,) * len(shape_tail))
         ranks = rng.integers(0, counts, size=(len(users), *shape_tail))

@@ -19,15 +19,23 @@ def prepare(log: InteractionLog, k_core: int = 0) -> Dataset:
     The sort is stable: the order of the log stands where times are equal or absent. Codes follow
     the order of the ids, so that they do not depend on the order of the log's rows.
 
-    Args:
-        log: the interactions.
-        k_core: keep the largest part of the log in which every user and every item has at least
-            this many interactions (0 and 1: all of it).
+    Parameters
+    ----------
+    log
+        The interactions.
+    k_core
+        Keep the largest part of the log in which every user and every item has at least
+        this many interactions (0 and 1: all of it).
 
-    Raises:
-        DataError: if the k-core is empty.
-        ValueError: if `k_core` is negative.
+    Raises
+    ------
+    DataError
+        If the k-core is empty.
+    ValueError
+        If `k_core` is negative.
 
+    Examples
+    --------
     >>> from tf_recdenoiser.data.checks import checked_log
     >>> rows = pl.DataFrame(
     ...     {"line": [1, 2, 3], "user": ["b", "a", "b"], "item": [30, 30, 10], "time": [9, 5, 4]}

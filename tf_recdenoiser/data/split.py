@@ -15,10 +15,14 @@ from tf_recdenoiser.data.histories import Histories
 class EvaluationSet:
     """One target for each of E users, and what may be known when predicting it.
 
-    Attributes:
-        users: int64 [E], user numbers in increasing order.
-        histories: E rows, row e being all of user `users[e]`'s interactions before the target.
-        targets: int32 [E], the item codes to predict.
+    Attributes
+    ----------
+    users
+        int64 [E], user numbers in increasing order.
+    histories
+        E rows, row e being all of user `users[e]`'s interactions before the target.
+    targets
+        int32 [E], the item codes to predict.
     """
 
     users: npt.NDArray[np.int64]
@@ -30,10 +34,14 @@ class EvaluationSet:
 class Split:
     """A data set in three parts.
 
-    Attributes:
-        train: U rows, row u being user u's training sequence.
-        valid: the second-to-last item of every user with three interactions or more.
-        test: the last item of the same users; the validation item is part of the history.
+    Attributes
+    ----------
+    train
+        U rows, row u being user u's training sequence.
+    valid
+        The second-to-last item of every user with three interactions or more.
+    test
+        The last item of the same users; the validation item is part of the history.
     """
 
     train: Histories
@@ -46,6 +54,8 @@ def leave_one_out(dataset: Dataset) -> Split:
 
     Users with fewer than three interactions are in the training part whole, and in no other.
 
+    Examples
+    --------
     >>> from tf_recdenoiser.data.histories import offsets_of
     >>> ids = np.arange(1, 6)
     >>> dataset = Dataset(

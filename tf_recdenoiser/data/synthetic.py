@@ -24,11 +24,14 @@ _DAY = 86_400
 class SyntheticLog:
     """A log, and which of its rows are noise.
 
-    Attributes:
-        log: the interactions, user by user and oldest first, with times in Unix seconds that
-            increase strictly within a user.
-        is_noise: bool [rows], aligned with the rows of `log` and, as these are in the order of the
-            user ids, also with `prepare(log).items`.
+    Attributes
+    ----------
+    log
+        The interactions, user by user and oldest first, with times in Unix seconds that
+        increase strictly within a user.
+    is_noise
+        bool [rows], aligned with the rows of `log` and, as these are in the order of the
+        user ids, also with `prepare(log).items`.
     """
 
     log: InteractionLog
@@ -58,20 +61,32 @@ def synthetic_log(
     last clean item. So the clean items of a user are the beginning of the same walk for every
     `noise`. (A noise item can by chance be one that the walk might have shown.)
 
-    Args:
-        users: number of users, with ids such as "u00042".
-        items: number of items, with ids such as "c03-i017": cluster 3, the 18th by popularity.
-        clusters: number of clusters, of equal size up to one item.
-        length: the least and the greatest length of a user's sequence; uniformly drawn.
-        noise: the probability that a position is noise, at least 0 and below 1.
-        seed: not negative.
-        noisy_targets: whether a user's last two items, the validation and the test target, can be
-            noise too.
+    Parameters
+    ----------
+    users
+        Number of users, with ids such as "u00042".
+    items
+        Number of items, with ids such as "c03-i017": cluster 3, the 18th by popularity.
+    clusters
+        Number of clusters, of equal size up to one item.
+    length
+        The least and the greatest length of a user's sequence; uniformly drawn.
+    noise
+        The probability that a position is noise, at least 0 and below 1.
+    seed
+        Not negative.
+    noisy_targets
+        Whether a user's last two items, the validation and the test target, can be
+        noise too.
 
-    Raises:
-        ValueError: if a number is out of range; a cluster needs at least four items and a
-            sequence at least three.
+    Raises
+    ------
+    ValueError
+        If a number is out of range; a cluster needs at least four items and a
+        sequence at least three.
 
+    Examples
+    --------
     >>> made = synthetic_log(users=2, items=12, clusters=3, length=(4, 6), seed=1)
     >>> made.log.report.user_count, len(made.is_noise) == made.log.table.height
     (2, True)
@@ -107,11 +122,16 @@ def synthetic_log(
 class _Catalogue:
     """Items numbered cluster by cluster and, within a cluster, from the most popular.
 
-    Attributes:
-        bounds: int [C+1]; cluster c is the items `bounds[c]` to `bounds[c + 1]`, exclusive.
-        cumulative: float [I+1]; differences are the items' popularity within their cluster.
-        successors: int [I, 3].
-        interest_logits: float [C], log of how much users favour a cluster.
+    Attributes
+    ----------
+    bounds
+        int [C+1]; cluster c is the items `bounds[c]` to `bounds[c + 1]`, exclusive.
+    cumulative
+        float [I+1]; differences are the items' popularity within their cluster.
+    successors
+        int [I, 3].
+    interest_logits
+        float [C], log of how much users favour a cluster.
     """
 
     bounds: npt.NDArray[np.int64]

@@ -50,23 +50,36 @@ def read_log(
     - times (optional): time, timestamp, unixtime, unixreviewtime, datetime, date;
     - ratings (optional): rating, ratings, stars, overall.
 
-    Args:
-        path: the file. Text is UTF-8, with or without a byte order mark, with LF or CRLF.
-        format: a name in `READERS`; None takes it from the file's suffix, then from its content.
-        on_bad_row: "error" refuses a log with bad rows and names them; "skip" leaves them out and
-            lists every one in the log's `report`.
-        user_column: the exact name of the users' column.
-        item_column: the exact name of the items' column.
-        time_column: the exact name of the times' column.
-        rating_column: the exact name of the ratings' column.
+    Parameters
+    ----------
+    path
+        The file. Text is UTF-8, with or without a byte order mark, with LF or CRLF.
+    format
+        A name in `READERS`; None takes it from the file's suffix, then from its content.
+    on_bad_row
+        "error" refuses a log with bad rows and names them; "skip" leaves them out and
+        lists every one in the log's `report`.
+    user_column
+        The exact name of the users' column.
+    item_column
+        The exact name of the items' column.
+    time_column
+        The exact name of the times' column.
+    rating_column
+        The exact name of the ratings' column.
 
-    Returns:
-        The rows in the file's order; see `InteractionLog` for the columns and their types.
+    Returns
+    -------
+    The rows in the file's order; see `InteractionLog` for the columns and their types.
 
-    Raises:
-        DataError: if the file cannot be read, its format is unknown, a column is missing, rows are
-            bad (see `checked_log`) and `on_bad_row="error"`, or no usable row is left.
+    Raises
+    ------
+    DataError
+        If the file cannot be read, its format is unknown, a column is missing, rows are
+        bad (see `checked_log`) and `on_bad_row="error"`, or no usable row is left.
 
+    Examples
+    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "log.csv")

@@ -34,10 +34,14 @@ class ColumnNames:
     def resolve(self, found: Sequence[str]) -> dict[str, int]:
         """The index in `found` of the column for each role that is there.
 
-        Raises:
-            DataError: if a name that was given, or any name for the users or the items, is not
-                among `found`, or if it is there more than once.
+        Raises
+        ------
+        DataError
+            If a name that was given, or any name for the users or the items, is not
+            among `found`, or if it is there more than once.
 
+        Examples
+        --------
         >>> ColumnNames(item="sku").resolve(["userId", "sku", "price"])
         {'user': 0, 'item': 1}
         """

@@ -17,10 +17,13 @@ from tf_recdenoiser.data.readers._columns import ColumnNames
 class RawRows:
     """A source's rows before their values are checked.
 
-    Attributes:
-        table: `line` (integer, from 1), `user`, `item` and, if the source has them, `time` and
-            `rating`, of whatever type the format gives.
-        bad_rows: rows whose fields could not be told apart.
+    Attributes
+    ----------
+    table
+        `line` (integer, from 1), `user`, `item` and, if the source has them, `time` and
+        `rating`, of whatever type the format gives.
+    bad_rows
+        Rows whose fields could not be told apart.
     """
 
     table: pl.DataFrame
@@ -31,10 +34,14 @@ class RawRows:
 class Reader:
     """A format: how it is recognised and how it is read.
 
-    Attributes:
-        suffixes: file name endings that mean this format, in lower case.
-        recognises: whether the first bytes of a file are in this format.
-        read: gives the rows of a file.
+    Attributes
+    ----------
+    suffixes
+        File name endings that mean this format, in lower case.
+    recognises
+        Whether the first bytes of a file are in this format.
+    read
+        Gives the rows of a file.
     """
 
     suffixes: tuple[str, ...]

@@ -23,8 +23,10 @@ def first_line(head: bytes) -> str:
 def decode(block: bytes, path: Path, line: int) -> str:
     """The text of a block of whole lines, the first of which has the number `line`.
 
-    Raises:
-        DataError: if the block is binary or not UTF-8.
+    Raises
+    ------
+    DataError
+        If the block is binary or not UTF-8.
     """
     try:
         text = block.decode("utf-8-sig" if line == 1 else "utf-8")
@@ -47,11 +49,14 @@ def read_lines(path: Path) -> pl.DataFrame:
 
     A UTF-8 byte order mark is left out. The CR of a CRLF stays: white space at the end of a line.
 
-    Returns:
-        `line` (Int64, from 1) and `text` (String).
+    Returns
+    -------
+    `line` (Int64, from 1) and `text` (String).
 
-    Raises:
-        DataError: if the file cannot be read, is not UTF-8 text, or has no line that is not blank.
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is not UTF-8 text, or has no line that is not blank.
     """
     parts: list[pl.Series] = []
     count = 0
@@ -83,14 +88,21 @@ def rows_under_header(
 ) -> RawRows:
     """Name the fields of records; space around a field is not part of it.
 
-    Args:
-        header: the columns' names.
-        records: `line` and `fields` (List[String]).
-        names: which columns to take.
-        bad_rows: lines that gave no record.
+    Parameters
+    ----------
+    header
+        The columns' names.
+    records
+        `line` and `fields` (List[String]).
+    names
+        Which columns to take.
+    bad_rows
+        Lines that gave no record.
 
-    Raises:
-        DataError: if a column that is needed is missing, or is there twice.
+    Raises
+    ------
+    DataError
+        If a column that is needed is missing, or is there twice.
     """
     columns = names.resolve(header)
     fields = pl.col("fields")
