@@ -162,7 +162,7 @@ class Draws:
         return branch
 
     def gates(self, layer: Any, logits: tf.Tensor, reachable: tf.Tensor) -> tf.Tensor:
-        """The gates of `layer` in this evaluation: drawn once, then the same if it is called again."""
+        """The gates of `layer`: drawn once, and the same when it is called again."""
         if id(layer) not in self.records:
             shape = tf.concat([[self.estimator.uniforms], tf.shape(logits)], axis=0)
             seed = self._fold(_GATE_STREAM, len(self.records))

@@ -74,8 +74,9 @@ class TransformerBlock(keras.layers.Layer):
         self.causal = causal
         self.activation = keras.activations.get(activation)
         self.epsilon = epsilon
-        # The configuration, since Keras would track the prototype as a layer of its own.
-        self.gates = keras.layers.serialize(gates) if isinstance(gates, Gates) else gates
+        # The configuration, since Keras would track the prototype as a layer of its own; and a
+        # copy, since tf_keras puts its wrappers into the dict itself.
+        self.gates = keras.layers.serialize(gates) if isinstance(gates, Gates) else _plain(gates)
 
     def build(self, input_shape: Any) -> None:
         width = input_shape[-1]

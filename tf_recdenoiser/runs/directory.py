@@ -7,9 +7,9 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.data import Dataset, Fingerprint
 from tf_recdenoiser.runs.settings import Settings
 
+_T = TypeVar("_T")
 _PACKAGES = ("tf_recdenoiser", "tensorflow", "keras", "tf-keras", "numpy", "polars")
 
 
@@ -72,13 +73,17 @@ class RunDirectory:
         """Whether a run was begun here."""
         return (self.path / "settings.json").exists()
 
-    def create(self, settings: Settings, dataset: Dataset) -> None:
-        """Begin a run: write what is known before training."""
+    def require_free(self) -> None:
+        """Raise RunError if a run was begun here."""
         if self.exists():
             raise RunError(
                 f"{self.path} already holds a run. Go on with it by --resume, or choose another "
                 "directory."
             )
+
+    def create(self, settings: Settings, dataset: Dataset) -> None:
+        """Begin a run: write what is known before training."""
+        self.require_free()
         self.last.parent.mkdir(parents=True, exist_ok=True)
         self._write("data.json", dataclasses.asdict(dataset.fingerprint()))
         self._write("vocabulary.json", dataset.item_ids.tolist())
@@ -91,21 +96,22 @@ class RunDirectory:
 
     def settings(self) -> Settings:
         """The recorded settings."""
-        return Settings(**self._read("settings.json"))
+        return self._read("settings.json", lambda recorded: Settings(**recorded))
 
     def fingerprint(self) -> Fingerprint:
         """The fingerprint of the data the run was trained on."""
-        return Fingerprint(**self._read("data.json"))
+        return self._read("data.json", lambda recorded: Fingerprint(**recorded))
 
     def item_ids(self) -> np.ndarray:
         """Raw item ids, `[item_count]`: integers or strings as in the log."""
-        return np.array(self._read("vocabulary.json"))
+        return self._read("vocabulary.json", lambda recorded: np.array([*recorded]))
 
     def history(self) -> list[dict[str, Any]]:
         """What each epoch gave, oldest first."""
         if not self.history_file.exists():
             return []
-        return [json.loads(line) for line in self.history_file.read_text().splitlines()]
+        lines = self.history_file.read_text(encoding="utf-8").splitlines()
+        return _parsed(self.history_file, lambda: [json.loads(line) for line in lines])
 
     def write_history(self, rows: Sequence[dict[str, Any]]) -> None:
         """Replace the training log."""
@@ -113,8 +119,7 @@ class RunDirectory:
 
     def metrics(self) -> dict[str, Any]:
         """The metrics of the finished run."""
-        metrics: dict[str, Any] = self._read("metrics.json")
-        return metrics
+        return self._read("metrics.json", dict)
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """Record the metrics of the finished run."""
@@ -122,7 +127,7 @@ class RunDirectory:
 
     def check_keras(self) -> None:
         """Raise RunError if the run's models were saved by the other Keras."""
-        recorded = self._read("environment.json")["keras_in_use"]
+        recorded = self._read("environment.json", lambda versions: versions["keras_in_use"])
         if recorded != keras_name():
             value = "1" if recorded == "tf_keras" else "0"
             raise RunError(
@@ -130,20 +135,28 @@ class RunDirectory:
                 f"TF_USE_LEGACY_KERAS={value} in the environment."
             )
 
-    def _read(self, name: str) -> Any:
+    def _read(self, name: str, convert: Callable[[Any], _T]) -> _T:
         path = self.path / name
         if not path.exists():
             raise RunError(
                 f"{self.path} is not a run directory, or its run has not come so far: it has no "
                 f"{name}. Make one with `tf-recdenoiser train DATA --out {self.path}`."
             )
-        try:
-            return json.loads(path.read_text())
-        except json.JSONDecodeError as error:
-            raise RunError(f"{path} is damaged: {error}") from error
+        return _parsed(path, lambda: convert(json.loads(path.read_text(encoding="utf-8"))))
 
     def _write(self, name: str, value: Any) -> None:
         _replace(self.path / name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _parsed(path: Path, parse: Callable[[], _T]) -> _T:
+    """What `parse` makes of the content of `path`; RunError if that is not what a run wrote."""
+    try:
+        return parse()
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(
+            f"{path} is damaged: put back the file that the run wrote, or train anew in another "
+            f"directory. Received: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _replace(path: Path, text: str) -> None:
