@@ -85,15 +85,11 @@ LIVE = np.random.default_rng(3).random((B, N, M)) < 0.6
 
 
 @pytest.mark.parametrize("causal", [False, True], ids=["both ways", "causal"])
-@pytest.mark.parametrize("count", [None, 7.0], ids=["positions", "targets"])
 @pytest.mark.parametrize("live", [None, LIVE], ids=["all live", "padding"])
 @pytest.mark.parametrize("penalty", ["entries", "links"])
-def test_the_penalty_is_its_formula(
-    penalty: str, live: np.ndarray | None, count: float | None, causal: bool
-) -> None:
+def test_the_penalty_is_its_formula(penalty: str, live: np.ndarray | None, causal: bool) -> None:
     gates, keep = random_gates(beta=0.3, penalty=penalty, sharpness=2.0)
-    target_count = None if count is None else tf.constant(count)
-    with Draws(SEED, target_count=target_count) as draws:
+    with Draws(SEED) as draws:
         mask = None if live is None else tf.constant(live)
         gates(QUERY, KEY, live=mask, use_causal_mask=causal, training=True)
 
@@ -104,10 +100,9 @@ def test_the_penalty_is_its_formula(
     else:
         total = (keep * reachable).sum()
     positions = sum(row.any() for sequence in links for row in sequence)
-    expected = 0.3 * total / (positions if count is None else count)
     (found,) = draws.penalties["sparsity"]
-    assert float(found) == pytest.approx(expected, rel=1e-5)
-    assert float(tf.add_n(gates.losses)) == pytest.approx(expected, rel=1e-5)
+    assert float(found) == pytest.approx(0.3 * total, rel=1e-5)
+    assert float(tf.add_n(gates.losses)) == pytest.approx(0.3 * total / positions, rel=1e-5)
 
 
 def test_a_penalty_for_each_head_counts_each_head() -> None:
@@ -163,13 +158,14 @@ def test_a_new_kind_of_gate_is_one_method() -> None:
     distance = np.sum((QUERY.numpy()[:, :, np.newaxis] - KEY.numpy()[:, np.newaxis]) ** 2, axis=-1)
     expected = np.broadcast_to((distance < 1)[:, np.newaxis], weights.shape)
     np.testing.assert_array_equal(weights.numpy() > 0, expected)
-    with Draws(SEED, Arm(), target_count=tf.constant(2.0)) as draws:
+    with Draws(SEED, Arm(), adds_losses=False) as draws:
         layer(QUERY, KEY, training=True)
     (record,) = draws.records.values()
     assert record.uniform.shape == (1, B, 1, N, M)
     keep = sigma(1 - distance)
     assert float(record.mean_keep) == pytest.approx(keep.mean(), rel=1e-5)
-    assert float(draws.penalties["sparsity"][0]) == pytest.approx(keep.sum() / 2, rel=1e-5)
+    assert float(draws.penalties["sparsity"][0]) == pytest.approx(keep.sum(), rel=1e-5)
+    assert not layer.losses
 
 
 def test_a_kind_without_logits_says_so() -> None:

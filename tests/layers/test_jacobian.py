@@ -76,11 +76,15 @@ def penalty(
     mask: np.ndarray | None = None,
     targets: float | None = None,
 ) -> float:
-    count = None if targets is None else tf.constant(targets)
-    with Draws(tf.constant([seed, 0]), target_count=count):
+    """As a loss of the layer; with `targets`, as a model that divides by them itself has it."""
+    with Draws(tf.constant([seed, 0]), adds_losses=targets is None) as draws:
         layer(tf.constant(X), mask=None if mask is None else tf.constant(mask), training=True)
-    (value,) = layer.losses
-    return float(value)
+    if targets is None:
+        (value,) = layer.losses
+        return float(value)
+    assert not layer.losses
+    (total,) = draws.penalties["jacobian"]
+    return float(total) / targets
 
 
 @pytest.mark.parametrize("mask", [None, MASK], ids=["no mask", "padding"])

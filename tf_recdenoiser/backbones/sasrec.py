@@ -33,11 +33,11 @@ class SASRec(Backbone):
     blocks
         L; 2 by default.
     heads
-        H; 1 by default; must divide the width.
+        H; 2 by default, as in the paper; must divide the width.
     dropout
         Rate; 0.2 by default.
     norm
-        `"pre"` (default) or `"post"`; see `TransformerBlock`.
+        `"post"` (default; learns faster here) or `"pre"`; see `TransformerBlock`.
     gates
         None (default), `"positional"` or a gate layer, copied for each block.
     gamma
@@ -61,9 +61,9 @@ class SASRec(Backbone):
         max_length: int = 50,
         width: int = 50,
         blocks: int = 2,
-        heads: int = 1,
+        heads: int = 2,
         dropout: float = 0.2,
-        norm: str = "pre",
+        norm: str = "post",
         gates: str | dict[str, Any] | Gates | None = None,
         gamma: float = 0.0,
         jacobian_rows: int | None = None,
@@ -78,6 +78,8 @@ class SASRec(Backbone):
         }.items():
             if value < 1:
                 raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={value}")
+        if gamma < 0:
+            raise ValueError(f"`gamma` must not be negative. Received: gamma={gamma}")
         if isinstance(gates, Gates):
             gates = keras.layers.serialize(gates)
         item_ids = keras.Input([max_length], dtype="int32", name="item_ids")

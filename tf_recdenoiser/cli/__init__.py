@@ -14,13 +14,16 @@ def main() -> None:
     # TensorFlow reads these when it is first imported. TFRS needs tf_keras; see `retrieval`.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet_unless_it_fails():
-        import tensorflow as tf
+    try:
+        with _quiet_unless_it_fails():
+            import tensorflow as tf
 
-        tf.config.list_physical_devices()
-    from tf_recdenoiser.cli.app import run
+            tf.config.list_physical_devices()
+        from tf_recdenoiser.cli.app import run
 
-    sys.exit(run())
+        sys.exit(run())
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 @contextlib.contextmanager
@@ -36,7 +39,7 @@ def _quiet_unless_it_fails() -> Iterator[None]:
         os.dup2(held_back.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held_back.seek(0)
             os.write(kept, held_back.read())
             raise

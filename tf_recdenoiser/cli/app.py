@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from tf_recdenoiser import __version__
-from tf_recdenoiser.cli.console import errors, output
+from tf_recdenoiser.cli.console import errors, note, output
 from tf_recdenoiser.cli.demo import demo
 from tf_recdenoiser.cli.evaluate import evaluate
 from tf_recdenoiser.cli.explain import explain
 from tf_recdenoiser.cli.export import export
 from tf_recdenoiser.cli.recommend import recommend
 from tf_recdenoiser.cli.train import train
-
-_INTERRUPTED = 130
+from tf_recdenoiser.data import DataError
+from tf_recdenoiser.runs import RunError
 
 app = typer.Typer(
     name="tf-recdenoiser",
@@ -62,11 +62,8 @@ def describe(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. What a person did wrong is said in one sentence."""
     try:
-        # Typer itself turns wrong options into messages and exit status 2.
+        # Typer itself turns wrong options into messages and exit status 2, and Ctrl-C into 130.
         status = app(arguments, standalone_mode=False)
-    except KeyboardInterrupt:
-        errors.print("Stopped.")
-        return _INTERRUPTED
     except Exception as error:
         return _fail(error)
     return status if isinstance(status, int) else 0
@@ -77,11 +74,9 @@ def _fail(error: Exception) -> int:
     if isinstance(error, typer.TyperException):
         error.show()  # type: ignore[attr-defined]  # what Typer raises has it
         return error.exit_code
-    if isinstance(error, typer.Abort):
-        errors.print("Stopped.")
-        return _INTERRUPTED
-    if isinstance(error, (ValueError, RuntimeError, OSError)) and not os.environ.get("TRACEBACK"):
-        errors.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
-        errors.print("(With TRACEBACK=1 in the environment, where it was raised is shown.)")
-        return 1
-    raise error
+    if os.environ.get("TRACEBACK") or not isinstance(error, (ValueError, RuntimeError, OSError)):
+        raise error
+    errors.print(Text("Error:", "bold red"), str(error), soft_wrap=True, highlight=False)
+    if not isinstance(error, (DataError, RunError)):
+        note("(With TRACEBACK=1 in the environment, where it was raised is shown.)", errors)
+    return 1

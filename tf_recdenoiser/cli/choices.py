@@ -8,8 +8,11 @@ from typing import Any
 import typer
 
 
-def one_of(names: Iterable[str]) -> dict[str, Any]:
-    """Arguments for `typer.Option` that let an option take these names alone, and list them."""
+def one_of(names: Iterable[str], help: str) -> dict[str, Any]:
+    """Arguments for `typer.Option` that let an option take these names alone.
+
+    The names stand at the end of its help, where a narrow terminal breaks lines between them.
+    """
     allowed = tuple(names)
 
     def check(value: str | None) -> str | None:
@@ -17,4 +20,5 @@ def one_of(names: Iterable[str]) -> dict[str, Any]:
             raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}.")
         return value
 
-    return {"callback": check, "metavar": "|".join(allowed)}
+    help = f"{help} One of: {', '.join(allowed)}."
+    return {"callback": check, "metavar": "NAME", "help": help}

@@ -7,10 +7,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.status import Status
+from rich.table import Column, Table
+from rich.text import Text
 
-output = Console()
-errors = Console(stderr=True)
+# Ids and paths are shown as they are: "[b]" is not markup, ":tv:" is no emoji.
+output = Console(markup=False, emoji=False)
+errors = Console(markup=False, emoji=False, stderr=True)
+
+
+def busy(what: str) -> Status:
+    """A context manager that shows a spinner on terminals while `what` is done."""
+    return errors.status(Text(what))
+
+
+def note(text: str, console: Console = output) -> None:
+    """Print text whose lines a terminal may wrap, and which a file or a pipe gets unbroken."""
+    console.print(text, soft_wrap=True, highlight=False)
+
+
+def item_column() -> Column:
+    """A column for raw ids: none is cut short, however narrow the terminal is."""
+    return Column("item", overflow="fold")
 
 
 def print_json(value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Option
 
-from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, output
+from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
 from tf_recdenoiser.cli.export import export
 from tf_recdenoiser.cli.train import train_and_show
 from tf_recdenoiser.runs import RunDirectory, Settings
@@ -43,7 +43,7 @@ def demo(
             {name: found["test"] for name, found in metrics.items()},
         )
     )
-    output.print(PROTOCOL_NOTE)
+    note(PROTOCOL_NOTE)
     shares = ", ".join(f"{share:.2f}" for share in metrics["SASRec + denoiser"]["density"])
-    output.print(f"Share of gates the denoiser kept, by layer: {shares}")
+    note(f"Share of gates the denoiser kept, by layer: {shares}")
     export(out / "denoised", to)

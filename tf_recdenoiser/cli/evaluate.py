@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from tf_recdenoiser.cli.choices import one_of
-from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, output, print_json
+from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, metrics_table, note, output, print_json
 from tf_recdenoiser.evaluation import PROTOCOLS
 from tf_recdenoiser.runs import PARTS, load_run
 from tf_recdenoiser.runs.training import CUTOFFS
@@ -18,9 +18,9 @@ def evaluate(
     run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
     protocol: Annotated[
         str | None,
-        Option(**one_of(PROTOCOLS), help="What targets are ranked against. All, if not given."),
+        Option(**one_of(PROTOCOLS, "What targets are ranked against. All, if not given.")),
     ] = None,
-    split: Annotated[str, Option(**one_of(PARTS), help="Which items are the targets.")] = "test",
+    split: Annotated[str, Option(**one_of(PARTS, "Which items are the targets."))] = "test",
     seed: Annotated[int, Option(min=0, help="Of the sampled negatives.")] = 0,
     json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -29,7 +29,7 @@ def evaluate(
     Hit@K is the share of users whose target is among the first K; NDCG@K counts a target at
     rank r (from 1) as 1/log2(r + 1). Ties count against the model.
     """
-    with errors.status(f"Evaluating {run}"):
+    with busy(f"Evaluating {run}"):
         loaded = load_run(run)
         scorer = loaded.scorer(split)
         names = list(PROTOCOLS) if protocol is None else [protocol]
@@ -40,4 +40,4 @@ def evaluate(
         print_json({"run": str(run), "split": split, "seed": seed, "metrics": metrics})
         return
     output.print(metrics_table(f"{run}, {split}", {loaded.settings.backbone: metrics}))
-    output.print(PROTOCOL_NOTE)
+    note(PROTOCOL_NOTE)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
-from tf_recdenoiser.cli.console import errors, output
+from tf_recdenoiser.cli.console import busy, note
 from tf_recdenoiser.retrieval import export_saved_model
 from tf_recdenoiser.runs import load_run
 
@@ -25,12 +26,9 @@ def export(
     Signatures: `serving_default` recommends, `explain` tells how much of each history item
     was kept. Histories are raw ids, as in the log.
     """
-    with errors.status(f"Exporting {run}"):
+    with busy(f"Exporting {run}"):
         loaded = load_run(run)
         written = export_saved_model(loaded.recommender, loaded.item_ids, to, version)
-    output.print(f"SavedModel: {written}", soft_wrap=True)
-    output.print(
-        f"Serve it: tensorflow_model_server --model_name={to.name} "
-        f"--model_base_path={to.resolve()}",
-        soft_wrap=True,
-    )
+    note(f"SavedModel: {written}")
+    command = [f"--model_name={written.parent.name}", f"--model_base_path={written.parent}"]
+    note(f"Serve it: tensorflow_model_server {shlex.join(command)}")

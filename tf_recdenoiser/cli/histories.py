@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from typer import Option
 
-from tf_recdenoiser.cli.console import errors
+from tf_recdenoiser.cli.console import errors, note
 from tf_recdenoiser.runs import Run, RunError
 
 HistoryOption = Annotated[
@@ -15,8 +15,8 @@ HistoryOption = Annotated[
 ]
 
 
-def parse_history(run: Run, text: str) -> tuple[list[str], np.ndarray]:
-    """Raw ids and their codes (0 for unknown ones), `[L]` each; unknown ids are reported.
+def parse_history(run: Run, text: str) -> np.ndarray:
+    """The codes of the known ids in `text`, `[L]`; unknown ids are reported.
 
     Raises
     ------
@@ -33,5 +33,5 @@ def parse_history(run: Run, text: str) -> tuple[list[str], np.ndarray]:
             f"Received: {text!r}"
         )
     if unknown:
-        errors.print(f"Ignored, since the log has no such items: {', '.join(unknown)}")
-    return raw_ids, codes
+        note(f"Ignored, since the log has no such items: {', '.join(unknown)}", errors)
+    return codes[codes > 0]

@@ -15,10 +15,10 @@ _COLUMNS = (
     ("data", 8),
     ("sparsity", 9),
     ("jacobian", 9),
-    ("density", 14),
     ("val hit@10", 11),
     ("val ndcg@10", 12),
     ("seconds", 8),
+    ("density", 9),  # the last, since it is as wide as there are layers
 )
 
 
@@ -68,25 +68,24 @@ class ShowProgress(keras.callbacks.Callback):
         self.close()
 
     def close(self) -> None:
-        """Take the bar away, also after an interruption."""
+        """Take the bar away, also after an interruption or an error."""
         self._progress.stop()
 
 
 def epoch_line(logs: dict[str, Any]) -> str:
     """One epoch's figures, in the columns of the heading."""
-    densities = [
-        f"{value:.2f}" for name, value in sorted(logs.items()) if name.startswith("density_")
-    ]
+    layers = sum(name.startswith("density_") for name in logs)
+    densities = [f"{logs[f'density_{layer + 1}']:.2f}" for layer in range(layers)]
     cells = {
         "epoch": f"{logs['epoch']:.0f}",
         "loss": f"{logs['loss']:.4f}",
         "data": f"{logs['data']:.4f}",
         "sparsity": f"{logs['sparsity']:.4f}",
         "jacobian": f"{logs['jacobian']:.4f}",
-        "density": " ".join(densities) or "-",
         "val hit@10": _optional(logs.get("val_hit@10")),
         "val ndcg@10": _optional(logs.get("val_ndcg@10")),
         "seconds": f"{logs['seconds']:.1f}",
+        "density": "  " + (" ".join(densities) or "-"),
     }
     return "".join(cells[name].rjust(width) for name, width in _COLUMNS)
 

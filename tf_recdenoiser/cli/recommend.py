@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 from typer import Argument, Option
 
-from tf_recdenoiser.cli.console import output, print_json
+from tf_recdenoiser.cli.console import item_column, output, print_json
 from tf_recdenoiser.cli.histories import HistoryOption, parse_history
 from tf_recdenoiser.runs import load_run
 
@@ -25,7 +25,7 @@ def recommend(
 ) -> None:
     """Recommend the next items after a history."""
     loaded = load_run(run)
-    _, codes = parse_history(loaded, history)
+    codes = parse_history(loaded, history)
     scores = loaded.recommender.score(loaded.history_matrix(codes))[0]
     scores[0] = -np.inf
     if not include_seen:
@@ -37,7 +37,7 @@ def recommend(
         found = [{"item": i, "score": float(s)} for i, s in zip(ids, scores[best], strict=True)]
         print_json(found)
         return
-    table = Table("rank", "item", "score")
+    table = Table("rank", item_column(), "score")
     for rank, (item, score) in enumerate(zip(ids, scores[best], strict=True), 1):
         table.add_row(str(rank), str(item), f"{score:.3f}")
     output.print(table)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib.util
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -12,13 +15,20 @@ from typer import Argument, Option
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.cli.choices import one_of
-from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, output
+from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, errors, metrics_table, note, output
 from tf_recdenoiser.cli.progress import ShowProgress
 from tf_recdenoiser.data import READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
-from tf_recdenoiser.runs import NO_GATES, RunDirectory, Settings, load_dataset, load_log
+from tf_recdenoiser.runs import (
+    NO_GATES,
+    RunDirectory,
+    RunError,
+    Settings,
+    load_dataset,
+    load_log,
+)
 from tf_recdenoiser.runs import train as train_run
 from tf_recdenoiser.training import OBJECTIVES
 
@@ -41,8 +51,8 @@ def train(
         bool,
         Option(
             "--resume",
-            help="Go on with the run in `--out` from its last epoch; it keeps its settings, "
-            "only `--epochs` and `--patience` may change.",
+            help="Go on with the run in `--out` from its last epoch, or begin it if there is "
+            "none; it keeps its settings, only `--epochs` and `--patience` may change.",
         ),
     ] = False,
     tensorboard: Annotated[
@@ -51,16 +61,14 @@ def train(
     format: Annotated[
         str | None,
         Option(
-            **one_of(READERS),
-            help="Of the log; found from the file if not given.",
+            **one_of(READERS, "Of the log; found from the file if not given."),
             rich_help_panel=_DATA,
         ),
     ] = Settings.format,
     on_bad_row: Annotated[
         str,
         Option(
-            **one_of(get_args(OnBadRow)),
-            help="Refuse a log with bad rows, or skip and list them.",
+            **one_of(get_args(OnBadRow), "Refuse a log with bad rows, or skip and list them."),
             rich_help_panel=_DATA,
         ),
     ] = Settings.on_bad_row,
@@ -85,7 +93,7 @@ def train(
         ),
     ] = Settings.k_core,
     backbone: Annotated[
-        str, Option(**one_of(BACKBONES), help="The sequence encoder.", rich_help_panel=_MODEL)
+        str, Option(**one_of(BACKBONES, "The sequence encoder."), rich_help_panel=_MODEL)
     ] = Settings.backbone,
     max_length: Annotated[
         int,
@@ -109,17 +117,18 @@ def train(
     norm: Annotated[
         str,
         Option(
-            **one_of(NORMS),
-            help="Layer normalisation before each part of a block, or after.",
+            **one_of(NORMS, "Layer normalisation before each part of a block, or after."),
             rich_help_panel=_MODEL,
         ),
     ] = Settings.norm,
     gates: Annotated[
         str,
         Option(
-            **one_of((*GATES, NO_GATES)),
-            help="Trainable gates on attention links: the paper's, one for each pair of "
-            "positions, or none.",
+            **one_of(
+                (*GATES, NO_GATES),
+                "Trainable gates on attention links: the paper's, one for each pair of "
+                "positions, or none.",
+            ),
             rich_help_panel=_DENOISING,
         ),
     ] = Settings.gates,
@@ -134,9 +143,11 @@ def train(
     penalty: Annotated[
         str,
         Option(
-            **one_of(PENALTIES),
-            help="β for each entry of the gates' matrix (the paper's), or for each link in "
-            "use, which means the same on every data set.",
+            **one_of(
+                PENALTIES,
+                "β for each entry of the gates' matrix (the paper's), or for each link in "
+                "use, which means the same on every data set.",
+            ),
             rich_help_panel=_DENOISING,
         ),
     ] = Settings.penalty,
@@ -152,9 +163,11 @@ def train(
     inference: Annotated[
         str,
         Option(
-            **one_of(INFERENCE_GATES),
-            help="Gates when not training: their probability, but 0 where that is at most "
-            "0.5 (clip); 0 or 1 (hard); or their probability (expectation).",
+            **one_of(
+                INFERENCE_GATES,
+                "Gates when not training: their probability, but 0 where that is at most "
+                "0.5 (clip); 0 or 1 (hard); or their probability (expectation).",
+            ),
             rich_help_panel=_DENOISING,
         ),
     ] = Settings.inference,
@@ -174,7 +187,7 @@ def train(
     ] = Settings.jacobian_rows,
     estimator: Annotated[
         str,
-        Option(**one_of(ESTIMATORS), help="Of the gates' gradient.", rich_help_panel=_DENOISING),
+        Option(**one_of(ESTIMATORS, "Of the gates' gradient."), rich_help_panel=_DENOISING),
     ] = Settings.estimator,
     credit: Annotated[
         bool | None,
@@ -193,20 +206,19 @@ def train(
             rich_help_panel=_DENOISING,
         ),
     ] = Settings.estimator_rows,
-    gate_learning_rate: Annotated[
-        float, Option(help="Of the gates' own Adam.", rich_help_panel=_DENOISING)
-    ] = Settings.gate_learning_rate,
     windows: Annotated[
         str,
         Option(
-            **one_of(WINDOWS),
-            help="What of a longer history an epoch trains on: the newest n items, as SASRec "
-            "does, or a random window.",
+            **one_of(
+                WINDOWS,
+                "What of a longer history an epoch trains on: the newest n items, as SASRec "
+                "does, or a random window.",
+            ),
             rich_help_panel=_TRAINING,
         ),
     ] = Settings.windows,
     objective: Annotated[
-        str, Option(**one_of(OBJECTIVES), help="What is minimised.", rich_help_panel=_TRAINING)
+        str, Option(**one_of(OBJECTIVES, "What is minimised."), rich_help_panel=_TRAINING)
     ] = Settings.objective,
     negatives: Annotated[
         int, Option(min=1, help="Unseen items for each true one.", rich_help_panel=_TRAINING)
@@ -220,6 +232,9 @@ def train(
     learning_rate: Annotated[
         float, Option(help="Of the weights' Adam.", rich_help_panel=_TRAINING)
     ] = Settings.learning_rate,
+    gate_learning_rate: Annotated[
+        float, Option(help="Of the gates' own Adam.", rich_help_panel=_TRAINING)
+    ] = Settings.gate_learning_rate,
     batch_size: Annotated[
         int, Option(min=1, help="Users in a batch.", rich_help_panel=_TRAINING)
     ] = Settings.batch_size,
@@ -258,15 +273,15 @@ def train(
     directory = RunDirectory(out)
     if resume and directory.exists():
         settings = _resumed(context, settings, directory.settings())
+    else:
+        directory.require_free()
     metrics = train_and_show(settings, directory, resume, tensorboard)
     output.print(metrics_table("Test metrics", {settings.backbone: metrics["test"]}))
-    output.print(PROTOCOL_NOTE)
+    note(PROTOCOL_NOTE)
     if metrics["density"]:
         shares = ", ".join(f"{share:.2f}" for share in metrics["density"])
-        output.print(f"Share of gates kept, by layer: {shares}")
-    output.print(
-        f"Best epoch {metrics['best_epoch']} of {metrics['epochs']}. The run lies in {out}."
-    )
+        note(f"Share of gates kept, by layer: {shares}")
+    note(f"Best epoch {metrics['best_epoch']} of {metrics['epochs']}. The run lies in {out}.")
 
 
 def _settings(parameters: dict[str, Any]) -> Settings:
@@ -289,22 +304,24 @@ def train_and_show(
     settings: Settings, directory: RunDirectory, resume: bool = False, tensorboard: bool = False
 ) -> dict[str, Any]:
     """Train with a progress display; the run's metrics."""
-    with errors.status(f"Reading {settings.data}"):
+    if tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise RunError(
+            "`--tensorboard` needs the package of that name: install tf_recdenoiser[tensorboard]. "
+            "Received: an environment without it"
+        )
+    with busy(f"Reading {settings.data}"):
         log = load_log(settings)
         dataset = load_dataset(settings, log)
-    errors.print(log.report.describe(), highlight=False, markup=False)
-    progress = ShowProgress(errors, settings.epochs)
-    callbacks: list[Any] = [progress]
-    if tensorboard:
-        callbacks.append(keras.callbacks.TensorBoard(str(directory.tensorboard)))
+    note(log.report.describe(), errors)
+    further = [keras.callbacks.TensorBoard(str(directory.tensorboard))] if tensorboard else []
     try:
-        return train_run(settings, dataset, directory, resume, callbacks)
+        with contextlib.closing(ShowProgress(errors, settings.epochs)) as progress:
+            return train_run(settings, dataset, directory, resume, [progress, *further])
     except KeyboardInterrupt:
-        progress.close()
-        done = len(directory.history())
-        errors.print(
-            f"Stopped after {done} epochs. Go on with: tf-recdenoiser train {settings.data} "
-            f"--out {directory.path} --resume",
-            soft_wrap=True,
+        command = ["train", settings.data, "--out", str(directory.path), "--resume"]
+        note(
+            f"Stopped after {len(directory.history())} epochs. "
+            f"Go on with: tf-recdenoiser {shlex.join(command)}",
+            errors,
         )
         raise

@@ -87,11 +87,11 @@ class Draws:
         Whose gates are used; straight-through by default.
     index
         Which of the estimator's evaluations this is.
-    target_count
-        N, the number of valid targets in the batch, by which penalties are divided. `None`
-        lets each layer count the positions it sees.
     with_penalties
-        Whether layers should add their penalties.
+        Whether layers should work out their penalties.
+    adds_losses
+        Whether a penalty becomes a loss of its layer, divided by the positions the layer saw;
+        otherwise it is only kept in `penalties`, for the model to divide by N.
 
     Examples
     --------
@@ -105,14 +105,14 @@ class Draws:
         seed: tf.Tensor,
         estimator: Estimator | None = None,
         index: int = 0,
-        target_count: tf.Tensor | None = None,
         with_penalties: bool = True,
+        adds_losses: bool = True,
     ) -> None:
         self.seed = seed
         self.estimator = estimator or StraightThrough()
         self.index = index
-        self.target_count = target_count
         self.with_penalties = with_penalties
+        self.adds_losses = adds_losses
         self.records: dict[int, GateRecord] = {}
         self.attention: list[AttentionRecord] = []
         self.penalties: dict[str, list[tf.Tensor]] = {}
@@ -155,7 +155,6 @@ class Draws:
             self._fold(_BRANCH_STREAM, self._branches),
             self.estimator,
             self.index,
-            self.target_count,
             with_penalties=False,
         )
         branch.records = self.records
@@ -181,10 +180,23 @@ class Draws:
         """Note the weights by which the attention layer `layer` attended at inference."""
         self.attention.append(AttentionRecord(layer, weights))
 
-    def add_penalty(self, layer: Any, name: str, value: tf.Tensor) -> None:
-        """Add `value` to the loss by `layer.add_loss`, and keep it under its name."""
-        layer.add_loss(value)
-        self.penalties.setdefault(name, []).append(value)
+    def add_penalty(self, layer: Any, name: str, total: tf.Tensor, positions: tf.Tensor) -> None:
+        """Take a penalty into account.
+
+        Parameters
+        ----------
+        layer
+            The layer it comes from.
+        name
+            The part of the loss it belongs to.
+        total
+            The penalty of the whole batch, a scalar.
+        positions
+            How many positions the layer saw, padding not counted.
+        """
+        self.penalties.setdefault(name, []).append(total)
+        if self.adds_losses:
+            layer.add_loss(total / tf.maximum(positions, 1.0))
 
 
 def current_draws() -> Draws | None:

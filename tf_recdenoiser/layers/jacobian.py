@@ -19,8 +19,9 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     """Wraps a block and penalises the Frobenius norm of its Jacobian (Eq. 12, 13).
 
     While training it adds (gamma / d) (1/N) sum over sequences of ||J||_F^2, where d is the
-    input's width and N the number of valid targets, so that a block which is the identity
-    counts gamma for each position. The norm is estimated without bias by random projections,
+    input's width and N the number of valid targets (outside a `DenoisingModel`, which knows it,
+    the number of positions), so that a block which is the identity counts gamma for each
+    position. The norm is estimated without bias by random projections,
     on all sequences of the batch or on `rows` of them drawn at random. Padded positions are
     left out on both sides. At inference it is the block.
 
@@ -91,7 +92,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         draws = active or Draws.unseeded()
         with draws:
             outputs = self._run_block(inputs, mask, training)
-        draws.add_penalty(self, "jacobian", self._penalty(inputs, mask, draws))
+        draws.add_penalty(self, "jacobian", *self._penalty(inputs, mask, draws))
         return outputs
 
     def _run_block(self, inputs: Any, mask: Any, training: Any) -> tf.Tensor:
@@ -99,9 +100,13 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         offered = {"mask": mask, "training": training}
         return self.block(inputs, **{k: v for k, v in offered.items() if k in accepted})
 
-    def _penalty(self, inputs: tf.Tensor, mask: tf.Tensor | None, draws: Draws) -> tf.Tensor:
+    def _penalty(
+        self, inputs: tf.Tensor, mask: tf.Tensor | None, draws: Draws
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The penalty of the batch, and the number of positions that are items."""
         batch = tf.shape(inputs)[0]
-        count = self._target_count(inputs, mask, draws)
+        items = tf.ones(tf.shape(inputs)[:2]) if mask is None else tf.cast(mask, tf.float32)
+        positions = tf.reduce_sum(items)
         branch = draws.branch()
         if self.rows is not None:
             order = tf.argsort(tf.random.stateless_uniform([batch], branch.next_seed()))
@@ -118,15 +123,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
             )
         width = float(inputs.shape[-1])
         total = tf.reduce_mean(norms) * tf.cast(batch, tf.float32)
-        return self.gamma / width * total / count
-
-    @staticmethod
-    def _target_count(inputs: tf.Tensor, mask: tf.Tensor | None, draws: Draws) -> tf.Tensor:
-        if draws.target_count is not None:
-            return tf.maximum(draws.target_count, 1.0)
-        if mask is None:
-            return tf.cast(tf.shape(inputs)[0] * tf.shape(inputs)[1], tf.float32)
-        return tf.maximum(tf.reduce_sum(tf.cast(mask, tf.float32)), 1.0)
+        return self.gamma / width * total, positions
 
     def _projection(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         if self.distribution == "normal":

@@ -32,7 +32,7 @@ class TransformerBlock(keras.layers.Layer):
     dropout
         Rate; 0 by default.
     norm
-        `"pre"` (default) or `"post"`.
+        `"post"` (default) or `"pre"`.
     causal
         Whether position u sees only positions up to u; True by default.
     activation
@@ -54,7 +54,7 @@ class TransformerBlock(keras.layers.Layer):
         heads: int = 1,
         hidden: int | None = None,
         dropout: float = 0.0,
-        norm: str = "pre",
+        norm: str = "post",
         causal: bool = True,
         activation: Any = "relu",
         gates: str | dict[str, Any] | Gates | None = None,

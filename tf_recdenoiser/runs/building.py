@@ -60,4 +60,6 @@ def build_recommender(settings: Settings, item_count: int) -> Recommender:
         l2=settings.l2,
         seed=settings.seed,
     )
+    # Else the first train step makes the optimizers' variables, and has to be traced twice.
+    recommender.build_optimizers()
     return recommender

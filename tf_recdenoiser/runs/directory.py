@@ -111,7 +111,7 @@ class RunDirectory:
         if not self.history_file.exists():
             return []
         lines = self.history_file.read_text(encoding="utf-8").splitlines()
-        return _parsed(self.history_file, lambda: [json.loads(line) for line in lines])
+        return _parsed(self.history_file, lambda: [dict(json.loads(line)) for line in lines])
 
     def write_history(self, rows: Sequence[dict[str, Any]]) -> None:
         """Replace the training log."""

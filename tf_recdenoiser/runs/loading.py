@@ -68,7 +68,8 @@ def load_run(path: str | Path) -> Run:
     Raises
     ------
     RunError
-        If there is none, it has no checkpoint yet, or it was made by the other Keras.
+        If there is none, it has no checkpoint yet, it is damaged, or it was made by the other
+        Keras.
     """
     directory = RunDirectory(Path(path))
     settings = directory.settings()
@@ -78,4 +79,11 @@ def load_run(path: str | Path) -> Run:
             f"{path} has no validated epoch yet. Go on with "
             f"`tf-recdenoiser train {settings.data} --out {path} --resume`."
         )
-    return Run(directory, settings, load_model(directory.best), directory.item_ids())
+    recommender, item_ids = load_model(directory.best), directory.item_ids()
+    if len(item_ids) != recommender.backbone.item_count:
+        raise RunError(
+            f"{path}/vocabulary.json must have an id for each of the model's "
+            f"{recommender.backbone.item_count} items: put back the file that the run wrote. "
+            f"Received: {len(item_ids)} ids"
+        )
+    return Run(directory, settings, recommender, item_ids)

@@ -94,5 +94,8 @@ class Recording(keras.callbacks.Callback):
 def save_model(model: Any, path: Path) -> None:
     """Save `model` so that `path` never holds half of it."""
     temporary = path.with_name(path.stem + ".new.keras")
-    model.save(temporary)
-    os.replace(temporary, path)
+    try:
+        model.save(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

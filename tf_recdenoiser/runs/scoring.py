@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_recdenoiser.data import Dataset, EvaluationSet, Split
+from tf_recdenoiser.data import DataError, Dataset, EvaluationSet, Split
 from tf_recdenoiser.evaluation import EvaluationProblem, Result, evaluate
 from tf_recdenoiser.training import Recommender
 
@@ -14,6 +14,11 @@ PARTS = ("valid", "test")
 def evaluation_problem(dataset: Dataset, split: Split, part: str) -> EvaluationProblem:
     """The ranking problem of one part of a split."""
     chosen = evaluation_set(split, part)
+    if not len(chosen.users):
+        raise DataError(
+            "The log must have users with at least three interactions, to evaluate by. Received: "
+            f"{dataset.user_count} users, none with so many"
+        )
     whole = dataset.histories
     everything = whole.heads(chosen.users, whole.lengths[chosen.users])
     train = split.train.heads(chosen.users, split.train.lengths[chosen.users])

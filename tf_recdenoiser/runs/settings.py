@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+from collections.abc import Callable
 from typing import Any
+
+from tf_recdenoiser.backbones import SASRec
+from tf_recdenoiser.layers import Gates
+from tf_recdenoiser.training import BinaryCrossEntropy, DenoisingModel
+
+
+def _default(function: Callable[..., Any], argument: str) -> Any:
+    """The default that `function` has for `argument`, so that it is written in one place."""
+    return inspect.signature(function).parameters[argument].default
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The settings of one training run; their defaults live here and nowhere else.
+    """The settings of one training run.
 
     Attributes
     ----------
@@ -47,27 +58,27 @@ class Settings:
     rating_column: str | None = None
     k_core: int = 0
     backbone: str = "sasrec"
-    max_length: int = 50
-    width: int = 50
-    blocks: int = 2
-    heads: int = 2
-    dropout: float = 0.2
-    norm: str = "pre"
+    max_length: int = _default(SASRec, "max_length")
+    width: int = _default(SASRec, "width")
+    blocks: int = _default(SASRec, "blocks")
+    heads: int = _default(SASRec, "heads")
+    dropout: float = _default(SASRec, "dropout")
+    norm: str = _default(SASRec, "norm")
     gates: str = "positional"
-    initial_keep: float = 0.9
+    initial_keep: float = _default(Gates, "initial_keep")
     beta: float = 0.1
-    penalty: str = "entries"
-    inference: str = "clip"
+    penalty: str = _default(Gates, "penalty")
+    inference: str = _default(Gates, "inference")
     gamma: float = 1e-4
     jacobian_rows: int | None = 16
-    estimator: str = "disarm"
+    estimator: str = _default(DenoisingModel.compile, "estimator")
     credit: bool | None = None
     estimator_rows: int | None = None
     gate_learning_rate: float = 0.03
-    windows: str = "newest"
+    windows: str = "random"
     objective: str = "bce"
-    negatives: int = 1
-    l2: float = 0.0
+    negatives: int = _default(BinaryCrossEntropy, "negatives")
+    l2: float = _default(DenoisingModel.compile, "l2")
     learning_rate: float = 1e-3
     batch_size: int = 128
     epochs: int = 200

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -56,20 +58,31 @@ def train(
     ------
     RunError
         If the directory cannot be used as asked.
+    DataError
+        If there is nothing to learn from, or no user to evaluate.
+    ValueError
+        If a setting is out of its range. Like a DataError, it comes before anything is written.
     """
-    if resume and directory.exists():
-        _check_resumable(settings, dataset, directory)
-        directory.write_settings(settings)
+    fresh = not (resume and directory.exists())
+    if fresh:
+        directory.require_free()
     else:
-        directory.create(settings, dataset)
+        _check_resumable(settings, dataset, directory)
     split = leave_one_out(dataset)
+    batches = _batches(settings, dataset, split)
+    scorers = {part: Scorer(dataset, split, part, settings.max_length) for part in PARTS}
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
-    recommender, history = _start(settings, dataset, directory)
-    _fit(recommender, settings, dataset, split, directory, history, callbacks)
+    # What cannot be built raises before anything is written, so that a second try can follow.
+    recommender, history = _start(settings, dataset, directory, batches.steps_per_epoch)
+    if fresh:
+        directory.create(settings, dataset)
+    else:
+        directory.write_settings(settings)
+    _fit(recommender, settings, batches, scorers["valid"], directory, history, callbacks)
     best = load_model(directory.best)
-    metrics = _final_metrics(best, settings, dataset, split, directory.history())
+    metrics = _final_metrics(best, settings, dataset, scorers, directory.history())
     directory.write_metrics(metrics)
     return metrics
 
@@ -97,15 +110,21 @@ def check_fingerprint(dataset: Dataset, directory: RunDirectory) -> None:
 
 
 def _start(
-    settings: Settings, dataset: Dataset, directory: RunDirectory
+    settings: Settings, dataset: Dataset, directory: RunDirectory, steps_per_epoch: int
 ) -> tuple[Recommender, list[dict[str, Any]]]:
     """The recommender to go on with, and the epochs it has behind it."""
-    if not directory.last.exists():
+    if not (directory.exists() and directory.last.exists()):
         return build_recommender(settings, dataset.item_count), []
     recommender = load_model(directory.last)
-    batches = _batches(settings, dataset, leave_one_out(dataset))
-    done = int(recommender.optimizer.iterations) // batches.steps_per_epoch
-    return recommender, [row for row in directory.history() if row["epoch"] <= done]
+    done = int(recommender.optimizer.iterations) // steps_per_epoch
+    history = directory.history()[:done]
+    if [row.get("epoch") for row in history] != [*range(1, done + 1)]:
+        raise RunError(
+            f"{directory.history_file} must have a line for each of the {done} epochs that "
+            f"{directory.last} has behind it: put back the file that the run wrote, or train "
+            f"anew in another directory. Received: {len(history)} lines"
+        )
+    return recommender, history
 
 
 def _batches(settings: Settings, dataset: Dataset, split: Split) -> TrainingBatches:
@@ -123,8 +142,8 @@ def _batches(settings: Settings, dataset: Dataset, split: Split) -> TrainingBatc
 def _fit(
     recommender: Recommender,
     settings: Settings,
-    dataset: Dataset,
-    split: Split,
+    batches: TrainingBatches,
+    scorer: Scorer,
     directory: RunDirectory,
     history: list[dict[str, Any]],
     callbacks: Sequence[Any],
@@ -132,9 +151,7 @@ def _fit(
     done = len(history)
     if done >= settings.epochs or (history and is_exhausted(history, settings.patience)):
         return
-    batches = _batches(settings, dataset, split)
     examples = batches.dataset(done, settings.epochs - done).map(recommender.objective.example)
-    scorer = Scorer(dataset, split, "valid", settings.max_length)
     recording = Recording(
         directory,
         lambda: scorer.result(recommender, "full").summary(ks=(10,)),
@@ -158,19 +175,19 @@ def _final_metrics(
     recommender: Recommender,
     settings: Settings,
     dataset: Dataset,
-    split: Split,
+    scorers: dict[str, Scorer],
     history: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    metrics: dict[str, Any] = {}
-    for part in PARTS:
-        scorer = Scorer(dataset, split, part, settings.max_length)
-        metrics[part] = {
+    metrics = {
+        part: {
             protocol: scorer.result(recommender, protocol).summary(ks=CUTOFFS)
             for protocol in PROTOCOLS
         }
+        for part, scorer in scorers.items()
+    }
     return {
         **metrics,
-        **gate_statistics(recommender, Scorer(dataset, split, "test", settings.max_length)),
+        **gate_statistics(recommender, scorers["test"]),
         "best_epoch": best_epoch(history),
         "epochs": len(history),
         "seconds": round(sum(row["seconds"] for row in history), 1),
@@ -191,7 +208,23 @@ def gate_statistics(recommender: Recommender, scorer: Scorer) -> dict[str, list[
     }
 
 
-def load_model(path: Any) -> Recommender:
-    """The recommender saved at `path`."""
+def load_model(path: Path) -> Recommender:
+    """The recommender saved at `path`.
+
+    Raises
+    ------
+    RunError
+        If there is none, or it cannot be read.
+    """
+    # Keras loads what is no zip archive as other formats, and fails on it in many ways.
+    if not zipfile.is_zipfile(path):
+        raise RunError(
+            f"{path} must be a saved model: put back the file that the run wrote, or train anew "
+            f"in another directory. Received: {_what_is_at(path)}"
+        )
     recommender: Recommender = keras.models.load_model(path)
     return recommender
+
+
+def _what_is_at(path: Path) -> str:
+    return "a damaged file" if path.exists() else "no such file"

@@ -177,17 +177,17 @@ class DenoisingModel(keras.Model):
         evaluation, and the parts of the loss by name.
         """
         with tf.GradientTape() as tape:
-            draws = Draws(seed, self.estimator, target_count=self._target_count(y, weights))
-            with draws:
+            with Draws(seed, self.estimator, adds_losses=False) as draws:
                 outputs = self(x, training=True)
-            losses, count = self._sample_losses(y, outputs, weights, draws.target_count)
+            losses, count = self._sample_losses(y, outputs, weights)
             data_loss = tf.reduce_sum(losses) / count
-            total = data_loss + _sum(self.losses) + self._weight_decay() / count
+            penalties = {name: _sum(draws.penalties.get(name, [])) / count for name in PARTS[1:]}
+            total = data_loss + _sum([*penalties.values(), *self.losses])
+            total += self._weight_decay() / count
             with tape.stop_recording():
                 evaluations = self._evaluations(x, y, weights, seed, losses, count)
             scaled = _keras.scale_loss(self.optimizer, total + self._surrogate(draws, evaluations))
         gradients = tape.gradient(scaled, self._tensors(self.trainable_variables))
-        penalties = {name: _sum(draws.penalties.get(name, [])) for name in PARTS[1:]}
         parts = {"loss": total, "data": data_loss, **penalties, **_gate_statistics(draws)}
         return gradients, outputs, parts
 
@@ -208,9 +208,9 @@ class DenoisingModel(keras.Model):
             )
         losses = [first]
         for index in range(1, self.estimator.evaluations):
-            with Draws(seed, self.estimator, index, count, with_penalties=False):
+            with Draws(seed, self.estimator, index, with_penalties=False):
                 outputs = self(x, training=True)
-            losses.append(self._sample_losses(y, outputs, weights, count)[0])
+            losses.append(self._sample_losses(y, outputs, weights)[0])
         return [self._accountable(loss) * (scale / count) for loss in losses]
 
     def _accountable(self, losses: tf.Tensor) -> tf.Tensor:
@@ -239,31 +239,16 @@ class DenoisingModel(keras.Model):
             terms.append(tf.reduce_sum(tf.stop_gradient(gradient) * record.logits))
         return _sum(terms)
 
-    def _target_count(self, y: Any, weights: Any) -> tf.Tensor | None:
-        """N where it is known before the model is run, else None."""
-        return None if weights is None else tf.reduce_sum(tf.cast(weights, tf.float32))
-
-    def _sample_losses(
-        self, y: Any, outputs: Any, weights: Any, count: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Weighted losses `[B]` or `[B, n]` in float32, and N."""
+    def _sample_losses(self, y: Any, outputs: Any, weights: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Weighted losses `[B]` or `[B, n]` in float32, and N, the sum of their weights."""
         losses = tf.cast(self._loss_function(y, outputs), tf.float32)
-        if weights is not None:
-            weights = tf.cast(weights, tf.float32)
-            losses *= tf.reshape(
-                weights,
-                tf.concat(
-                    [
-                        tf.shape(weights),
-                        tf.ones([losses.shape.rank - len(weights.shape)], tf.int32),
-                    ],
-                    axis=0,
-                ),
-            )
-            count = tf.reduce_sum(weights) if count is None else count
-        elif count is None:
-            count = tf.cast(tf.size(losses), tf.float32)
-        return losses, tf.maximum(count, 1.0)
+        if weights is None:
+            return losses, tf.maximum(tf.cast(tf.size(losses), tf.float32), 1.0)
+        weights = tf.cast(weights, tf.float32)
+        for _ in range(losses.shape.rank - weights.shape.rank):
+            weights = weights[..., tf.newaxis]
+        weights = tf.broadcast_to(weights, tf.shape(losses))
+        return losses * weights, tf.maximum(tf.reduce_sum(weights), 1.0)
 
     @property
     def _loss_function(self) -> Callable[[Any, Any], tf.Tensor]:

@@ -23,7 +23,8 @@ class Gates(keras.layers.Layer):
     A subclass gives the logits of its gates by `gate_logits`. Everything else is here: while
     training the gates are drawn by the active `Draws` (outside one, by straight-through);
     otherwise they are the deterministic `inference` gates. While training the layer adds the
-    sparsity penalty of Eq. 13, divided by N, the number of valid targets:
+    sparsity penalty of Eq. 13, divided by N, the number of valid targets (outside a
+    `DenoisingModel`, which knows it, by the number of positions):
 
     * `penalty="entries"`: (beta/N) sum over reachable (u, v) of sigma(k Phi_uv), the paper's;
     * `penalty="links"`: (beta/N) sum over sequences and over live (u, v), both positions
@@ -153,21 +154,16 @@ class Gates(keras.layers.Layer):
             return gates
         draws = draws or Draws.unseeded()
         if self.beta > 0 and draws.with_penalties:
-            value = self._penalty_value(logits, reachable, query, live, draws.target_count)
-            draws.add_penalty(self, "sparsity", value)
+            draws.add_penalty(self, "sparsity", *self._penalty(logits, reachable, query, live))
         return draws.gates(self, logits, reachable)
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: gates belong to pairs of positions."""
 
-    def _penalty_value(
-        self,
-        logits: tf.Tensor,
-        reachable: tf.Tensor,
-        query: tf.Tensor,
-        live: tf.Tensor | None,
-        target_count: tf.Tensor | None,
-    ) -> tf.Tensor:
+    def _penalty(
+        self, logits: tf.Tensor, reachable: tf.Tensor, query: tf.Tensor, live: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The penalty of the batch, and the number of querying positions that are items."""
         batch, length = tf.shape(query)[0], tf.shape(query)[1]
         uses = tf.cast(reachable, tf.float32)
         if live is None:
@@ -180,9 +176,7 @@ class Gates(keras.layers.Layer):
             positions = tf.reduce_sum(tf.reduce_max(live, axis=-1))
             links = uses * tf.reduce_sum(live, axis=0)
         weight = links if self.penalty == "links" else uses
-        count = positions if target_count is None else target_count
-        total = tf.reduce_sum(keep_probability(logits) * weight)
-        return self.beta * total / tf.maximum(count, 1.0)
+        return self.beta * tf.reduce_sum(keep_probability(logits) * weight), positions
 
     def get_config(self) -> dict[str, Any]:
         return {
