@@ -20,7 +20,6 @@ from tf_recdenoiser.layers import Draws, GateRecord
 from tf_recdenoiser.training import DenoisingModel
 
 LAYERS, HEADS, WIDTH, ITEMS = 2, 2, 4, 5
-SPREAD = 1.0
 # Estimators whose gates change at u = p alone; the mirrored ones change at 1 - p too.
 ONE_THRESHOLD = (Ar, Reinforce, Rloo)
 ITEM_IDS = np.array([[4, 1, 3], [0, 2, 5]], np.int32)
@@ -36,15 +35,17 @@ def valid(length: int) -> np.ndarray:
     return (item_ids(length) > 0).astype(np.float32)
 
 
-def toy_model(length: int = 3, seed: int = 3, **options: object) -> DenoisingModel:
+def toy_model(
+    length: int = 3, seed: int = 3, spread: float = 1.0, **options: object
+) -> DenoisingModel:
     """SASRec with one score for each position, and weights large enough that gates matter."""
-    options = {"dropout": 0.0, "gates": "positional", **options}
+    options = {"dropout": 0.0, "norm": "pre", "gates": "positional", **options}
     backbone = SASRec(ITEMS, length, WIDTH, LAYERS, HEADS, **options)
     scores = keras.layers.Dense(1)(backbone.output)
     model = DenoisingModel(inputs=backbone.input, outputs=scores)
     rng = np.random.default_rng(seed)
     for variable in model.trainable_variables:
-        variable.assign(rng.normal(0.0, SPREAD, variable.shape))
+        variable.assign(rng.normal(0.0, spread, variable.shape))
     for layer in model.gate_layers:
         layer.logits.assign(rng.uniform(-1.2, 1.8, layer.logits.shape))
     return model

@@ -87,6 +87,7 @@ def penalty(
     return float(total) / targets
 
 
+@pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
 @pytest.mark.parametrize("mask", [None, MASK], ids=["no mask", "padding"])
 @pytest.mark.parametrize("name", ["dense", "sequential", "functional"])
 def test_it_is_exact_for_one_output_at_each_position(name: str, mask: np.ndarray | None) -> None:

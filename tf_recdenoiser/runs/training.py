@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -191,7 +192,7 @@ def _final_metrics(
         "best_epoch": best_epoch(history),
         "epochs": len(history),
         "seconds": round(sum(row["seconds"] for row in history), 1),
-        "parameters": int(recommender.count_params()),
+        "parameters": sum(math.prod(v.shape) for v in recommender.trainable_variables),
         "seed": settings.seed,
         "data": dataclasses.asdict(dataset.fingerprint()),
     }

@@ -1,0 +1,70 @@
+"""A trained run, loaded to be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.runs.small import DATASET
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.data import leave_one_out
+from tf_recdenoiser.runs import Run, RunDirectory, RunError, Scorer, load_run
+
+Copy = Callable[[RunDirectory], RunDirectory]
+
+
+@pytest.fixture(scope="module")
+def run(unbroken: RunDirectory) -> Run:
+    return load_run(unbroken.path)
+
+
+def test_the_model_is_that_of_the_best_epoch(run: Run, unbroken: RunDirectory) -> None:
+    saved = keras.models.load_model(unbroken.best)
+    steps = unbroken.metrics()["best_epoch"] * 2  # 60 users, 32 in a batch
+    assert int(run.recommender.optimizer.iterations) == steps
+    for variable, expected in zip(run.recommender.variables, saved.variables, strict=True):
+        np.testing.assert_array_equal(variable, expected)
+
+
+def test_codes_are_places_in_the_vocabulary(run: Run) -> None:
+    ids = DATASET.item_ids.tolist()
+    assert run.codes([ids[4], "unknown", ids[0], "", ids[39]]).tolist() == [5, 0, 1, 0, 40]
+    assert run.codes([]).tolist() == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 11, 12, 13, 30])
+def test_a_history_is_its_newest_known_items(run: Run, count: int) -> None:
+    codes = np.arange(1, count + 1)
+    with_unknown = np.stack([np.zeros(count, int), codes], axis=1).reshape(-1)
+    newest = codes.tolist()[-12:]
+    expected = [[0] * (12 - len(newest)) + newest]
+    for given in (codes, with_unknown):
+        matrix = run.history_matrix(given)
+        assert matrix.dtype == np.int32
+        assert matrix.tolist() == expected
+
+
+def test_the_data_are_read_again_and_must_be_the_same(run: Run, copy: Copy) -> None:
+    assert run.dataset().fingerprint() == DATASET.fingerprint()
+    changed = copy(run.directory)
+    data = changed.path / "data.json"
+    data.write_text(data.read_text().replace(DATASET.fingerprint().sha256, "0" * 64))
+    with pytest.raises(RunError, match="content has changed"):
+        load_run(changed.path).scorer("test")
+
+
+def test_a_scorer_ranks_one_part(run: Run) -> None:
+    for part, held_out in (("valid", 2), ("test", 1)):
+        scorer = run.scorer(part)
+        expected = [DATASET.sequence(user)[-held_out] for user in range(60)]
+        assert scorer.problem.targets.tolist() == expected
+        histories = scorer.some_histories(count=3)
+        for user in range(3):
+            assert histories[user].tolist() == DATASET.sequence(user)[:-held_out][-12:].tolist()
+
+
+def test_a_part_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`split` must be one of valid, test.*'train'"):
+        Scorer(DATASET, leave_one_out(DATASET), "train", 12)

@@ -1,0 +1,319 @@
+"""Runs can be repeated, broken and resumed, and stop when nothing improves any more."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.runs.small import DATASET, SYNTHETIC, history_of, metrics_of, plain, small
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.data import DataError, Dataset, checked_log, prepare
+from tf_recdenoiser.estimators import ESTIMATORS
+from tf_recdenoiser.runs import (
+    EXTENDABLE,
+    RunDirectory,
+    RunError,
+    Settings,
+    load_dataset,
+    load_run,
+    recording,
+    train,
+)
+
+Copy = Callable[[RunDirectory], RunDirectory]
+
+
+def files(directory: RunDirectory) -> set[str]:
+    """All files of a run, relative to it."""
+    paths = directory.path.rglob("*")
+    return {str(path.relative_to(directory.path)) for path in paths if path.is_file()}
+
+
+def as_unbroken(directory: RunDirectory, unbroken: RunDirectory) -> None:
+    """A resumed run has come to the very numbers, and left nothing behind."""
+    assert history_of(directory) == history_of(unbroken)
+    assert metrics_of(directory) == metrics_of(unbroken)
+    assert files(directory) == files(unbroken)
+    ours, theirs = (load_run(run.path).recommender for run in (directory, unbroken))
+    for variable, expected in zip(ours.variables, theirs.variables, strict=True):
+        np.testing.assert_array_equal(variable, expected)
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ctrl-C in the middle of an epoch, counted from 1."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self._epoch = epoch
+        self._current = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._current = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if (self._current, batch) == (self._epoch, 0):
+            raise KeyboardInterrupt
+
+
+# --- What a run leaves behind -----------------------------------------------------------------
+
+
+def test_a_run_directory_holds_the_run_and_nothing_temporary(unbroken: RunDirectory) -> None:
+    assert files(unbroken) == {
+        "settings.json",
+        "data.json",
+        "environment.json",
+        "vocabulary.json",
+        "history.jsonl",
+        "metrics.json",
+        "checkpoints/last.keras",
+        "checkpoints/best.keras",
+    }
+
+
+def test_the_log_has_the_loss_and_its_parts(unbroken: RunDirectory) -> None:
+    for number, row in enumerate(unbroken.history(), 1):
+        assert row["epoch"] == number
+        assert set(row) == {
+            "epoch",
+            *("loss", "data", "sparsity", "jacobian", "density_1", "keep_1", "seconds"),
+            *("val_hit@10", "val_ndcg@10"),
+        }
+        # The means over batches of a sum are the sum of the means.
+        parts = row["data"] + row["sparsity"] + row["jacobian"]
+        assert row["loss"] == pytest.approx(parts, rel=1e-5)
+        assert min(row["data"], row["sparsity"], row["jacobian"]) > 0
+
+
+def test_not_every_epoch_need_be_validated_but_the_last_one_is(tmp_path: Path) -> None:
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            seen.append(dict(logs or {}))
+
+    directory = RunDirectory(tmp_path / "run")
+    train(plain(epochs=3, validate_every=2), DATASET, directory, callbacks=[Look()])
+    validated = [row["epoch"] for row in directory.history() if "val_ndcg@10" in row]
+    assert validated == [2, 3]
+    assert directory.metrics()["best_epoch"] in validated
+    # Callbacks see what the log will say.
+    assert seen == directory.history()
+
+
+# --- The same again ---------------------------------------------------------------------------
+
+
+def test_the_seed_decides_everything(
+    unbroken: RunDirectory, halfway: RunDirectory, tmp_path: Path
+) -> None:
+    again, other = RunDirectory(tmp_path / "again"), RunDirectory(tmp_path / "other")
+    train(small(epochs=2), DATASET, again)
+    assert metrics_of(again) == metrics_of(halfway)
+    assert history_of(again) == history_of(halfway) == history_of(unbroken)[:2]
+    train(small(epochs=2, seed=1), DATASET, other)
+    losses = [{row["loss"] for row in run.history()} for run in (other, halfway)]
+    assert losses[0].isdisjoint(losses[1])
+    assert metrics_of(other)["test"] != metrics_of(halfway)["test"]
+
+
+# --- Broken and resumed -----------------------------------------------------------------------
+
+
+def test_a_resumed_run_ends_as_an_unbroken_one(
+    unbroken: RunDirectory, halfway: RunDirectory, copy: Copy
+) -> None:
+    run = copy(halfway)
+    train(small(epochs=4), DATASET, run, resume=True)
+    as_unbroken(run, unbroken)
+    assert run.settings() == small(epochs=4)
+
+
+def test_a_run_stopped_within_an_epoch_does_that_epoch_again(
+    unbroken: RunDirectory, halfway: RunDirectory, copy: Copy
+) -> None:
+    run = copy(halfway)
+    with pytest.raises(KeyboardInterrupt):
+        train(small(epochs=4), DATASET, run, resume=True, callbacks=[Interrupt(epoch=4)])
+    assert history_of(run) == history_of(unbroken)[:3]
+    train(small(epochs=4), DATASET, run, resume=True)
+    as_unbroken(run, unbroken)
+
+
+def test_an_epoch_that_was_logged_and_not_saved_is_done_again(
+    unbroken: RunDirectory, halfway: RunDirectory, copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = copy(halfway)
+
+    def full_disk(model: Any, path: Path) -> None:
+        if path == run.last:
+            raise OSError(28, "No space left on device")
+        save(model, path)
+
+    save = recording.save_model
+    monkeypatch.setattr(recording, "save_model", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        train(small(epochs=4), DATASET, run, resume=True)
+    monkeypatch.undo()
+    assert [row["epoch"] for row in run.history()] == [1, 2, 3]
+    train(small(epochs=4), DATASET, run, resume=True)
+    as_unbroken(run, unbroken)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    halfway: RunDirectory, copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = copy(halfway)
+    model, before = load_run(run.path).recommender, run.best.read_bytes()
+
+    def half_written(path: Path) -> None:
+        Path(path).write_bytes(b"half of a model")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "save", half_written)
+    with pytest.raises(KeyboardInterrupt):
+        recording.save_model(model, run.best)
+    assert run.best.read_bytes() == before
+    assert files(run) == files(halfway)
+
+
+def test_a_finished_run_is_evaluated_again_and_not_trained(
+    unbroken: RunDirectory, copy: Copy
+) -> None:
+    run = copy(unbroken)
+    run.metrics_file.unlink()
+    checkpoint = run.last.read_bytes()
+    train(small(epochs=4), DATASET, run, resume=True)
+    as_unbroken(run, unbroken)
+    assert run.last.read_bytes() == checkpoint
+    # Fewer epochs than there are already: nothing can be undone.
+    train(small(epochs=1), DATASET, run, resume=True)
+    assert metrics_of(run) == metrics_of(unbroken)
+
+
+def test_resuming_what_was_never_begun_begins_it(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    metrics = train(plain(epochs=1), DATASET, directory, resume=True)
+    assert metrics["epochs"] == 1
+    assert metrics == directory.metrics()
+
+
+def test_a_run_stopped_in_its_first_epoch_begins_anew(tmp_path: Path) -> None:
+    stopped, straight = RunDirectory(tmp_path / "stopped"), RunDirectory(tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        train(plain(epochs=1), DATASET, stopped, callbacks=[Interrupt(epoch=1)])
+    assert stopped.exists()
+    assert stopped.history() == []
+    train(plain(epochs=1), DATASET, stopped, resume=True)
+    train(plain(epochs=1), DATASET, straight)
+    as_unbroken(stopped, straight)
+
+
+# --- Early stopping ---------------------------------------------------------------------------
+
+
+def test_training_stops_when_patience_is_spent_and_more_patience_goes_on(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    # Steps so small that no float32 weight changes: epoch 1 is best, and stays it.
+    still = plain(epochs=9, patience=2, learning_rate=1e-20)
+    metrics = train(still, DATASET, directory)
+    assert len({row["val_ndcg@10"] for row in directory.history()}) == 1
+    assert (metrics["best_epoch"], metrics["epochs"]) == (1, 3)
+    assert len(directory.history()) == 3
+
+    assert train(still, DATASET, directory, resume=True) == metrics
+    assert len(directory.history()) == 3
+
+    more = dataclasses.replace(still, patience=3)
+    metrics = train(more, DATASET, directory, resume=True)
+    assert (metrics["best_epoch"], metrics["epochs"]) == (1, 4)
+
+
+# --- Refusals ---------------------------------------------------------------------------------
+
+
+def test_a_directory_with_a_run_is_not_overwritten(halfway: RunDirectory, copy: Copy) -> None:
+    run = copy(halfway)
+    with pytest.raises(RunError, match=r"already holds a run.*--resume.*another directory"):
+        train(small(), DATASET, run)
+    assert metrics_of(run) == metrics_of(halfway)
+
+
+KEPT = sorted({field.name for field in dataclasses.fields(Settings)} - EXTENDABLE)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_resumed_run_keeps_its_settings(halfway: RunDirectory, name: str) -> None:
+    recorded = getattr(small(), name)
+    value = "another" if recorded is None or isinstance(recorded, str) else recorded + 1
+    changed = dataclasses.replace(small(), **{name: value})
+    with pytest.raises(RunError, match="keeps its settings, except epochs and patience") as error:
+        train(changed, DATASET, halfway, resume=True)
+    assert str(error.value).endswith(f"Received: {name}: {value!r}, was {recorded!r}")
+
+
+def test_a_resumed_run_keeps_its_data(halfway: RunDirectory) -> None:
+    other = load_dataset(Settings(SYNTHETIC + ",seed=1"))
+    with pytest.raises(RunError, match="content has changed") as error:
+        train(small(), other, halfway, resume=True)
+    assert SYNTHETIC in str(error.value)
+
+
+def dataset_of(*sequences: str) -> Dataset:
+    rows = [(user, item) for user, items in enumerate(sequences) for item in items]
+    table = pl.DataFrame(
+        {
+            "line": range(1, len(rows) + 1),
+            "user": [user for user, _ in rows],
+            "item": [item for _, item in rows],
+        }
+    )
+    return prepare(checked_log(table))
+
+
+@pytest.mark.parametrize(
+    ("settings", "dataset", "error", "message"),
+    [
+        (small(heads=3), DATASET, ValueError, "`heads` must divide"),
+        (small(initial_keep=0.5), DATASET, ValueError, "`initial_keep` must be above 0.5"),
+        (small(estimator="best"), DATASET, ValueError, "estimator.*disarm.*'best'"),
+        (small(gates="best"), DATASET, ValueError, "`gates` must be one of none, positional"),
+        (small(), dataset_of("ab", "ba", "c"), DataError, "at least three interactions"),
+        (small(), dataset_of("abc", "bca", "d"), DataError, "at least two items"),
+    ],
+    ids=["heads", "initial_keep", "estimator", "gates", "short users", "nothing to learn"],
+)
+def test_what_cannot_be_trained_leaves_no_directory(
+    tmp_path: Path, settings: Settings, dataset: Dataset, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        train(settings, dataset, RunDirectory(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+# --- Every estimator --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_every_estimator_moves_the_gates(name: str, tmp_path: Path) -> None:
+    # Without β nothing but the estimator does. Two steps: `ar` and `reinforce` have no gradient
+    # in the first, which gives them their baseline.
+    settings = small(estimator=name, epochs=1, beta=0.0, gamma=0.0, gate_learning_rate=0.1)
+    directory = RunDirectory(tmp_path / "run")
+    train(settings, DATASET, directory)
+    run = load_run(directory.path)
+    assert run.settings.estimator == name
+    (layer,) = run.recommender.gate_layers
+    logits, reachable = np.asarray(layer.logits), np.tri(12, dtype=bool)
+    start = np.float32(np.log(0.9 / 0.1))
+    moved = np.abs(logits - start)
+    assert np.isfinite(logits).all()
+    assert moved[reachable].max() > 0.01
+    assert moved.max() < 0.25  # Adam's steps are hardly larger than its learning rate
+    np.testing.assert_array_equal(logits[~reachable], start)
