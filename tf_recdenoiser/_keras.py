@@ -51,18 +51,23 @@ def layers_of(layer: Any) -> list[Any]:
     return list(found.values())
 
 
+def scales_loss(optimizer: Any) -> bool:
+    """Whether `optimizer` multiplies the loss, as training in float16 needs."""
+    return isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
+
+
 def scale_loss(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
     """`loss` times the optimizer's loss scale (1 unless it trains in float16)."""
     if IS_KERAS_3:
         return optimizer.scale_loss(loss)
-    if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+    if scales_loss(optimizer):
         return optimizer.get_scaled_loss(loss)
     return loss
 
 
 def unscale_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
     """Undo `scale_loss` where `apply_gradients` does not do it itself (tf_keras)."""
-    if not IS_KERAS_3 and isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+    if not IS_KERAS_3 and scales_loss(optimizer):
         return list(optimizer.get_unscaled_gradients(gradients))
     return gradients
 

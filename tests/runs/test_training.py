@@ -197,21 +197,16 @@ def test_a_finished_run_is_evaluated_again_and_not_trained(
     assert metrics_of(run) == metrics_of(unbroken)
 
 
-def test_resuming_what_was_never_begun_begins_it(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path / "run")
-    metrics = train(plain(epochs=1), DATASET, directory, resume=True)
-    assert metrics["epochs"] == 1
-    assert metrics == directory.metrics()
-
-
-def test_a_run_stopped_in_its_first_epoch_begins_anew(tmp_path: Path) -> None:
+def test_a_run_that_was_never_begun_or_stopped_in_its_first_epoch_begins(tmp_path: Path) -> None:
     stopped, straight = RunDirectory(tmp_path / "stopped"), RunDirectory(tmp_path / "straight")
     with pytest.raises(KeyboardInterrupt):
         train(plain(epochs=1), DATASET, stopped, callbacks=[Interrupt(epoch=1)])
     assert stopped.exists()
     assert stopped.history() == []
-    train(plain(epochs=1), DATASET, stopped, resume=True)
-    train(plain(epochs=1), DATASET, straight)
+    for directory in (stopped, straight):
+        metrics = train(plain(epochs=1), DATASET, directory, resume=True)
+        assert metrics["epochs"] == 1
+        assert metrics == directory.metrics()
     as_unbroken(stopped, straight)
 
 

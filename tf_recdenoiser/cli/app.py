@@ -20,8 +20,10 @@ from tf_recdenoiser.cli.train import train
 from tf_recdenoiser.data import DataError
 from tf_recdenoiser.runs import RunError
 
+_NAME = "tf-recdenoiser"
+
 app = typer.Typer(
-    name="tf-recdenoiser",
+    name=_NAME,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -63,7 +65,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. What a person did wrong is said in one sentence."""
     try:
         # Typer itself turns wrong options into messages and exit status 2, and Ctrl-C into 130.
-        status = app(arguments, standalone_mode=False)
+        status = app(arguments, prog_name=_NAME, standalone_mode=False)
     except Exception as error:
         return _fail(error)
     return status if isinstance(status, int) else 0

@@ -37,11 +37,10 @@ def explain(
         ]
         print_json(rows)
         return
-    layers = kept.shape[1]
-    if not layers:
+    if not loaded.recommender.gate_layers:
         note("This run has no gates: every item is kept in every layer.")
         return
-    table = Table(item_column(), *(f"layer {index + 1}" for index in range(layers)))
+    table = Table(item_column(), *(f"layer {index + 1}" for index in range(kept.shape[1])))
     for item, values in zip(items, kept, strict=True):
         table.add_row(str(item), *(f"{v:.2f}" if v > 0 else Text("pruned", "red") for v in values))
     output.print(table)

@@ -208,7 +208,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
             for tensor, mask in zip(tensors, masks, strict=True)
         )
         keys = [m[:, tf.newaxis, :] for m in (value_mask, key_mask) if m is not None]
-        if tensors[1] is tensors[2]:
+        if key_mask is value_mask:
             keys = keys[:1]
         if attention_mask is not None:
             mask = tf.cast(attention_mask, tf.bool)

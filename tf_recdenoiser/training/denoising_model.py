@@ -38,6 +38,10 @@ class DenoisingModel(keras.Model):
     get the estimator's gradient of the data term, and their penalty's. The Jacobian term
     trains the weights alone.
 
+    Layers with a state of their own, such as batch normalisation, update it in every
+    evaluation. Keras' own Dropout draws anew in each, which is right but noisier; use
+    `layers.Dropout`.
+
     Use it as `keras.Model`: `DenoisingModel(inputs=…, outputs=…)`, `compile`, `fit`, `save`.
     Progress reports `loss`, its parts, and for each gated layer `density_l` (share of
     reachable gates with keep probability above 1/2) and `keep_l` (mean keep probability).
@@ -248,7 +252,8 @@ class DenoisingModel(keras.Model):
         for _ in range(losses.shape.rank - weights.shape.rank):
             weights = weights[..., tf.newaxis]
         weights = tf.broadcast_to(weights, tf.shape(losses))
-        return losses * weights, tf.maximum(tf.reduce_sum(weights), 1.0)
+        count = tf.reduce_sum(weights)
+        return losses * weights, tf.where(count > 0, count, 1.0)
 
     @property
     def _loss_function(self) -> Callable[[Any, Any], tf.Tensor]:
@@ -284,9 +289,10 @@ class DenoisingModel(keras.Model):
         of_weights = _keras.unscale_gradients(self.optimizer, of_weights)
         self.optimizer.apply_gradients(zip(of_weights, variables, strict=True))
         if gate_variables:
-            # Where float16 overflowed the optimizer skips the step; so do the gates.
-            finite = [tf.where(tf.math.is_finite(g), g / scale, 0.0) for g in of_gates]
-            self.gate_optimizer.apply_gradients(zip(finite, gate_variables, strict=True))
+            if _keras.scales_loss(self.optimizer):
+                # A float16 overflow must not reach Adam's moments, which it would spoil for good.
+                of_gates = [tf.where(tf.math.is_finite(g), g / scale, 0.0) for g in of_gates]
+            self.gate_optimizer.apply_gradients(zip(of_gates, gate_variables, strict=True))
 
     def _step_seed(self) -> tf.Tensor:
         """A function of the seed and of the steps taken, so that a resumed run repeats it."""

@@ -39,7 +39,8 @@ class Gates(keras.layers.Layer):
         `"entries"` (default) or `"links"`.
     initial_keep
         Keep probability before training, in (0.5, 1]; 0.9 by default. At 1/2 and below
-        everything is pruned at inference; at 1 every gate is open for good.
+        everything is pruned at inference; at 1 every gate is open in
+        every draw, and the default estimator leaves it so.
     sharpness
         k in sigma(k Phi); 1 by default (L0-ARM uses 7).
     inference

@@ -1,0 +1,142 @@
+"""Help that a newcomer can work from."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import get_args
+
+import pytest
+
+from tests.cli.shell import tf_recdenoiser, words
+from tf_recdenoiser import __version__
+from tf_recdenoiser.backbones import BACKBONES
+from tf_recdenoiser.data import READERS, WINDOWS, OnBadRow
+from tf_recdenoiser.estimators import ESTIMATORS
+from tf_recdenoiser.evaluation import PROTOCOLS
+from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
+from tf_recdenoiser.ops import INFERENCE_GATES
+from tf_recdenoiser.runs import PARTS, Settings
+from tf_recdenoiser.training import OBJECTIVES
+
+COMMANDS = ("train", "evaluate", "recommend", "explain", "export", "demo")
+CHOICES = {
+    ("train", "--format"): READERS,
+    ("train", "--on-bad-row"): get_args(OnBadRow),
+    ("train", "--backbone"): BACKBONES,
+    ("train", "--norm"): NORMS,
+    ("train", "--gates"): [*GATES, "none"],
+    ("train", "--penalty"): PENALTIES,
+    ("train", "--inference"): INFERENCE_GATES,
+    ("train", "--estimator"): ESTIMATORS,
+    ("train", "--windows"): WINDOWS,
+    ("train", "--objective"): OBJECTIVES,
+    ("evaluate", "--protocol"): PROTOCOLS,
+    ("evaluate", "--split"): PARTS,
+}
+
+
+def option_of(setting: str) -> str:
+    return "--" + setting.replace("_", "-")
+
+
+@pytest.fixture(params=[80, 200])
+def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The width of the terminal, in characters."""
+    monkeypatch.setenv("COLUMNS", str(request.param))
+    return request.param
+
+
+@pytest.mark.parametrize("asked", [("--help",), ("-h",), ()])
+def test_the_commands_are_listed(asked: tuple[str, ...], width: int) -> None:
+    outcome = tf_recdenoiser(*asked)
+    assert outcome.status == (0 if asked else 2)
+    assert outcome.err.strip() == ""
+    assert set(COMMANDS) <= set(words(outcome.out))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, width: int) -> None:
+    outcome = tf_recdenoiser(command, "--help")
+    assert outcome.status == 0
+    assert outcome.err == ""
+    assert f"Usage: tf-recdenoiser {command}" in " ".join(words(outcome.out))
+    # Nothing is cut short; "ID,ID,…" is how a history is written.
+    assert [word for word in words(outcome.out) if "…" in word.replace("ID,ID,…", "")] == []
+    assert max(map(len, outcome.out.splitlines())) <= width
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "demo"])
+def test_without_arguments_a_command_shows_its_help(command: str) -> None:
+    outcome = tf_recdenoiser(command)
+    assert outcome.status == 2
+    assert words(outcome.out) == words(tf_recdenoiser(command, "--help").out)
+
+
+def test_every_setting_has_an_option(width: int) -> None:
+    shown = set(words(tf_recdenoiser("train", "--help").out))
+    names = {field.name for field in dataclasses.fields(Settings)} - {"data"}
+    assert {option_of(name) for name in names} <= shown
+    assert {"data", "--no-credit", "--out", "--resume", "--tensorboard"} <= shown
+
+
+def test_defaults_are_those_of_the_settings(width: int) -> None:
+    # An option stands at the left edge of its box; what is said of it, further right.
+    options = re.split(r"│ (?=--)", tf_recdenoiser("train", "--help").out)
+    shown = {words(option)[0]: " ".join(words(option)) for option in options}
+    for field in dataclasses.fields(Settings):
+        if field.name != "data":
+            text = shown[option_of(field.name)]
+            default = "" if field.default is None else f"[default: {field.default}]"
+            assert default in text
+            assert ("[default" in text) == bool(default)
+
+
+@pytest.mark.parametrize(("command", "option"), CHOICES)
+def test_help_names_every_choice(command: str, option: str, width: int) -> None:
+    shown = " ".join(words(tf_recdenoiser(command, "--help").out))
+    assert f"One of: {', '.join(CHOICES[command, option])}." in shown
+
+
+@pytest.mark.parametrize(("command", "option"), CHOICES)
+def test_a_wrong_choice_is_answered_with_the_right_ones(command: str, option: str) -> None:
+    out = ("--out", "unused") if command == "train" else ()
+    outcome = tf_recdenoiser(command, "unused", *out, option, "[/best]")
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert (
+        f"'{option}': '[/best]' is not one of {', '.join(CHOICES[command, option])}."
+        in " ".join(words(outcome.err))
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no-such-command",),
+        ("train", "log.csv"),
+        ("train", "log.csv", "--out", "unused", "--no-such-option"),
+        ("train", "log.csv", "--out", "unused", "--epochs", "0"),
+        ("train", "log.csv", "--out", "unused", "--epochs", "many"),
+        ("train", "log.csv", "--out", "unused", "--dropout", "1"),
+        ("train", "log.csv", "--out", "unused", "--beta", "nan"),
+        ("evaluate", "unused", "--seed", "-1"),
+        ("recommend", "unused"),
+        ("recommend", "unused", "--history", "1", "-k", "0"),
+        ("explain", "unused"),
+        ("export", "unused"),
+        ("export", "unused", "--to", "unused", "--version", "0"),
+        ("demo", "--users", "9"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_status_2_and_one_sentence(arguments: tuple[str, ...]) -> None:
+    outcome = tf_recdenoiser(*arguments)
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert "Error: " in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert tf_recdenoiser("--version") == (0, __version__ + "\n", "")

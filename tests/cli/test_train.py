@@ -1,0 +1,343 @@
+"""`tf-recdenoiser train`: from a log and options to a run directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+from collections.abc import Callable, Iterable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.cli.shell import PLAIN, SMALL, SYNTHETIC, Outcome, rows, tf_recdenoiser, words
+from tf_recdenoiser.backbones import BACKBONES
+from tf_recdenoiser.data import WINDOWS, Dataset
+from tf_recdenoiser.estimators import ESTIMATORS
+from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
+from tf_recdenoiser.ops import INFERENCE_GATES
+from tf_recdenoiser.runs import NO_GATES, RunDirectory, Settings
+from tf_recdenoiser.training import OBJECTIVES
+
+Copy = Callable[[RunDirectory], RunDirectory]
+Asked = list[tuple[Settings, Dataset, bool]]
+METRICS = ("hit@1", "hit@5", "hit@10", "ndcg@5", "ndcg@10")
+
+
+def json_of(directory: RunDirectory, name: str) -> Any:
+    return json.loads((directory.path / name).read_text(encoding="utf-8"))
+
+
+# --- What a person sees -----------------------------------------------------------------------
+
+
+def test_results_go_to_standard_output(finished: tuple[Outcome, RunDirectory]) -> None:
+    outcome, directory = finished
+    assert outcome.status == 0
+    metrics = directory.metrics()
+    assert rows(outcome.out) == [
+        ["sasrec", protocol, *(f"{values[name]:.4f}" for name in METRICS)]
+        for protocol, values in metrics["test"].items()
+    ]
+    shares = ", ".join(f"{share:.2f}" for share in metrics["density"])
+    assert f"Share of gates kept, by layer: {shares}\n" in outcome.out
+    assert len(metrics["density"]) == 2
+    last = outcome.out.splitlines()[-1]
+    assert last == f"Best epoch {metrics['best_epoch']} of 2. The run lies in {directory.path}."
+
+
+def test_progress_goes_to_standard_error(finished: tuple[Outcome, RunDirectory]) -> None:
+    outcome, directory = finished
+    lines = outcome.err.splitlines()
+    counts = json_of(directory, "data.json")
+    assert lines[0] == (
+        f"{counts['interactions']:,} rows read, {counts['interactions']:,} kept: "
+        "60 users, 40 items."
+    )
+    heading = "epoch loss data sparsity jacobian val hit@10 val ndcg@10 seconds density"
+    assert lines[-3].split() == heading.split()
+    for line, row in zip(lines[-2:], directory.history(), strict=True):
+        names = ("loss", "data", "sparsity", "jacobian", "val_hit@10", "val_ndcg@10")
+        assert line.split() == [
+            str(row["epoch"]),
+            *(f"{row[name]:.4f}" for name in names),
+            f"{row['seconds']:.1f}",
+            *(f"{row[name]:.2f}" for name in ("density_1", "density_2")),
+        ]
+
+
+def test_a_run_without_gates_says_nothing_of_them(
+    shop: tuple[Outcome, RunDirectory, Path],
+) -> None:
+    outcome, directory, _ = shop
+    assert outcome.status == 0
+    assert directory.metrics()["density"] == directory.metrics()["keep"] == []
+    assert "gates" not in outcome.out
+    assert outcome.err.splitlines()[-1].split()[-1] == "-"
+    (row,) = directory.history()
+    assert row["sparsity"] == row["jacobian"] == 0
+    assert row["loss"] == pytest.approx(row["data"])
+
+
+# --- Settings ---------------------------------------------------------------------------------
+
+# What a setting may be, where that is not any number.
+VALUES: dict[str, Iterable[Any]] = {
+    "data": ["log.csv"],
+    "format": ["csv"],
+    "on_bad_row": ["skip"],
+    "user_column": ["who"],
+    "item_column": ["what"],
+    "time_column": ["when"],
+    "rating_column": ["stars"],
+    "backbone": BACKBONES,
+    "objective": OBJECTIVES,
+    "norm": NORMS,
+    "gates": [*GATES, NO_GATES],
+    "penalty": PENALTIES,
+    "inference": INFERENCE_GATES,
+    "estimator": ESTIMATORS,
+    "windows": WINDOWS,
+    "credit": [False],
+    "estimator_rows": [7],
+    "initial_keep": [0.75],
+    "dropout": [0.5],
+}
+
+
+def other(field: dataclasses.Field[Any]) -> Any:
+    """A value that is not the setting's default, unless it has no other."""
+    default = field.default
+    if field.name in VALUES:
+        return next((v for v in VALUES[field.name] if v != default), default)
+    return default + 1 if isinstance(default, int) else default * 2 + 0.25
+
+
+def as_option(name: str, value: Any) -> list[str]:
+    option = "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        return [option if value else option.replace("--", "--no-")]
+    return [option, str(value)]
+
+
+def test_every_setting_can_be_given(
+    untrained: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("log.csv").write_text("who,what,when,stars\nann,tea,1,5\n,rice,2,4\n")
+    values = {field.name: other(field) for field in dataclasses.fields(Settings)}
+    options = chain.from_iterable(as_option(*item) for item in values.items() if item[0] != "data")
+    outcome = tf_recdenoiser("train", "log.csv", "--out", "run", *options)
+    assert outcome.status == 0, outcome.err
+    assert json_of(RunDirectory(Path("run")), "settings.json") == values
+    assert untrained[0][0] == Settings(**values)
+    same = {field.name for field in dataclasses.fields(Settings) if other(field) == field.default}
+    assert all(len(list(VALUES[name])) == 1 for name in same)
+
+
+def test_what_is_not_given_is_the_default(untrained: Asked, tmp_path: Path) -> None:
+    assert tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run").status == 0
+    assert untrained[0][0] == Settings(SYNTHETIC)
+
+
+def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
+    zeros = ("--jacobian-rows", 0, "--estimator-rows", 0)
+    tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *zeros)
+    assert untrained[0][0].jacobian_rows is None
+    assert untrained[0][0].estimator_rows is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--learning-rate", 0), "`learning_rate` must be above 0. Received: learning_rate=0.0"),
+        (("--width", 8, "--heads", 3), "`heads` must divide the width"),
+        (("--initial-keep", 0.5), "`initial_keep` must be above 0.5"),
+    ],
+)
+def test_settings_that_cannot_be_leave_the_directory_free(
+    tmp_path: Path, options: tuple[Any, ...], message: str
+) -> None:
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
+    assert outcome.status == 1
+    assert f"Error: {message}" in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+# --- Logs -------------------------------------------------------------------------------------
+
+EVENTS = [
+    ("u1", "tea", 5),
+    ("u2", "rice", 1),
+    ("u1", "nori", 2),
+    ("u2", "tea", 3),
+    ("u1", "tea", 9),
+]
+
+
+def write_csv(path: Path, events: list[tuple[str, str, int]]) -> None:
+    lines = [f"{time},{item},{user}" for user, item, time in events]
+    path.write_text("\n".join(["timestamp,item_id,user_id", *lines]))
+
+
+def write_recbole(path: Path, events: list[tuple[str, str, int]]) -> None:
+    lines = ["\t".join(map(str, event)) for event in events]
+    path.write_text("\n".join(["user_id:token\titem_id:token\ttimestamp:float", *lines]))
+
+
+def write_parquet(path: Path, events: list[tuple[str, str, int]]) -> None:
+    pl.DataFrame(events, schema=["user", "item", "time"], orient="row").write_parquet(path)
+
+
+def write_pairs(path: Path, events: list[tuple[str, str, int]]) -> None:
+    in_order = sorted(events, key=lambda event: event[2])
+    path.write_text("\n".join(f"{user} {item}" for user, item, _ in in_order))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("log.csv", write_csv),
+        ("log.inter", write_recbole),
+        ("log.parquet", write_parquet),
+        ("log.txt", write_pairs),
+    ],
+)
+@pytest.mark.parametrize("numbers", [False, True], ids=["text ids", "number ids"])
+def test_every_format_gives_the_same_sequences(
+    untrained: Asked,
+    tmp_path: Path,
+    name: str,
+    write: Callable[[Path, list[tuple[str, str, int]]], None],
+    numbers: bool,
+) -> None:
+    ids: dict[str, Any] = {"nori": 70, "rice": 9, "tea": 1000} if numbers else {}
+    named = [(user, str(ids.get(item, item)), time) for user, item, time in EVENTS]
+    write(tmp_path / name, named)
+    outcome = tf_recdenoiser("train", tmp_path / name, "--out", tmp_path / "run")
+    assert outcome.status == 0, outcome.err
+    vocabulary = json_of(RunDirectory(tmp_path / "run"), "vocabulary.json")
+    assert vocabulary == ([9, 70, 1000] if numbers else ["nori", "rice", "tea"])
+    dataset = untrained[0][1]
+    found = {
+        user: dataset.item_ids[dataset.sequence(row) - 1].tolist()
+        for row, user in enumerate(dataset.user_ids.tolist())
+    }
+    expected = {"u1": ["nori", "tea", "tea"], "u2": ["rice", "tea"]}
+    assert found == {user: [ids.get(i, i) for i in items] for user, items in expected.items()}
+
+
+def test_bad_rows_are_refused_with_their_numbers(
+    shop: tuple[Outcome, RunDirectory, Path], tmp_path: Path
+) -> None:
+    log = shop[2]
+    outcome = tf_recdenoiser("train", log, "--out", tmp_path / "run", *PLAIN)
+    assert outcome.status == 1
+    assert outcome.out == ""
+    for part in ("3 bad of 76 rows", "(line 74)", "(line 76)", "(line 77)", "--on-bad-row skip"):
+        assert part in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_rows_are_skipped_and_listed(shop: tuple[Outcome, RunDirectory, Path]) -> None:
+    outcome, directory, _ = shop
+    report = " ".join(words(outcome.err))
+    assert "76 rows read, 73 kept: 13 users, 20 items." in report
+    assert "Bad rows, skipped: 3." in report
+    assert "empty item id (line 74)" in report
+    assert "blank line (line 76)" in report
+    assert "too few fields (3 expected) (line 77)" in report
+    # The user with one row is trained on and not evaluated: each of 12 has a share of 1/12.
+    assert "trained on but not evaluated: 1 (1 with one)." in report
+    assert json_of(directory, "data.json")["users"] == 13
+    hits = directory.metrics()["test"]["full"]["hit@10"] * 12
+    assert hits == pytest.approx(round(hits))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "must be a file that can be read"),
+        ("", "which is empty"),
+        ("user,item\n", "must hold at least one usable interaction"),
+        ("user,thing\na,1\n", "must have a item column"),
+        ("user,item\na,1\na,2\nb,3\nb,4\n", "users with at least three interactions"),
+        ("user,item\na,1\na,2\na,3\n", "at least two items"),
+    ],
+    ids=["missing", "empty", "header only", "no item column", "short users", "nothing to learn"],
+)
+def test_a_log_that_cannot_be_used_is_said_to_be_so(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
+    log = tmp_path / "log.csv"
+    if content is not None:
+        log.write_text(content)
+    outcome = tf_recdenoiser("train", log, "--out", tmp_path / "run")
+    assert outcome.status == 1
+    assert outcome.out == ""
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+# --- Run directories --------------------------------------------------------------------------
+
+
+def test_a_run_is_not_overwritten_and_its_data_not_even_read(trained: RunDirectory) -> None:
+    outcome = tf_recdenoiser("train", "no-such-log.csv", "--out", trained.path)
+    assert outcome.status == 1
+    assert outcome.err.startswith(f"Error: {trained.path} already holds a run.")
+    assert "--resume" in outcome.err
+
+
+def test_a_resumed_run_need_not_repeat_its_settings(
+    trained: RunDirectory, copy: Copy, untrained: Asked
+) -> None:
+    run = copy(trained)
+    command = ("train", SYNTHETIC, "--out", run.path, "--resume")
+    assert tf_recdenoiser(*command, "--epochs", 4, "--width", 8).status == 0
+    settings, _, resume = untrained[0]
+    assert settings == dataclasses.replace(trained.settings(), epochs=4)
+    assert resume
+
+
+def test_a_resumed_run_refuses_other_settings(trained: RunDirectory, copy: Copy) -> None:
+    run = copy(trained)
+    command = ("train", SYNTHETIC, "--out", run.path, "--resume", *SMALL)
+    outcome = tf_recdenoiser(*command, "--beta", 0.5, "--no-credit")
+    assert outcome.status == 1
+    recorded = trained.settings()
+    assert "keeps its settings, except epochs and patience" in outcome.err
+    assert f"Received: beta: 0.5, was {recorded.beta}, credit: False, was None" in outcome.err
+
+
+def test_resuming_without_a_run_begins_one(untrained: Asked, tmp_path: Path) -> None:
+    assert tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "new", "--resume").status == 0
+    assert RunDirectory(tmp_path / "new").exists()
+
+
+# --- TensorBoard ------------------------------------------------------------------------------
+
+
+def test_event_files_are_written_on_request_alone(
+    shop: tuple[Outcome, RunDirectory, Path], trained: RunDirectory
+) -> None:
+    written = {path.parent.name for path in shop[1].tensorboard.rglob("events.out.tfevents.*")}
+    assert written == {"train", "validation"}
+    assert not trained.tensorboard.exists()
+
+
+def test_without_its_package_tensorboard_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tensorboard" else found(name)
+    )
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", "--tensorboard")
+    assert outcome.status == 1
+    assert "install tf_recdenoiser[tensorboard]" in outcome.err
+    assert not (tmp_path / "run").exists()
