@@ -92,6 +92,8 @@ class Draws:
     adds_losses
         Whether a penalty becomes a loss of its layer, divided by the positions the layer saw;
         otherwise it is only kept in `penalties`, for the model to divide by N.
+    with_dropout
+        Whether dropout drops anything.
 
     Examples
     --------
@@ -107,12 +109,14 @@ class Draws:
         index: int = 0,
         with_penalties: bool = True,
         adds_losses: bool = True,
+        with_dropout: bool = True,
     ) -> None:
         self.seed = seed
         self.estimator = estimator or StraightThrough()
         self.index = index
         self.with_penalties = with_penalties
         self.adds_losses = adds_losses
+        self.with_dropout = with_dropout
         self.records: dict[int, GateRecord] = {}
         self.attention: list[AttentionRecord] = []
         self.penalties: dict[str, list[tf.Tensor]] = {}
@@ -148,7 +152,8 @@ class Draws:
     def branch(self) -> Draws:
         """Draws for calling a part of the model once more, with the gates already drawn.
 
-        What the branch draws does not shift what comes after it, and it adds no penalties.
+        What the branch draws does not shift what comes after it. It adds no penalties, and
+        nothing is dropped out in it.
         """
         self._branches += 1
         branch = Draws(
@@ -156,6 +161,7 @@ class Draws:
             self.estimator,
             self.index,
             with_penalties=False,
+            with_dropout=False,
         )
         branch.records = self.records
         return branch

@@ -40,6 +40,8 @@ class Dropout(keras.layers.Layer):
         if not training or self.rate == 0:
             return inputs
         draws = current_draws() or Draws.unseeded()
+        if not draws.with_dropout:
+            return inputs
         return dropout(inputs, self.rate, draws.next_seed())
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -23,7 +23,9 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     the number of positions), so that a block which is the identity counts gamma for each
     position. The norm is estimated without bias by random projections,
     on all sequences of the batch or on `rows` of them drawn at random. Padded positions are
-    left out on both sides. At inference it is the block.
+    left out on both sides. J is the block's with the gates of the step and without dropout
+    (`layers.Dropout`; Keras' own stays on), as the block will be used. At inference the layer is
+    the block.
 
     Parameters
     ----------
