@@ -12,7 +12,9 @@ from tests.cli.shell import rows, tf_recdenoiser
 from tf_recdenoiser.runs import RunDirectory, load_run
 
 
-def test_versions_are_written_one_after_the_other(trained: RunDirectory, tmp_path: Path) -> None:
+def test_versions_are_written_one_after_the_other_and_recommend_as_the_run_does(
+    trained: RunDirectory, tmp_path: Path
+) -> None:
     to = tmp_path / "my models" / "first"
     for version in (1, 2):
         outcome = tf_recdenoiser("export", trained.path, "--to", to)
@@ -29,13 +31,8 @@ def test_versions_are_written_one_after_the_other(trained: RunDirectory, tmp_pat
     assert refused.out == ""
     assert "version=2" in refused.err
 
-
-def test_the_exported_model_recommends_as_the_run_does(
-    trained: RunDirectory, tmp_path: Path
-) -> None:
-    assert tf_recdenoiser("export", trained.path, "--to", tmp_path / "m").status == 0
     history = ["c00-i001", "c00-i003", "c04-i000"]
-    serve = tf.saved_model.load(str(tmp_path / "m" / "1")).signatures["serving_default"]
+    serve = tf.saved_model.load(str(to / "1")).signatures["serving_default"]
     served = serve(
         histories=tf.constant([history]),
         lengths=tf.constant([-1]),

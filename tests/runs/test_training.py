@@ -17,9 +17,11 @@ from tf_recdenoiser.data import DataError, Dataset, checked_log, prepare
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.runs import (
     EXTENDABLE,
+    PARTS,
     RunDirectory,
     RunError,
     Settings,
+    build_recommender,
     load_dataset,
     load_run,
     recording,
@@ -195,6 +197,17 @@ def test_a_finished_run_is_evaluated_again_and_not_trained(
     # Fewer epochs than there are already: nothing can be undone.
     train(small(epochs=1), DATASET, run, resume=True)
     assert metrics_of(run) == metrics_of(unbroken)
+
+
+def test_metrics_are_those_of_the_best_model(unbroken: RunDirectory, copy: Copy) -> None:
+    run = copy(unbroken)
+    another = build_recommender(small(seed=5), item_count=40)
+    recording.save_model(another, run.best)
+    metrics = train(small(epochs=4), DATASET, run, resume=True)
+    for part in PARTS:
+        result = load_run(run.path).scorer(part).result(another, "full")
+        assert metrics[part]["full"] == result.summary()
+        assert metrics[part]["full"] != unbroken.metrics()[part]["full"]
 
 
 def test_a_run_that_was_never_begun_or_stopped_in_its_first_epoch_begins(tmp_path: Path) -> None:
