@@ -250,8 +250,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
 class _IntoHeads(keras.layers.EinsumDense):
     """`[B, n, d]` to `[B, H, n, k]`: Keras' weights, but one plain matrix product.
 
-    The einsum that Keras uses takes twice as long on a CPU, and its second derivative, which
-    the Jacobian penalty needs, longer still.
+    Einsums made the Jacobian penalty, which takes their second derivative, dearer in relation
+    to a plain step (`benchmarks/RESULTS.md`).
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:

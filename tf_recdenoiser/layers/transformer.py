@@ -20,8 +20,7 @@ class TransformerBlock(keras.layers.Layer):
 
     With x' = x + Attention(x) and y = x' + FFN(x'), layer normalisation comes before each part
     (`norm="pre"`) or after each sum (`norm="post"`). FFN(x) = activation(x W_1 + b_1) W_2 + b_2.
-    Dropout is where SASRec's code has it: on attention weights and after both layers of the
-    feed-forward network.
+    Dropout is on attention weights and after both layers of the feed-forward network.
 
     Parameters
     ----------
