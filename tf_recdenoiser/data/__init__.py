@@ -6,12 +6,21 @@ from tf_recdenoiser.data.dataset import Dataset, Fingerprint
 from tf_recdenoiser.data.histories import Histories
 from tf_recdenoiser.data.log import BadRow, DataError, InteractionLog, ReadReport
 from tf_recdenoiser.data.negatives import UnseenSampler
+from tf_recdenoiser.data.noise import (
+    NOISE_LAWS,
+    PLACES,
+    NoisePlanter,
+    NoisySplit,
+    plant_noise,
+)
 from tf_recdenoiser.data.prepare import prepare
 from tf_recdenoiser.data.readers import READERS, read_log
 from tf_recdenoiser.data.split import EvaluationSet, Split, leave_one_out
 from tf_recdenoiser.data.synthetic import SyntheticLog, synthetic_log
 
 __all__ = [
+    "NOISE_LAWS",
+    "PLACES",
     "READERS",
     "WINDOWS",
     "BadRow",
@@ -21,6 +30,8 @@ __all__ = [
     "Fingerprint",
     "Histories",
     "InteractionLog",
+    "NoisePlanter",
+    "NoisySplit",
     "OnBadRow",
     "ReadReport",
     "Split",
@@ -29,6 +40,7 @@ __all__ = [
     "UnseenSampler",
     "checked_log",
     "leave_one_out",
+    "plant_noise",
     "prepare",
     "read_log",
     "synthetic_log",

@@ -93,6 +93,20 @@ class Histories:
         times = None if self.times is None else self.times[index]
         return Histories(offsets, self.items[index], times)
 
+    def keep(self, kept: npt.ArrayLike) -> Histories:
+        """The items at which `kept`, bool [N], holds, with the rows closed up.
+
+        Examples
+        --------
+        >>> histories = Histories(offsets_of([3, 1]), np.array([5, 6, 7, 8], np.int32))
+        >>> histories.keep([True, False, True, False]).offsets
+        array([0, 2, 2])
+        """
+        kept = np.asarray(kept, bool)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[self.offsets]
+        times = None if self.times is None else self.times[kept]
+        return Histories(offsets, self.items[kept], times)
+
 
 def offsets_of(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """int64 [R+1], where sequences of these lengths begin and end when concatenated.

@@ -1,0 +1,137 @@
+"""Planted noise: how much, where, of which law, and that everything else stays as it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tf_recdenoiser.data import (
+    NOISE_LAWS,
+    PLACES,
+    Dataset,
+    Histories,
+    NoisePlanter,
+    NoisySplit,
+    leave_one_out,
+    plant_noise,
+    prepare,
+    synthetic_log,
+)
+
+
+@pytest.fixture(scope="module")
+def clean() -> Dataset:
+    return prepare(synthetic_log(users=300, items=200, clusters=10, noise=0, seed=3).log)
+
+
+@pytest.mark.parametrize("law", NOISE_LAWS)
+def test_marks_are_where_items_differ(clean: Dataset, law: str) -> None:
+    noisy = plant_noise(clean, law=law, seed=1)
+    split = leave_one_out(clean)
+    for mine, marks, theirs in (
+        (noisy.split.train, noisy.train, split.train),
+        (noisy.split.valid.histories, noisy.valid, split.valid.histories),
+        (noisy.split.test.histories, noisy.test, split.test.histories),
+    ):
+        np.testing.assert_array_equal(mine.offsets, theirs.offsets)
+        np.testing.assert_array_equal(marks.items, mine.items != theirs.items)
+
+
+@pytest.mark.parametrize("law", NOISE_LAWS)
+def test_targets_stay_clean(clean: Dataset, law: str) -> None:
+    noisy, split = plant_noise(clean, law=law, seed=1).split, leave_one_out(clean)
+    np.testing.assert_array_equal(noisy.valid.targets, split.valid.targets)
+    np.testing.assert_array_equal(noisy.test.targets, split.test.targets)
+
+
+@pytest.mark.parametrize("law", NOISE_LAWS)
+def test_noise_was_not_met_by_its_user(clean: Dataset, law: str) -> None:
+    noisy = plant_noise(clean, law=law, seed=1)
+    for row in range(clean.user_count):
+        items, is_noise = noisy.split.train.row(row), noisy.train.row(row) == 1
+        planted = items[is_noise]
+        assert not set(planted) & set(clean.sequence(row))
+        assert len(set(planted)) == len(planted)
+
+
+@pytest.mark.parametrize(("law", "least"), [("uniform", 0.24), ("popularity", 0.2)])
+def test_the_rate_is_what_was_asked(clean: Dataset, law: str, least: float) -> None:
+    assert least < plant_noise(clean, rate=0.25, law=law, seed=2).train.items.mean() < 0.27
+
+
+def test_a_rate_of_zero_changes_nothing(clean: Dataset) -> None:
+    assert not plant_noise(clean, rate=0.0).test.items.any()
+
+
+def test_laws_draw_as_they_say() -> None:
+    # One row of one item each, so that everything else may be drawn; item 3 is ten times as
+    # frequent in the source as item 2.
+    rows = 20_000
+    histories = _rows(np.ones([rows, 1], np.int32))
+    source = _rows(np.array([[2] + [3] * 10 + [4] * 5], np.int32))
+    for law, expected in (("popularity", [1, 10, 5]), ("uniform", [1, 1, 1])):
+        planter = NoisePlanter(source, item_count=4, rate=0.999, law=law)
+        drawn = planter.plant(histories, np.random.default_rng(0))
+        shares = np.bincount(drawn[drawn > 1], minlength=5)[2:] / (drawn > 1).sum()
+        np.testing.assert_allclose(shares, np.array(expected) / np.sum(expected), atol=0.015)
+
+
+def test_a_burst_is_a_run_of_another_users_history() -> None:
+    # Items of different rows never meet, and rise by one within a row.
+    source = _rows(np.arange(1, 10_001, dtype=np.int32).reshape(100, 100))
+    planter = NoisePlanter(source, item_count=10_000, rate=0.2, law="burst")
+    planted = planter.plant(source, np.random.default_rng(0)).reshape(100, 100)
+    is_noise = planted != source.items.reshape(100, 100)
+    assert 0.1 < is_noise.mean() < 0.25
+    both = is_noise[:, 1:] & is_noise[:, :-1]
+    follows = np.diff(planted, axis=1) == 1
+    # All but those at the seam of two runs (or next to a position with nothing to plant).
+    assert follows[both].mean() > 0.7
+    assert both.sum() / is_noise.sum() > 0.7
+
+
+@pytest.mark.parametrize("places", PLACES)
+def test_places(clean: Dataset, places: str) -> None:
+    noisy = plant_noise(clean, places=places, seed=4)
+    assert bool(noisy.train.items.any()) == (places in ("train", "both"))
+    assert bool(noisy.test.items.any()) == (places in ("test", "both"))
+
+
+def test_the_newest_item_of_a_test_history_can_be_noise(clean: Dataset) -> None:
+    assert 0.1 < plant_noise(clean, seed=5).test.last(1).mean() < 0.4
+
+
+def test_removing_the_noise_leaves_the_clean_items_in_order(clean: Dataset) -> None:
+    noisy = plant_noise(clean, law="uniform", seed=6)
+    cleaned = noisy.without_noise()
+    for row in range(20):
+        kept = noisy.split.train.row(row)[noisy.train.row(row) == 0]
+        np.testing.assert_array_equal(cleaned.train.row(row), kept)
+
+
+def test_noise_of_the_synthetic_log_is_carried_over() -> None:
+    made = synthetic_log(users=40, items=80, seed=1)
+    noisy = NoisySplit.of(prepare(made.log), made.is_noise)
+    assert noisy.train.items.sum() == made.is_noise.sum()  # its last two items are clean
+
+
+@given(seed=st.integers(0, 2**31), rate=st.floats(0, 0.9), law=st.sampled_from(NOISE_LAWS))
+@settings(max_examples=30, deadline=None)
+def test_a_seed_gives_the_same_noise(clean: Dataset, seed: int, rate: float, law: str) -> None:
+    once, again = (plant_noise(clean, rate, law, seed=seed) for _ in range(2))
+    np.testing.assert_array_equal(once.split.test.histories.items, again.split.test.histories.items)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"), [({"rate": 1.0}, "rate"), ({"law": "x"}, "law"), ({"places": "x"}, "places")]
+)
+def test_wrong_arguments_are_named(clean: Dataset, wrong: dict, name: str) -> None:
+    with pytest.raises(ValueError, match=f"`{name}` must be .* Received: "):
+        plant_noise(clean, **wrong)
+
+
+def _rows(matrix: np.ndarray) -> Histories:
+    offsets = np.arange(len(matrix) + 1, dtype=np.int64) * matrix.shape[1]
+    return Histories(offsets, matrix.reshape(-1))

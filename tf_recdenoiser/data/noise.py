@@ -1,0 +1,226 @@
+"""Noise planted in a split, its positions remembered, so that denoising can be scored.
+
+Noise is always an item that the user never met, since a repeated item would give it away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tf_recdenoiser.data.dataset import Dataset
+from tf_recdenoiser.data.histories import Histories
+from tf_recdenoiser.data.split import Split, leave_one_out
+
+PLACES = ("train", "test", "both")
+NOISE_LAWS = ("popularity", "uniform", "burst")
+_BURST = 5
+_ROUNDS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class NoisySplit:
+    """A split and where noise stands in it; held-out targets are always clean.
+
+    Attributes
+    ----------
+    split
+        The parts, with noise.
+    train, valid, test
+        Like `split.train`, `split.valid.histories` and `split.test.histories`, with 1 in the
+        place of each noisy item and 0 in that of a clean one.
+    """
+
+    split: Split
+    train: Histories
+    valid: Histories
+    test: Histories
+
+    @classmethod
+    def of(cls, dataset: Dataset, is_noise: npt.ArrayLike) -> NoisySplit:
+        """The split of a log whose noise, bool [R], is known."""
+        split = leave_one_out(dataset)
+        marks = dataclasses.replace(dataset, items=np.asarray(is_noise, np.int32))
+        marked = leave_one_out(marks)
+        return cls(split, marked.train, marked.valid.histories, marked.test.histories)
+
+    def without_noise(self) -> Split:
+        """The split with every noisy item removed and the sequences closed up."""
+        train, valid, test = self.split.train, self.split.valid, self.split.test
+        return Split(
+            train.keep(self.train.items == 0),
+            dataclasses.replace(valid, histories=valid.histories.keep(self.valid.items == 0)),
+            dataclasses.replace(test, histories=test.histories.keep(self.test.items == 0)),
+        )
+
+
+def plant_noise(
+    dataset: Dataset,
+    rate: float = 0.25,
+    law: str = "popularity",
+    places: str = "both",
+    seed: int = 0,
+) -> NoisySplit:
+    """Replace some of what users did by noise, and split the log.
+
+    Every position but a user's last is chosen with probability `rate`, independently or in
+    runs, and an item that the user never met stands there instead. The held-out items stay
+    clean as targets; the validation item may be noise where it is the newest of a test history.
+
+    Parameters
+    ----------
+    dataset
+        The log to plant noise in.
+    rate
+        In [0, 1).
+    law
+        `"uniform"`: any item the user has not met, each with the same probability;
+        `"popularity"` (default): by how often items occur in the log; `"burst"`: runs of 5
+        items in a row that another user, drawn at random, met in a row.
+    places
+        `"train"`: the training sequences alone, while recommendations start from clean
+        histories; `"test"`: the histories that recommendations start from alone; `"both"`
+        (default), as in life.
+    seed
+        Not negative.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> from tf_recdenoiser.data.prepare import prepare
+    >>> from tf_recdenoiser.data.synthetic import synthetic_log
+    >>> clean = prepare(synthetic_log(users=50, items=40, clusters=5, noise=0, seed=1).log)
+    >>> noisy = plant_noise(clean, rate=0.2, law="uniform", seed=1)
+    >>> share = noisy.train.items.mean()
+    >>> bool(0.15 < share < 0.25)
+    True
+    """
+    if places not in PLACES:
+        raise ValueError(f"`places` must be one of {', '.join(PLACES)}. Received: {places!r}")
+    whole = dataset.histories
+    planter = NoisePlanter(whole, dataset.item_count, rate, law)
+    noisy = planter.plant(whole, np.random.default_rng(seed), spared=1)
+    is_noise = (noisy != whole.items).astype(np.int32)
+    clean = NoisySplit.of(dataset, np.zeros_like(is_noise))
+    planted = NoisySplit.of(dataclasses.replace(dataset, items=noisy), is_noise)
+    train, valid, test = planted.split.train, planted.split.valid, planted.split.test
+    # What was held out is clean as a target.
+    valid = dataclasses.replace(valid, targets=clean.split.valid.targets)
+    planted = dataclasses.replace(planted, split=Split(train, valid, test))
+    if places == "both":
+        return planted
+    trained, tested = (planted, clean) if places == "train" else (clean, planted)
+    return NoisySplit(
+        Split(trained.split.train, tested.split.valid, tested.split.test),
+        trained.train,
+        tested.valid,
+        tested.test,
+    )
+
+
+class NoisePlanter:
+    """Replaces items by noise of a law.
+
+    Parameters
+    ----------
+    source
+        R rows of items, from which popularity is counted and bursts are taken.
+    item_count
+        I, the items of the catalogue.
+    rate, law
+        As `plant_noise` takes them.
+
+    Examples
+    --------
+    >>> from tf_recdenoiser.data.histories import offsets_of
+    >>> source = Histories(offsets_of([4, 3]), np.array([1, 2, 3, 4, 5, 6, 1], np.int32))
+    >>> planter = NoisePlanter(source, item_count=6, rate=0.5, law="popularity")
+    >>> planter.plant(source, np.random.default_rng(0))
+    array([5, 6, 3, 4, 5, 6, 1], dtype=int32)
+    """
+
+    def __init__(self, source: Histories, item_count: int, rate: float, law: str) -> None:
+        if not 0 <= rate < 1:
+            raise ValueError(f"`rate` must be at least 0 and below 1. Received: rate={rate}")
+        if law not in NOISE_LAWS:
+            raise ValueError(f"`law` must be one of {', '.join(NOISE_LAWS)}. Received: {law!r}")
+        self._source = source
+        self._item_count = item_count
+        self._rate = rate
+        self._law = law
+        counts = np.bincount(source.items, minlength=item_count + 1)[1:].astype(np.float64)
+        self._cumulative = np.cumsum(np.ones(item_count) if law == "uniform" else counts)
+        self.shares = np.diff(self._cumulative, prepend=0.0) / self._cumulative[-1]
+
+    def plant(
+        self, histories: Histories, rng: np.random.Generator, spared: int = 0
+    ) -> npt.NDArray[np.int32]:
+        """The items of `histories` with a share of them replaced, int32 [N].
+
+        An item stays where no other was found that is not in its row.
+
+        Parameters
+        ----------
+        histories
+            Rows of items.
+        rng
+            Where the randomness comes from.
+        spared
+            How many of each row's newest items stay as they are.
+        """
+        row = np.repeat(np.arange(histories.row_count), histories.lengths)
+        from_end = histories.offsets[row + 1] - 1 - np.arange(len(row))
+        run = _BURST if self._law == "burst" else 1
+        # Runs begin at another phase in each row.
+        place = from_end + rng.integers(run, size=histories.row_count)[row]
+        start_of_run = histories.offsets[row] + 2 * run * row + place // run
+        chosen = rng.random(len(row) + 2 * run * histories.row_count)[start_of_run] < self._rate
+        pending = np.flatnonzero(chosen & (from_end >= spared))
+        items = histories.items.copy()
+        taken = np.unique(row * self._item_count + items - 1)
+        for _ in range(1 if run > 1 else _ROUNDS):
+            drawn = self._drawn(pending, start_of_run, place % run, rng)
+            keys = row[pending] * self._item_count + drawn - 1
+            unique, first = np.unique(keys, return_index=True)
+            fresh = first[~_contains(taken, unique) & (drawn[first] > 0)]
+            items[pending[fresh]] = drawn[fresh]
+            taken = np.union1d(taken, keys[fresh])
+            pending = np.delete(pending, fresh)
+            if not len(pending):
+                break
+        return items
+
+    def _drawn(
+        self,
+        pending: npt.NDArray[np.int64],
+        start_of_run: npt.NDArray[np.int64],
+        step: npt.NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> npt.NDArray[np.int32]:
+        """An item for each pending position; 0 where a burst's donor has no more."""
+        if self._law != "burst":
+            level = rng.random(len(pending)) * self._cumulative[-1]
+            found = np.searchsorted(self._cumulative, level, side="right")
+            return (np.minimum(found, self._item_count - 1) + 1).astype(np.int32)
+        runs, run = np.unique(start_of_run[pending], return_inverse=True)
+        first = rng.integers(len(self._source.items), size=len(runs))
+        row_end = np.searchsorted(self._source.offsets, first, side="right")
+        # Positions are counted from the newest item, bursts run the other way.
+        index = first[run] + _BURST - 1 - step[pending]
+        inside = index < self._source.offsets[row_end][run]
+        return np.where(inside, self._source.items[np.where(inside, index, 0)], 0).astype(np.int32)
+
+
+def _contains(
+    values: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Whether each of `wanted` is among the sorted `values`."""
+    place = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
+    return values[place] == wanted
