@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.shell import Outcome, rows, tf_recdenoiser
 from tf_recdenoiser.runs import RunDirectory, load_run
-from tf_recdenoiser.runs.recording import save_model
+from tf_recdenoiser.runs.models import save_model
 
 
 @pytest.fixture(scope="module")

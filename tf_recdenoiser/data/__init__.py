@@ -1,6 +1,6 @@
 """Interaction logs: reading, preparing, splitting, batching, and a synthetic log with noise."""
 
-from tf_recdenoiser.data.batches import WINDOWS, TrainingBatches
+from tf_recdenoiser.data.batches import MENDS, WINDOWS, DetectionBatches, TrainingBatches
 from tf_recdenoiser.data.checks import OnBadRow, checked_log
 from tf_recdenoiser.data.dataset import Dataset, Fingerprint
 from tf_recdenoiser.data.histories import Histories
@@ -19,6 +19,7 @@ from tf_recdenoiser.data.split import EvaluationSet, Split, leave_one_out
 from tf_recdenoiser.data.synthetic import SyntheticLog, synthetic_log
 
 __all__ = [
+    "MENDS",
     "NOISE_LAWS",
     "PLACES",
     "READERS",
@@ -26,6 +27,7 @@ __all__ = [
     "BadRow",
     "DataError",
     "Dataset",
+    "DetectionBatches",
     "EvaluationSet",
     "Fingerprint",
     "Histories",

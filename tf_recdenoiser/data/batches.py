@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,24 +11,33 @@ import numpy.typing as npt
 from tf_recdenoiser.data.histories import Histories
 from tf_recdenoiser.data.log import DataError
 from tf_recdenoiser.data.negatives import UnseenSampler
+from tf_recdenoiser.data.noise import NoisePlanter
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 WINDOWS = ("newest", "random")
 
-Batch = tuple[dict[str, npt.NDArray[np.int32]], dict[str, npt.NDArray[np.int32]]]
+MENDS = ("targets", "sequence")
+
+Batch = tuple[dict[str, npt.NDArray[np.int32]], dict[str, npt.NDArray[Any]]]
 
 
 class TrainingBatches:
     """Batches of B rows, each a window of one user's training sequence.
 
     An element is `({"item_ids": int32 [B, n]}, {"positives": int32 [B, n], "negatives":
-    int32 [B, n, m]})`. With s a window of n + 1 items of the user, or the whole sequence if it
-    has no more, the inputs are s without its last item and the positives s without its first, so
-    that `positives[b, t]` is the item after `item_ids[b, t]`. The negatives are m items for each
-    position that are not in the user's training sequence, uniformly drawn. All are left-padded
-    with 0 at the same positions.
+    int32 [B, n, m], "weights": float32 [B, n]})`. With s a window of n + 1 items of the user, or
+    the whole sequence if it has no more, the inputs are s without its last item and the positives
+    s without its first, so that `positives[b, t]` is the item after `item_ids[b, t]`. The
+    negatives are m items for each position that are not in the user's training sequence,
+    uniformly drawn. The weights are those of the positives, 1 if nothing is known of noise. All
+    are left-padded with 0 at the same positions.
+
+    Where the probability of noise is known, `mend` says what is done about it: "targets" weighs
+    each positive by its probability of being meant; "sequence" leaves each item out of the whole
+    sequence, which is closed up, with its probability of being noise, drawn anew each epoch. In
+    expectation either trains on what was meant, if the probabilities are right.
 
     Every epoch shuffles the rows and draws new negatives, by a generator that depends on the seed
     and the number of the epoch alone: a run resumed at epoch e sees what an unbroken one sees.
@@ -52,6 +61,10 @@ class TrainingBatches:
         "newest" for each user's newest n + 1 items in every epoch, as SASRec trains;
         "random" for a window that ends anywhere, another one in each epoch, so that older
         items are learned from too.
+    noise
+        The probability of noise of each item of `train`, float [N]; None (default) for none.
+    mend
+        "targets" or "sequence" (default).
 
     Raises
     ------
@@ -84,7 +97,16 @@ class TrainingBatches:
         negatives: int,
         seed: int,
         windows: str = "newest",
+        noise: npt.NDArray[np.floating] | None = None,
+        mend: str = "sequence",
     ) -> None:
+        if mend not in MENDS:
+            raise ValueError(f"`mend` must be one of {', '.join(MENDS)}. Received: mend={mend!r}")
+        if noise is not None and noise.shape != train.items.shape:
+            raise ValueError(
+                f"`noise` must have a probability for each of the {len(train.items)} items of "
+                f"`train`. Received: shape {noise.shape}"
+            )
         if windows not in WINDOWS:
             raise ValueError(
                 f"`windows` must be one of {', '.join(WINDOWS)}. Received: {windows!r}"
@@ -110,6 +132,11 @@ class TrainingBatches:
         self._negatives = negatives
         self._seed = seed
         self._windows = windows
+        self._drop = noise if mend == "sequence" else None
+        weights = (
+            1.0 - noise if noise is not None and mend == "targets" else np.ones(len(train.items))
+        )
+        self._weights = Histories(train.offsets, weights.astype(np.float32))
 
     @property
     def row_count(self) -> int:
@@ -130,8 +157,24 @@ class TrainingBatches:
         """The batches of the epoch with this number, counted from 0."""
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(epoch,)))
         rows = rng.permutation(self._rows)
+        train, weights = self._train, self._weights
+        if self._drop is not None:
+            kept = rng.random(len(self._drop)) >= self._drop
+            train, weights = train.keep(kept), weights.keep(kept)
         for start in range(0, len(rows), self._batch_size):
-            yield self._batch(rows[start : start + self._batch_size], rng)
+            chosen = rows[start : start + self._batch_size]
+            skipped = self._skipped(train.lengths[chosen], rng)
+            yield self._batch(
+                chosen,
+                train.last(self._length, chosen, skipped),
+                weights.last(self._length, chosen, skipped),
+                rng,
+            )
+
+    @property
+    def _length(self) -> int:
+        """Items in a window: one more than positions, since each item predicts the next."""
+        return self._max_length + 1
 
     def dataset(self, start_epoch: int = 0, epochs: int = 1) -> tf.data.Dataset:
         """The batches of several epochs, one after the other, as a `tf.data.Dataset`.
@@ -161,6 +204,7 @@ class TrainingBatches:
                 {
                     "positives": tf.TensorSpec(row, tf.int32),
                     "negatives": tf.TensorSpec((*row, self._negatives), tf.int32),
+                    "weights": tf.TensorSpec(row, tf.float32),
                 },
             ),
         )
@@ -170,19 +214,79 @@ class TrainingBatches:
         cardinality = tf.data.experimental.assert_cardinality(epochs * self.steps_per_epoch)
         return dataset.apply(cardinality).prefetch(2).with_options(options)
 
-    def _batch(self, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> Batch:
-        window = self._train.last(self._max_length + 1, rows, self._skipped(rows, rng))
+    def _batch(
+        self,
+        rows: npt.NDArray[np.int64],
+        window: npt.NDArray[np.int32],
+        weights: npt.NDArray[Any],
+        rng: np.random.Generator,
+    ) -> Batch:
         item_ids = window[:, :-1]
         is_item = item_ids > 0
         drawn = self._sampler.sample(rows, (self._max_length, self._negatives), rng)
         return {"item_ids": item_ids}, {
             "positives": window[:, 1:] * is_item,
             "negatives": drawn * is_item[:, :, None],
+            "weights": weights[:, 1:] * is_item,
         }
 
     def _skipped(
-        self, rows: npt.NDArray[np.int64], rng: np.random.Generator
+        self, lengths: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> npt.NDArray[np.int64]:
         """How many of the newest items each row's window leaves out."""
-        spare = np.maximum(self._train.lengths[rows] - (self._max_length + 1), 0)
+        spare = np.maximum(lengths - self._length, 0)
         return rng.integers(spare + 1) if self._windows == "random" else np.zeros_like(spare)
+
+
+class DetectionBatches(TrainingBatches):
+    """Batches from which a detector learns to tell a history's items from noise.
+
+    As `TrainingBatches`, but the positives are the inputs themselves, `[B, n]`, and the one
+    negative of each position is drawn by a law of noise.
+
+    Parameters
+    ----------
+    train, item_count, max_length, batch_size, seed
+        As `TrainingBatches` takes them; windows are random.
+    law
+        Of the noise; see `plant_noise`.
+
+    Examples
+    --------
+    >>> from tf_recdenoiser.data.histories import offsets_of
+    >>> train = Histories(offsets_of([3, 1]), np.array([1, 2, 3, 1], np.int32))
+    >>> batches = DetectionBatches(train, 4, max_length=3, batch_size=2, seed=0, law="uniform")
+    >>> inputs, targets = next(batches.epoch(0))
+    >>> inputs["item_ids"], targets["positives"]
+    (array([[1, 2, 3]], dtype=int32), array([[1, 2, 3]], dtype=int32))
+    """
+
+    def __init__(
+        self,
+        train: Histories,
+        item_count: int,
+        max_length: int,
+        batch_size: int,
+        seed: int,
+        law: str,
+    ) -> None:
+        super().__init__(train, item_count, max_length, batch_size, 1, seed, "random")
+        self._planter = NoisePlanter(train, item_count, 0.0, law)
+
+    @property
+    def _length(self) -> int:
+        return self._max_length
+
+    def _batch(
+        self,
+        rows: npt.NDArray[np.int64],
+        window: npt.NDArray[np.int32],
+        weights: npt.NDArray[Any],
+        rng: np.random.Generator,
+    ) -> Batch:
+        drawn = self._planter.draw((*window.shape, 1), rng)
+        return {"item_ids": window}, {
+            "positives": window,
+            "negatives": drawn * (window > 0)[:, :, None],
+            "weights": weights,
+        }

@@ -65,7 +65,7 @@ class Histories:
 
         Returns
         -------
-        int32 [B, n]; the newest item is the last of its row.
+        [B, n], of the items' type; the newest item is the last of its row.
         """
         if n < 1:
             raise ValueError(f"`n` must be at least 1. Received: {n!r}")
@@ -73,7 +73,7 @@ class Histories:
         ends = self.offsets[taken + 1] - np.asarray(skipped, np.int64)
         index = ends[:, None] + np.arange(-n, 0)
         is_item = index >= self.offsets[taken, None]
-        matrix = np.zeros(index.shape, np.int32)
+        matrix = np.zeros(index.shape, self.items.dtype)
         matrix[is_item] = self.items[index[is_item]]
         return matrix
 

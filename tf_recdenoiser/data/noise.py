@@ -6,6 +6,7 @@ Noise is always an item that the user never met, since a repeated item would giv
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,7 +158,15 @@ class NoisePlanter:
         self._law = law
         counts = np.bincount(source.items, minlength=item_count + 1)[1:].astype(np.float64)
         self._cumulative = np.cumsum(np.ones(item_count) if law == "uniform" else counts)
-        self.shares = np.diff(self._cumulative, prepend=0.0) / self._cumulative[-1]
+
+    def draw(self, shape: Sequence[int], rng: np.random.Generator) -> npt.NDArray[np.int32]:
+        """Items by the shares of the law, int32 of this shape, whatever their place.
+
+        An item of a burst has, taken alone, the shares of popularity.
+        """
+        level = rng.random(tuple(shape)) * self._cumulative[-1]
+        found = np.searchsorted(self._cumulative, level, side="right")
+        return (np.minimum(found, self._item_count - 1) + 1).astype(np.int32)
 
     def plant(
         self, histories: Histories, rng: np.random.Generator, spared: int = 0
@@ -206,9 +215,7 @@ class NoisePlanter:
     ) -> npt.NDArray[np.int32]:
         """An item for each pending position; 0 where a burst's donor has no more."""
         if self._law != "burst":
-            level = rng.random(len(pending)) * self._cumulative[-1]
-            found = np.searchsorted(self._cumulative, level, side="right")
-            return (np.minimum(found, self._item_count - 1) + 1).astype(np.int32)
+            return self.draw([len(pending)], rng)
         runs, run = np.unique(start_of_run[pending], return_inverse=True)
         first = rng.integers(len(self._source.items), size=len(runs))
         row_end = np.searchsorted(self._source.offsets, first, side="right")

@@ -1,8 +1,9 @@
 """Runs: settings, training with a record of it, and using what was trained."""
 
 from tf_recdenoiser.runs.building import NO_GATES, build_gates, build_recommender
-from tf_recdenoiser.runs.directory import RunDirectory, RunError
+from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.loading import Run, load_run
+from tf_recdenoiser.runs.models import RunError
 from tf_recdenoiser.runs.recording import best_epoch
 from tf_recdenoiser.runs.scoring import PARTS, Scorer
 from tf_recdenoiser.runs.settings import Settings

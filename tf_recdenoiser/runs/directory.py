@@ -15,14 +15,12 @@ import numpy as np
 
 from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.data import Dataset, Fingerprint
+from tf_recdenoiser.runs.detection import FOLDS, Detection
+from tf_recdenoiser.runs.models import RunError, load_model, save_model
 from tf_recdenoiser.runs.settings import Settings
 
 _T = TypeVar("_T")
 _PACKAGES = ("tf_recdenoiser", "tensorflow", "keras", "tf-keras", "numpy", "polars")
-
-
-class RunError(RuntimeError):
-    """A run directory cannot be used as asked; the text is fit for a command line."""
 
 
 def keras_name() -> str:
@@ -36,7 +34,8 @@ class RunDirectory:
 
     `settings.json`, `data.json` (fingerprint), `environment.json` (package versions),
     `vocabulary.json` (raw item ids by code), `history.jsonl` (a line an epoch),
-    `metrics.json`, `checkpoints/last.keras` and `best.keras`, `tensorboard/` on request.
+    `metrics.json`, `checkpoints/last.keras` and `best.keras`, `tensorboard/` on request; where
+    noise was looked for `noise.json`, `noise.npy` and `checkpoints/detector_1.keras`, ….
     """
 
     path: Path
@@ -124,6 +123,28 @@ class RunDirectory:
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """Record the metrics of the finished run."""
         self._write("metrics.json", metrics)
+
+    def has_detection(self) -> bool:
+        """Whether noise was looked for in this run."""
+        return (self.path / "noise.json").exists()
+
+    def write_detection(self, detection: Detection) -> None:
+        """Record what was found of noise."""
+        for file, detector in zip(self._detectors, detection.detectors, strict=True):
+            save_model(detector, file)
+        np.save(self.path / "noise.npy", detection.log_ratios)
+        # Last, since with it the record is whole.
+        self._write("noise.json", {"rate": detection.rate})
+
+    def detection(self) -> Detection:
+        """What was found of noise."""
+        rate = self._read("noise.json", lambda recorded: float(recorded["rate"]))
+        ratios = _parsed(self.path / "noise.npy", lambda: np.load(self.path / "noise.npy"))
+        return Detection(tuple(load_model(file) for file in self._detectors), rate, ratios)
+
+    @property
+    def _detectors(self) -> list[Path]:
+        return [self.path / "checkpoints" / f"detector_{fold + 1}.keras" for fold in range(FOLDS)]
 
     def check_keras(self) -> None:
         """Raise RunError if the run's models were saved by the other Keras."""

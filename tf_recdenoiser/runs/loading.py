@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_recdenoiser.data import Dataset, leave_one_out
-from tf_recdenoiser.runs.directory import RunDirectory, RunError
+from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.runs.detection import Detection
+from tf_recdenoiser.runs.directory import RunDirectory
+from tf_recdenoiser.runs.models import RunError, load_model
 from tf_recdenoiser.runs.scoring import Scorer
 from tf_recdenoiser.runs.settings import Settings
-from tf_recdenoiser.runs.sources import load_dataset
-from tf_recdenoiser.runs.training import check_fingerprint, load_model
+from tf_recdenoiser.runs.sources import load_dataset, load_split
+from tf_recdenoiser.runs.training import check_fingerprint, scorer
 from tf_recdenoiser.training import Recommender
 
 
@@ -30,12 +32,15 @@ class Run:
         The model of the best epoch.
     item_ids
         Raw item ids, `[item_count]`; code c is `item_ids[c - 1]`.
+    detection
+        What was found of noise, or None if it was not looked for.
     """
 
     directory: RunDirectory
     settings: Settings
     recommender: Recommender
     item_ids: np.ndarray
+    detection: Detection | None
 
     def codes(self, raw_ids: list[str]) -> np.ndarray:
         """Item codes of raw ids given as text, `[L]`; 0 for unknown ones."""
@@ -59,7 +64,8 @@ class Run:
     def scorer(self, part: str) -> Scorer:
         """What ranks the run's model on one part of its data, `"valid"` or `"test"`."""
         dataset = self.dataset()
-        return Scorer(dataset, leave_one_out(dataset), part, self.settings.max_length)
+        noisy = load_split(self.settings, dataset)
+        return scorer(self.settings, dataset, noisy, part, self.detection)
 
 
 def load_run(path: str | Path) -> Run:
@@ -86,4 +92,5 @@ def load_run(path: str | Path) -> Run:
             f"{recommender.backbone.item_count} items: put back the file that the run wrote. "
             f"Received: {len(item_ids)} ids"
         )
-    return Run(directory, settings, recommender, item_ids)
+    detection = directory.detection() if directory.has_detection() else None
+    return Run(directory, settings, recommender, item_ids, detection)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.runs.directory import RunDirectory
+from tf_recdenoiser.runs.models import save_model
 
 MONITOR = "val_ndcg@10"
 
@@ -89,13 +88,3 @@ class Recording(keras.callbacks.Callback):
         save_model(self.model, self._directory.last)
         if is_exhausted(self._history, self._patience):
             self.model.stop_training = True
-
-
-def save_model(model: Any, path: Path) -> None:
-    """Save `model` so that `path` never holds half of it."""
-    temporary = path.with_name(path.stem + ".new.keras")
-    try:
-        model.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

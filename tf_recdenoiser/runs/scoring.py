@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tf_recdenoiser.data import DataError, Dataset, EvaluationSet, Split
@@ -48,22 +50,31 @@ class Scorer:
         What is evaluated: `part` is `"valid"` or `"test"`.
     max_length
         n, how much of a history the recommender reads.
+    clean
+        What is done to the histories `[E, n]` before the recommender reads them; None
+        (default): nothing. Items it takes out still count as seen.
     """
 
-    def __init__(self, dataset: Dataset, split: Split, part: str, max_length: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: Split,
+        part: str,
+        max_length: int,
+        clean: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> None:
         self.problem = evaluation_problem(dataset, split, part)
-        self._histories = evaluation_set(split, part).histories
-        self._max_length = max_length
+        histories = evaluation_set(split, part).histories.last(max_length)
+        self._histories = histories if clean is None else clean(histories)
 
     def result(self, recommender: Recommender, protocol: str, seed: int = 0) -> Result:
         """The rank of each user's target."""
 
         def score(rows: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
-            return recommender.score(self._histories.last(self._max_length, rows), candidates)
+            return recommender.score(self._histories[rows], candidates)
 
         return evaluate(score, self.problem, protocol, seed)
 
     def some_histories(self, count: int = 256) -> np.ndarray:
         """The first `count` users' histories, `[count, n]`, left-padded with 0."""
-        rows = np.arange(min(count, self._histories.row_count))
-        return self._histories.last(self._max_length, rows)
+        return self._histories[:count]

@@ -8,8 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tf_recdenoiser.backbones import SASRec
+from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import Gates
+from tf_recdenoiser.runs.detection import detect_noise
 from tf_recdenoiser.training import BinaryCrossEntropy, DenoisingModel
+
+FINDERS = ("none", "context", "oracle")
 
 
 def _default(function: Callable[..., Any], argument: str) -> Any:
@@ -42,6 +46,19 @@ class Settings:
         `data.TrainingBatches`.
     objective, negatives, l2, learning_rate, batch_size
         How the weights are trained.
+    planted_rate, planted_law, planted_places, planted_seed
+        Noise planted in the log before it is used, to see how much of it is found and mended;
+        see `data.plant_noise`. A rate of 0: none.
+    detect
+        How noise is found: "none"; "context" by a detector (`detect_noise`); "oracle" by
+        knowing where it was planted.
+    noise_law
+        The law of the noise that the detector looks for.
+    mend
+        What is done in training about the noise found; see `data.TrainingBatches`.
+    clean_above
+        Items with a probability of noise above this are left out of the histories that
+        recommendations start from, and these are closed up; 1: none are.
     epochs, patience, validate_every
         At most so many epochs; fewer if validation NDCG@10 (`full`) has not risen for
         `patience` epochs (0: never stop early). Validation happens every so many epochs.
@@ -81,6 +98,14 @@ class Settings:
     l2: float = _default(DenoisingModel.compile, "l2")
     learning_rate: float = 1e-3
     batch_size: int = 128
+    planted_rate: float = 0.0
+    planted_law: str = _default(plant_noise, "law")
+    planted_places: str = _default(plant_noise, "places")
+    planted_seed: int = _default(plant_noise, "seed")
+    detect: str = "none"
+    noise_law: str = _default(detect_noise, "law")
+    mend: str = _default(TrainingBatches, "mend")
+    clean_above: float = 0.5
     epochs: int = 200
     patience: int = 20
     validate_every: int = 1
@@ -91,6 +116,9 @@ class Settings:
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("patience", "seed", "k_core"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
+        self._require("planted_rate", 0 <= self.planted_rate < 1, "at least 0 and below 1")
+        self._require("detect", self.detect in FINDERS, f"one of {', '.join(FINDERS)}")
+        self._require("clean_above", 0 <= self.clean_above <= 1, "from 0 to 1")
         for name in ("learning_rate", "gate_learning_rate"):
             self._require(name, getattr(self, name) > 0, "above 0")
 

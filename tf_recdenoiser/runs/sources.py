@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import inspect
 
+import numpy as np
+
 from tf_recdenoiser.data import (
     DataError,
     Dataset,
     InteractionLog,
+    NoisySplit,
+    plant_noise,
     prepare,
     read_log,
     synthetic_log,
@@ -64,3 +68,22 @@ def load_log(settings: Settings) -> InteractionLog:
 def load_dataset(settings: Settings, log: InteractionLog | None = None) -> Dataset:
     """The prepared data set; `log` if it has been read already."""
     return prepare(load_log(settings) if log is None else log, settings.k_core)
+
+
+def load_split(settings: Settings, dataset: Dataset) -> NoisySplit:
+    """The split of the prepared data set, with the noise that the settings plant in it.
+
+    Where the noise of a synthetic log is known it is marked, if none is planted besides.
+    """
+    if settings.planted_rate > 0:
+        return plant_noise(
+            dataset,
+            settings.planted_rate,
+            settings.planted_law,
+            settings.planted_places,
+            settings.planted_seed,
+        )
+    if settings.data.partition(":")[0] == SYNTHETIC and settings.k_core <= 1:
+        made = synthetic_log(**synthetic_options(settings.data))  # type: ignore[arg-type]
+        return NoisySplit.of(dataset, made.is_noise)
+    return NoisySplit.of(dataset, np.zeros(len(dataset.items), np.int32))

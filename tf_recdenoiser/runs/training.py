@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.data import Dataset, Split, TrainingBatches, leave_one_out
+from tf_recdenoiser.data import Dataset, NoisySplit, Split, TrainingBatches
 from tf_recdenoiser.evaluation import PROTOCOLS
 from tf_recdenoiser.layers import Draws
 from tf_recdenoiser.runs.building import build_recommender
-from tf_recdenoiser.runs.directory import RunDirectory, RunError
+from tf_recdenoiser.runs.detection import Detection, detect_noise, without_noise
+from tf_recdenoiser.runs.directory import RunDirectory
+from tf_recdenoiser.runs.models import RunError, load_model
 from tf_recdenoiser.runs.recording import Recording, best_epoch, is_exhausted
 from tf_recdenoiser.runs.scoring import PARTS, Scorer
 from tf_recdenoiser.runs.settings import Settings
+from tf_recdenoiser.runs.sources import load_split
 from tf_recdenoiser.training import Recommender
 
 # Settings that a resumed run may change, since they do not touch the epochs already done.
@@ -33,6 +35,7 @@ def train(
     directory: RunDirectory,
     resume: bool = False,
     callbacks: Sequence[Any] = (),
+    detection: Detection | None = None,
 ) -> dict[str, Any]:
     """Train on `dataset`, evaluate, and record all of it in `directory`.
 
@@ -50,6 +53,9 @@ def train(
     callbacks
         Further Keras callbacks, to show progress for instance. They see validation metrics
         in the logs of an epoch.
+    detection
+        What was found of the noise in this data, if it is known already; None (default): noise
+        is looked for as the settings say.
 
     Returns
     -------
@@ -69,16 +75,21 @@ def train(
         directory.require_free()
     else:
         _check_resumable(settings, dataset, directory)
-    split = leave_one_out(dataset)
-    batches = _batches(settings, dataset, split)
-    scorers = {part: Scorer(dataset, split, part, settings.max_length) for part in PARTS}
+    noisy = load_split(settings, dataset)
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
+    if settings.detect == "context" and detection is None:
+        detection = _detection(settings, dataset, noisy.split, directory)
+    noise = training_noise(settings, noisy, detection)
+    batches = _batches(settings, dataset, noisy.split, noise)
+    scorers = {part: scorer(settings, dataset, noisy, part, detection) for part in PARTS}
     keras.utils.set_random_seed(settings.seed)
     # What cannot be built raises before anything is written, so that a second try can follow.
     recommender, history = _start(settings, dataset, directory, batches.steps_per_epoch)
     if fresh:
         directory.create(settings, dataset)
+        if detection is not None:
+            directory.write_detection(detection)
     else:
         directory.write_settings(settings)
     _fit(recommender, settings, batches, scorers["valid"], directory, history, callbacks)
@@ -128,7 +139,57 @@ def _start(
     return recommender, history
 
 
-def _batches(settings: Settings, dataset: Dataset, split: Split) -> TrainingBatches:
+def _detection(
+    settings: Settings, dataset: Dataset, split: Split, directory: RunDirectory
+) -> Detection:
+    if directory.has_detection():
+        return directory.detection()
+    return detect_noise(
+        split.train,
+        dataset.item_count,
+        settings.noise_law,
+        settings.max_length,
+        settings.width,
+        settings.dropout,
+        settings.batch_size,
+        seed=settings.seed,
+    )
+
+
+def training_noise(
+    settings: Settings, noisy: NoisySplit, detection: Detection | None
+) -> np.ndarray | None:
+    """P(noise) of each item of the training sequences, float [N]; None if nothing is known."""
+    if settings.detect == "oracle":
+        return noisy.train.items.astype(np.float32)
+    return None if detection is None else detection.probability
+
+
+def scorer(
+    settings: Settings,
+    dataset: Dataset,
+    noisy: NoisySplit,
+    part: str,
+    detection: Detection | None,
+) -> Scorer:
+    """What ranks a recommender on one part of the data, histories cleaned as the settings say."""
+    marks = {"valid": noisy.valid, "test": noisy.test}[part]
+
+    def clean(item_ids: np.ndarray) -> np.ndarray:
+        if settings.detect == "oracle":
+            probability = marks.last(settings.max_length).astype(np.float32)
+        elif detection is not None:
+            probability = detection.noise_scores(item_ids)
+        else:
+            return item_ids
+        return without_noise(item_ids, probability, settings.clean_above)
+
+    return Scorer(dataset, noisy.split, part, settings.max_length, clean)
+
+
+def _batches(
+    settings: Settings, dataset: Dataset, split: Split, noise: np.ndarray | None
+) -> TrainingBatches:
     return TrainingBatches(
         split.train,
         dataset.item_count,
@@ -137,6 +198,8 @@ def _batches(settings: Settings, dataset: Dataset, split: Split) -> TrainingBatc
         settings.negatives,
         settings.seed,
         settings.windows,
+        noise,
+        settings.mend,
     )
 
 
@@ -207,25 +270,3 @@ def gate_statistics(recommender: Recommender, scorer: Scorer) -> dict[str, list[
         "density": [float(record.density) for record in records],
         "keep": [float(record.mean_keep) for record in records],
     }
-
-
-def load_model(path: Path) -> Recommender:
-    """The recommender saved at `path`.
-
-    Raises
-    ------
-    RunError
-        If there is none, or it cannot be read.
-    """
-    # Keras loads what is no zip archive as other formats, and fails on it in many ways.
-    if not zipfile.is_zipfile(path):
-        raise RunError(
-            f"{path} must be a saved model: put back the file that the run wrote, or train anew "
-            f"in another directory. Received: {_what_is_at(path)}"
-        )
-    recommender: Recommender = keras.models.load_model(path)
-    return recommender
-
-
-def _what_is_at(path: Path) -> str:
-    return "a damaged file" if path.exists() else "no such file"

@@ -48,6 +48,7 @@ class Objective(abc.ABC):
         inputs
             The backbone's, such as `item_ids` `[B, n]`.
         targets
-            `positives` `[B, n]`, the next items (0 where padded), and `negatives`
-            `[B, n, m]`, items the user has not seen.
+            `positives` `[B, n]`, the next items (0 where padded), `negatives` `[B, n, m]`,
+            items the user has not seen, and `weights` `[B, n]`, those of the positives (0
+            where padded).
         """

@@ -69,5 +69,5 @@ class BinaryCrossEntropy(Objective):
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
         positives = targets["positives"]
         candidates = tf.concat([positives[..., tf.newaxis], targets["negatives"]], axis=-1)
-        valid = tf.cast(positives > 0, tf.float32)
-        return {**inputs, "candidates": candidates}, tf.zeros_like(positives), valid
+        inputs = {**inputs, "candidates": candidates}
+        return inputs, tf.zeros_like(positives), targets["weights"]

@@ -1,0 +1,58 @@
+"""From density ratios to the probability of noise, and how much noise there is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_LEAST = 0.01
+
+
+def noise_probability(log_ratio: np.ndarray, rate: float) -> np.ndarray:
+    """P(noise | x, context) = min(1, rho q(x) / p(x | context)), in the shape of `log_ratio`.
+
+    p is the law of the log's items, noise included: p = (1 - rho) clean + rho q, so that the
+    ratio is Bayes' rule as it stands.
+
+    Parameters
+    ----------
+    log_ratio
+        log p(x | context) / q(x), q being the law of noise.
+    rate
+        rho, the share of noise, in [0, 1].
+
+    Examples
+    --------
+    >>> noise_probability(np.log([0.1, 0.5, 4.0]), rate=0.25)
+    array([1.    , 0.5   , 0.0625])
+    """
+    return np.minimum(rate * np.exp(-np.maximum(log_ratio, -50.0)), 1.0)
+
+
+def noise_rate(items: np.ndarray, noise: np.ndarray) -> float:
+    """How much noise there is: the share rho of a log's items that noise of the law explains.
+
+    However low a threshold c on the log ratio is, the items below it contain all noise below
+    it, so that F_items(c) >= rho F_noise(c): rho is at most the smallest quotient of the two,
+    and equals it if below some threshold nearly everything is noise (best bin estimation; Garg
+    et al. 2021, arXiv 2111.00980). A threshold counts if at least 1 % of the noise, and of the
+    items, is below it, since the quotient of small counts says little.
+
+    Parameters
+    ----------
+    items
+        Log ratios [N] of the log's items, in contexts that the model was not trained on.
+    noise
+        Log ratios [M] of items drawn by the law of noise in the same contexts.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> noise, clean = rng.normal(-3, 1, 10_000), rng.normal(3, 1, 7_500)
+    >>> round(noise_rate(np.concatenate([clean, rng.normal(-3, 1, 2_500)]), noise), 2)
+    0.24
+    """
+    thresholds = np.quantile(noise, np.linspace(_LEAST, 1.0, 200))
+    of_items = np.searchsorted(np.sort(items), thresholds, side="right") / len(items)
+    of_noise = np.searchsorted(np.sort(noise), thresholds, side="right") / len(noise)
+    counts = of_items >= _LEAST
+    return float(min(1.0, (of_items[counts] / of_noise[counts]).min(initial=1.0)))
