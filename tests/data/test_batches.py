@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.data import DataError, Histories, TrainingBatches
+from tf_recdenoiser.data import DataError, DetectionBatches, Histories, TrainingBatches
 from tf_recdenoiser.data.histories import offsets_of
 
 ITEMS = 15
@@ -78,9 +78,79 @@ def test_an_epoch_is_the_reference(
             assert set(drawn) <= set(range(1, ITEMS + 1)) - set(items)
 
 
-def test_everything_is_int32() -> None:
+def test_ids_are_int32_and_weights_float32() -> None:
     inputs, targets = next(example_batches().epoch(0))
+    weights = targets.pop("weights")
     assert {array.dtype for array in (*inputs.values(), *targets.values())} == {np.dtype(np.int32)}
+    assert weights.dtype == np.float32
+
+
+def test_weights_are_one_where_there_is_a_target() -> None:
+    for _, targets in example_batches().epoch(0):
+        np.testing.assert_array_equal(targets["weights"], targets["positives"] > 0)
+
+
+LONG = [list(range(1, 13)), [13, 14, 15]]
+NOISE = np.linspace(0, 1, 15)
+
+
+def test_targets_are_weighted_by_their_probability_of_being_meant() -> None:
+    batches = example_batches(train=histories_of(LONG), noise=NOISE, mend="targets")
+    weight_of = dict(zip(range(1, 16), 1 - NOISE, strict=True))
+    for _, targets in batches.epoch(0):
+        expected = [[weight_of.get(item, 0) for item in row] for row in targets["positives"]]
+        np.testing.assert_allclose(targets["weights"], expected, rtol=1e-6)
+
+
+def test_items_are_left_out_of_sequences_as_often_as_they_are_noise() -> None:
+    batches = example_batches(
+        train=histories_of(LONG), noise=NOISE, mend="sequence", max_length=20, negatives=1
+    )
+    epochs = 2000
+    kept = np.zeros(16)
+    for epoch in range(epochs):
+        for inputs, targets in batches.epoch(epoch):
+            for items, positives in zip(inputs["item_ids"], targets["positives"], strict=True):
+                # The window is closed up: each positive is the next input.
+                after = items[:-1] > 0
+                np.testing.assert_array_equal(items[1:][after], positives[:-1][after])
+                np.add.at(kept, np.union1d(items, positives), 1)
+    # A row with one item left has no pair to learn from, so the short row is seen less often.
+    np.testing.assert_allclose(kept[1:13] / epochs, 1 - NOISE[:12], atol=0.04)
+
+
+def test_certain_noise_is_as_if_it_had_never_been() -> None:
+    noise = np.array([item % 3 == 0 for sequence in LONG for item in sequence], float)
+    cleaned = [[item for item in sequence if item % 3] for sequence in LONG]
+    mended = example_batches(train=histories_of(LONG), noise=noise, mend="sequence")
+    clean = example_batches(train=histories_of(cleaned))
+    found, expected = (
+        sorted(
+            row
+            for inputs, targets in batches.epoch(0)
+            for row in np.hstack([inputs["item_ids"], targets["positives"]]).tolist()
+        )
+        for batches in (mended, clean)
+    )
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"mend": "x"}, "`mend` must be one of"), ({"noise": np.zeros(3)}, "`noise` must have a")],
+)
+def test_wrong_noise_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"{message}.*Received: "):
+        example_batches(**wrong)
+
+
+def test_a_detector_learns_from_the_items_themselves() -> None:
+    batches = DetectionBatches(
+        histories_of(LONG), ITEMS, max_length=4, batch_size=2, seed=0, law="popularity"
+    )
+    for inputs, targets in batches.epoch(0):
+        np.testing.assert_array_equal(inputs["item_ids"], targets["positives"])
+        np.testing.assert_array_equal(targets["negatives"][..., 0] > 0, inputs["item_ids"] > 0)
 
 
 def test_an_epoch_depends_on_the_seed_and_its_number_alone() -> None:

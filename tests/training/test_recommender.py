@@ -32,7 +32,11 @@ def recommender(negatives: int = 2, **options: object) -> Recommender:
 
 def example(negatives: int = 2) -> tuple:
     unseen = np.random.default_rng(0).integers(1, ITEMS + 1, (*IDS.shape, negatives), np.int32)
-    targets = {"positives": tf.constant(POSITIVES), "negatives": tf.constant(unseen)}
+    targets = {
+        "positives": tf.constant(POSITIVES),
+        "negatives": tf.constant(unseen),
+        "weights": tf.constant((POSITIVES > 0).astype(np.float32)),
+    }
     return BinaryCrossEntropy(negatives).example({"item_ids": tf.constant(IDS)}, targets)
 
 

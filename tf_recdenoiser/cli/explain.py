@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +13,7 @@ from tf_recdenoiser.cli.console import item_column, note, output, print_json
 from tf_recdenoiser.cli.histories import HistoryOption, parse_history
 from tf_recdenoiser.runs import load_run
 from tf_recdenoiser.training.explain import explain as explain_histories
+from tf_recdenoiser.training.noise import CLEAN_ABOVE
 
 
 def explain(
@@ -20,28 +21,44 @@ def explain(
     history: HistoryOption,
     json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Show what each layer kept of a history, and what it pruned.
+    """Show what each layer kept of a history, and what is probably noise.
 
     For each item and layer: how much of the attention that the newest position pays to the
-    item passes its gate, from 0 (pruned) to 1.
+    item passes its gate, from 0 (pruned) to 1. For runs that looked for noise (`train --detect
+    context`): the probability that an item is noise, by how well it fits what stands around it.
     """
     loaded = load_run(run)
     codes = parse_history(loaded, history)[-loaded.settings.max_length :]
-    found = explain_histories(loaded.recommender, loaded.history_matrix(codes))
+    matrix = loaded.history_matrix(codes)
+    found = explain_histories(loaded.recommender, matrix)
+    noise = loaded.noise_scores(matrix)
     kept = found.kept_per_layer[0, :, -len(codes) :].T
     items = loaded.item_ids[codes - 1].tolist()
+    rows = [
+        {"item": item, "kept": [float(value) for value in values]}
+        for item, values in zip(items, kept, strict=True)
+    ]
+    if noise is not None:
+        for row, probability in zip(rows, noise[0, -len(codes) :], strict=True):
+            row["noise"] = float(probability)
     if json:
-        rows = [
-            {"item": item, "kept": [float(value) for value in values]}
-            for item, values in zip(items, kept, strict=True)
-        ]
         print_json(rows)
         return
-    if not loaded.recommender.gate_layers:
+    gated = bool(loaded.recommender.gate_layers)
+    if not gated:
         note("This run has no gates: every item is kept in every layer.")
-        return
-    table = Table(item_column(), *(f"layer {index + 1}" for index in range(kept.shape[1])))
-    for item, values in zip(items, kept, strict=True):
-        table.add_row(str(item), *(f"{v:.2f}" if v > 0 else Text("pruned", "red") for v in values))
-    output.print(table)
-    note("Oldest item first; the last row is the newest item.")
+    if gated or noise is not None:
+        output.print(_table(rows, kept.shape[1] if gated else 0, noise is not None))
+        note("Oldest item first; the last row is the newest item.")
+
+
+def _table(rows: list[dict[str, Any]], layers: int, with_noise: bool) -> Table:
+    names = [f"layer {index + 1}" for index in range(layers)] + ["noise"] * with_noise
+    table = Table(item_column(), *names)
+    for row in rows:
+        cells = [f"{v:.2f}" if v > 0 else Text("pruned", "red") for v in row["kept"][:layers]]
+        if with_noise:
+            probable = row["noise"] > CLEAN_ABOVE
+            cells.append(Text(f"{row['noise']:.2f}", "red" if probable else ""))
+        table.add_row(str(row["item"]), *cells)
+    return table

@@ -28,7 +28,14 @@ def export(
     """
     with busy(f"Exporting {run}"):
         loaded = load_run(run)
-        written = export_saved_model(loaded.recommender, loaded.item_ids, to, version)
+        written = export_saved_model(
+            loaded.recommender,
+            loaded.item_ids,
+            to,
+            version,
+            noise=loaded.detection.scorer if loaded.detection else None,
+            clean_above=loaded.settings.clean_above,
+        )
     note(f"SavedModel: {written}")
     command = [f"--model_name={written.parent.name}", f"--model_base_path={written.parent}"]
     note(f"Serve it: tensorflow_model_server {shlex.join(command)}")

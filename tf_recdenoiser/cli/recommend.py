@@ -26,7 +26,7 @@ def recommend(
     """Recommend the next items after a history."""
     loaded = load_run(run)
     codes = parse_history(loaded, history)
-    scores = loaded.recommender.score(loaded.history_matrix(codes))[0]
+    scores = loaded.recommender.score(loaded.cleaned(loaded.history_matrix(codes)))[0]
     scores[0] = -np.inf
     if not include_seen:
         scores[codes] = -np.inf

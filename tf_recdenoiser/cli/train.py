@@ -17,11 +17,12 @@ from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, errors, metrics_table, note, output
 from tf_recdenoiser.cli.progress import ShowProgress
-from tf_recdenoiser.data import READERS, WINDOWS, OnBadRow
+from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import (
+    FINDERS,
     NO_GATES,
     RunDirectory,
     RunError,
@@ -33,6 +34,7 @@ from tf_recdenoiser.runs import train as train_run
 from tf_recdenoiser.training import OBJECTIVES
 
 _DATA, _MODEL, _DENOISING, _TRAINING = "Data", "Model", "Denoising", "Training"
+_NOISE, _PLANTED = "Noise found and mended", "Noise planted, to see what is found"
 # Typer cannot say None on the command line; 0 stands for it.
 _ZERO_IS_ALL = ("jacobian_rows", "estimator_rows")
 
@@ -206,6 +208,70 @@ def train(
             rich_help_panel=_DENOISING,
         ),
     ] = Settings.estimator_rows,
+    detect: Annotated[
+        str,
+        Option(
+            **one_of(
+                FINDERS,
+                "How noise is found: not at all; by how well each item fits what stands around "
+                "it; or by knowing where it was planted.",
+            ),
+            rich_help_panel=_NOISE,
+        ),
+    ] = Settings.detect,
+    noise_law: Annotated[
+        str,
+        Option(
+            **one_of(
+                NOISE_LAWS,
+                "What noise is like: items drawn by popularity, or uniformly, or runs of "
+                "somebody else's items.",
+            ),
+            rich_help_panel=_NOISE,
+        ),
+    ] = Settings.noise_law,
+    mend: Annotated[
+        str,
+        Option(
+            **one_of(
+                MENDS,
+                "In training, weigh each target by its probability of being meant; or leave "
+                "items out of whole sequences with their probability of being noise.",
+            ),
+            rich_help_panel=_NOISE,
+        ),
+    ] = Settings.mend,
+    clean_above: Annotated[
+        float,
+        Option(
+            min=0,
+            help="Leave items with a probability of noise above this out of the histories that "
+            "recommendations start from; from 1 on none.",
+            rich_help_panel=_NOISE,
+        ),
+    ] = Settings.clean_above,
+    planted_rate: Annotated[
+        float,
+        Option(
+            min=0,
+            max=0.99,
+            help="Replace this share of what users did by noise.",
+            rich_help_panel=_PLANTED,
+        ),
+    ] = Settings.planted_rate,
+    planted_law: Annotated[
+        str, Option(**one_of(NOISE_LAWS, "What it is like."), rich_help_panel=_PLANTED)
+    ] = Settings.planted_law,
+    planted_places: Annotated[
+        str,
+        Option(
+            **one_of(PLACES, "In training sequences, in histories to recommend from, or in both."),
+            rich_help_panel=_PLANTED,
+        ),
+    ] = Settings.planted_places,
+    planted_seed: Annotated[
+        int, Option(min=0, help="Of the planted noise.", rich_help_panel=_PLANTED)
+    ] = Settings.planted_seed,
     windows: Annotated[
         str,
         Option(
@@ -281,7 +347,21 @@ def train(
     if metrics["density"]:
         shares = ", ".join(f"{share:.2f}" for share in metrics["density"])
         note(f"Share of gates kept, by layer: {shares}")
+    show_detection(metrics)
     note(f"Best epoch {metrics['best_epoch']} of {metrics['epochs']}. The run lies in {out}.")
+
+
+def show_detection(metrics: dict[str, Any]) -> None:
+    """Say how much noise was found, and how well, where it is known."""
+    if (found := metrics.get("noise")) is None:
+        return
+    if "rate" in found:
+        note(f"Share of noise, as estimated: {found['rate']:.2f}.")
+    if "roc_area" in found:
+        note(
+            f"Noise in test histories: area under the ROC curve {found['roc_area']:.3f}, "
+            f"precision {found['precision']:.3f}."
+        )
 
 
 def _settings(parameters: dict[str, Any]) -> Settings:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_recdenoiser.retrieval.serving_module import ServingModule
 from tf_recdenoiser.retrieval.warmup import write_warmup_requests
+from tf_recdenoiser.training.noise import CLEAN_ABOVE, NoiseScorer
 from tf_recdenoiser.training.recommender import Recommender
 
 
@@ -20,6 +21,8 @@ def export_saved_model(
     directory: str | os.PathLike[str],
     version: int | None = None,
     max_k: int = 100,
+    noise: NoiseScorer | None = None,
+    clean_above: float = CLEAN_ABOVE,
 ) -> Path:
     """Write a recommender as `directory/VERSION/`, with warm-up requests.
 
@@ -42,6 +45,9 @@ def export_saved_model(
         At least 1; None (default) for the one after the highest there is.
     max_k
         The most items that a request may ask for; 100 by default.
+    noise, clean_above
+        What finds noise in histories, and from what probability on it is left out of them;
+        see `ServingModule`.
 
     Returns
     -------
@@ -67,7 +73,7 @@ def export_saved_model(
     ['explain', 'serving_default']
     """
     directory = Path(directory).absolute()
-    module = ServingModule(recommender, item_ids, max_k)
+    module = ServingModule(recommender, item_ids, max_k, noise, clean_above)
     directory.mkdir(parents=True, exist_ok=True)
     target = directory / str(_free_version(directory, version))
     with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as scratch:
@@ -75,7 +81,11 @@ def export_saved_model(
         written = Path(scratch, "model")
         tf.saved_model.save(module, str(written), signatures=module.signatures)
         write_warmup_requests(
-            written, module.item_ids, recommender.backbone.max_length, directory.name
+            written,
+            module.item_ids,
+            recommender.backbone.max_length,
+            directory.name,
+            cleans=noise is not None,
         )
         os.rename(written, target)
     return target

@@ -12,6 +12,7 @@ from tf_recdenoiser import _keras
 from tf_recdenoiser.retrieval.histories import from_slots, model_slots, to_slots
 from tf_recdenoiser.retrieval.top_k import top_items
 from tf_recdenoiser.training.explain import explanation_tensors
+from tf_recdenoiser.training.noise import CLEAN_ABOVE, NoiseScorer, is_meant
 from tf_recdenoiser.training.recommender import Recommender
 
 DEFAULT_K = 10
@@ -36,6 +37,10 @@ class ServingModule(tf.Module):
         `item_ids[c - 1]`.
     max_k
         The most items that a request may ask for.
+    noise
+        What finds noise in histories of the same n and codes; None (default) for none.
+    clean_above
+        Items with a probability of noise above this are left out of histories.
 
     Attributes
     ----------
@@ -54,7 +59,14 @@ class ServingModule(tf.Module):
     array([b'plum', b''], dtype=object)
     """
 
-    def __init__(self, recommender: Recommender, item_ids: np.ndarray, max_k: int) -> None:
+    def __init__(
+        self,
+        recommender: Recommender,
+        item_ids: np.ndarray,
+        max_k: int,
+        noise: NoiseScorer | None = None,
+        clean_above: float = CLEAN_ABOVE,
+    ) -> None:
         super().__init__(name="recommender")
         backbone = recommender.backbone
         if backbone.extra_inputs:
@@ -64,6 +76,7 @@ class ServingModule(tf.Module):
             )
         if max_k < 1:
             raise ValueError(f"`max_k` must be at least 1. Received: max_k={max_k}")
+        self._length = backbone.max_length
         self.item_ids = _vocabulary(item_ids, backbone.item_count)
         keys = tf.constant(self.item_ids)
         codes = tf.range(1, backbone.item_count + 1)
@@ -73,7 +86,14 @@ class ServingModule(tf.Module):
         # Row 0 is what stands where there is no item to return.
         no_item = tf.constant([_NO_ITEM[self.item_ids.dtype.kind]], keys.dtype)
         self._ids = tf.Variable(tf.concat([no_item, keys], axis=0), trainable=False)
-        self._weights = [_keras.raw_variable(variable) for variable in backbone.variables]
+        self._noise = noise
+        self._clean_above = clean_above
+        encoders = [detector.backbone for detector in noise.detectors] if noise else []
+        self._weights = [
+            _keras.raw_variable(variable)
+            for model in (backbone, *encoders)
+            for variable in model.variables
+        ]
         self.recommend = self._recommend_function(recommender, max_k)
         self.explain = self._explain_function(recommender)
 
@@ -97,6 +117,9 @@ class ServingModule(tf.Module):
           or `max_k` if that is less;
         * `exclude_seen` bool `[B]` or `[1]`: whether to leave out the items of the history,
           those included that are too old for the model; true by default;
+        * `clean_history` bool `[B]` or `[1]`, if the model was exported with what finds noise:
+          whether items that are probably noise are left out of the history before the model
+          reads it (they still count as seen); true by default;
 
         and returns, best first, `item_ids` and `scores` float32, both `[B, max(k)]`. Columns
         beyond a row's own k, or beyond the items there are, hold the score -inf and the id -1
@@ -105,7 +128,8 @@ class ServingModule(tf.Module):
         `explain` returns, in the places of `histories`, `kept` float32 `[B, L]`,
         `kept_per_layer` and `attention_per_layer` float32 `[B, layers, L]` (see `Explanation`;
         0 for entries the model does not read) and `known` bool `[B, L]`: whether the entry
-        counts and is in the vocabulary.
+        counts and is in the vocabulary; and, if the model was exported with what finds noise,
+        `noise` float32 `[B, L]`: the probability that the entry is noise.
 
         The defaults are in the SavedModel: TensorFlow Serving uses them for gRPC requests that
         leave inputs out; its REST interface wants all inputs. With batching on, the server
@@ -126,7 +150,7 @@ class ServingModule(tf.Module):
         backbone = recommender.backbone
         table = _keras.raw_variable(backbone.item_embedding.embeddings)
         usual_k, seen_out = tf.constant([min(DEFAULT_K, max_k)]), tf.constant([True])
-        all_columns = tf.constant([-1])
+        all_columns, cleaned = tf.constant([-1]), tf.constant([True])
         k_rule = f"`k` must be from 1 to {max_k}, the `max_k` of the export. Received: k ="
 
         def recommend(
@@ -134,11 +158,11 @@ class ServingModule(tf.Module):
             lengths: tf.Tensor = all_columns,
             k: tf.Tensor = usual_k,
             exclude_seen: tf.Tensor = seen_out,
+            clean_history: tf.Tensor = cleaned,
         ) -> dict[str, tf.Tensor]:
             codes = self._read(histories, lengths)
-            slots = model_slots(codes > 0, backbone.max_length)
-            inputs = {"item_ids": to_slots(codes, slots, backbone.max_length)}
-            vectors = tf.cast(backbone(inputs, training=False)[:, -1], tf.float32)
+            item_ids = self._model_input(codes, _per_row("clean_history", clean_history, histories))
+            vectors = tf.cast(backbone({"item_ids": item_ids}, training=False)[:, -1], tf.float32)
             scores = tf.matmul(vectors, tf.cast(table, tf.float32), transpose_b=True)
             excluded = _per_row("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
             k = _checked((k >= 1) & (k <= max_k), k_rule, k)
@@ -148,7 +172,30 @@ class ServingModule(tf.Module):
             return {"item_ids": tf.gather(self._ids, best), "scores": best_scores}
 
         optional = {"k": tf.int32, "exclude_seen": tf.bool}
-        return tf.function(recommend, input_signature=self._inputs(optional))
+        if self._noise is not None:
+            return tf.function(
+                recommend, input_signature=self._inputs({**optional, "clean_history": tf.bool})
+            )
+
+        def recommend_as_it_is(
+            histories: tf.Tensor,
+            lengths: tf.Tensor = all_columns,
+            k: tf.Tensor = usual_k,
+            exclude_seen: tf.Tensor = seen_out,
+        ) -> dict[str, tf.Tensor]:
+            return recommend(histories, lengths, k, exclude_seen)
+
+        return tf.function(recommend_as_it_is, input_signature=self._inputs(optional))
+
+    def _model_input(self, codes: tf.Tensor, clean: tf.Tensor) -> tf.Tensor:
+        """`[B, n]` from the codes `[B, L]`; without noise in the rows where `clean` holds."""
+        slots = model_slots(codes > 0, self._length)
+        item_ids = to_slots(codes, slots, self._length)
+        if self._noise is None:
+            return item_ids
+        meant = is_meant(item_ids, self._noise.probabilities(item_ids), self._clean_above)
+        kept = (item_ids > 0) & (meant | ~clean[:, tf.newaxis])
+        return to_slots(item_ids, model_slots(kept, self._length), self._length)
 
     def _explain_function(self, recommender: Recommender) -> Callable[..., dict[str, tf.Tensor]]:
         backbone = recommender.backbone
@@ -157,7 +204,10 @@ class ServingModule(tf.Module):
         def explain(histories: tf.Tensor, lengths: tf.Tensor = all_columns) -> dict[str, tf.Tensor]:
             codes = self._read(histories, lengths)
             slots = model_slots(codes > 0, backbone.max_length)
-            parts = explanation_tensors(backbone, to_slots(codes, slots, backbone.max_length))
+            item_ids = to_slots(codes, slots, backbone.max_length)
+            parts = explanation_tensors(backbone, item_ids)
+            if self._noise is not None:
+                parts["noise"] = self._noise.probabilities(item_ids)
             aligned = {name: from_slots(part, slots) for name, part in parts.items()}
             return {**aligned, "known": codes > 0}
 

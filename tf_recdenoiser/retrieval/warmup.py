@@ -14,7 +14,11 @@ BATCH_SIZES = (1, 32)
 
 
 def write_warmup_requests(
-    version_directory: Path, item_ids: np.ndarray, max_length: int, model_name: str
+    version_directory: Path,
+    item_ids: np.ndarray,
+    max_length: int,
+    model_name: str,
+    cleans: bool = False,
 ) -> None:
     """Write requests to both signatures, one for each of `BATCH_SIZES`.
 
@@ -28,6 +32,8 @@ def write_warmup_requests(
         n, the length of the histories in the requests.
     model_name
         What the server calls the model.
+    cleans
+        Whether the model takes `clean_history`.
     """
     file = version_directory / WARMUP_FILE
     file.parent.mkdir()
@@ -41,6 +47,8 @@ def write_warmup_requests(
                 "k": np.ones(batch_size, np.int32),
                 "exclude_seen": np.ones(batch_size, bool),
             }
+            if cleans:
+                choices["clean_history"] = np.ones(batch_size, bool)
             writer.write(_record(model_name, "serving_default", {**inputs, **choices}))
             writer.write(_record(model_name, "explain", inputs))
 

@@ -10,15 +10,19 @@ import numpy as np
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import DetectionBatches, Histories, NoisePlanter
-from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.evaluation import roc_area
 from tf_recdenoiser.training.noise import (
+    NoiseScorer,
     build_detector,
+    calibration,
     log_ratios,
     noise_probability,
     noise_rate,
 )
 
 FOLDS = 2
+# Histories by which it is judged when a detector is trained enough.
+_WATCHED = 2048
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,31 +31,20 @@ class Detection:
 
     Attributes
     ----------
-    detectors
-        One for each fold of users, trained on the others.
-    rate
-        The estimated share of noise.
+    scorer
+        Of histories, with a detector for each fold of users, trained on the others.
     log_ratios
         float32 [N], of each item of the training sequences, by the detector that was not
         trained on its user.
     """
 
-    detectors: tuple[Recommender, ...]
-    rate: float
+    scorer: NoiseScorer
     log_ratios: np.ndarray
 
     @property
     def probability(self) -> np.ndarray:
         """P(noise) of each item of the training sequences, float32 [N]."""
-        return noise_probability(self.log_ratios, self.rate)
-
-    def noise_scores(self, item_ids: np.ndarray) -> np.ndarray:
-        """P(noise) of each item of some histories `[B, n]`, 0 where padded.
-
-        The detectors' log ratios are averaged.
-        """
-        found = np.mean([log_ratios(detector, item_ids) for detector in self.detectors], axis=0)
-        return noise_probability(found, self.rate) * (item_ids > 0)
+        return noise_probability(self.log_ratios, self.scorer.rate)
 
 
 def detect_noise(
@@ -70,8 +63,9 @@ def detect_noise(
     """Fit a detector on each half of the users, and ask it about the other half.
 
     A detector that has been trained on a history holds all of it for meant, so every item is
-    judged by one that has not seen its user. Training stops when the loss on the users left out
-    no longer falls.
+    judged by one that has not seen its user. Training stops when the area under the ROC curve,
+    log items against drawn noise on the users left out, no longer rises; their scores also say
+    how sure of itself the detector may be (`calibration`).
 
     Parameters
     ----------
@@ -84,7 +78,7 @@ def detect_noise(
     max_length, width, dropout
         Of the detectors; see `build_detector`.
     batch_size, epochs, patience
-        Of their training: at most so many epochs, fewer if the loss has not fallen for
+        Of their training: at most so many epochs, fewer if the area has not risen for
         `patience` epochs.
     seed
         Of everything random.
@@ -92,56 +86,49 @@ def detect_noise(
         Further Keras callbacks.
     """
     fold_of_row = np.random.default_rng(seed).permutation(train.row_count) % FOLDS
-    detectors, ratios = [], np.zeros(len(train.items), np.float32)
-    of_noise = np.zeros(len(train.items), np.float32)
-    noise = NoisePlanter(train, item_count, 0.0, law).draw(
-        ratios.shape, np.random.default_rng([seed, 1])
-    )
+    planter = NoisePlanter(train, item_count, 0.0, law)
+    drawn = planter.draw(train.items.shape, np.random.default_rng([seed, 1]))
+    detectors, lines = [], []
+    of_items, of_noise = np.zeros((2, len(train.items)), np.float32)
     for fold in range(FOLDS):
-        fitted, left_out = (
-            DetectionBatches(
-                _only(train, rows), item_count, max_length, batch_size, seed + fold, law
-            )
-            for rows in (fold_of_row != fold, fold_of_row == fold)
-        )
         keras.utils.set_random_seed(seed + fold)
         detector = build_detector(item_count, max_length, width, dropout, seed=seed + fold)
-        _fit(detector, fitted, left_out, epochs, patience, callbacks)
-        detectors.append(detector)
-        rows = np.flatnonzero(fold_of_row == fold)
-        where = np.repeat(fold_of_row, train.lengths) == fold
-        windows = _Windows.over(train, rows, max_length)
+        fitted = _only(train, fold_of_row != fold)
+        batches = DetectionBatches(fitted, item_count, max_length, batch_size, seed + fold, law)
+        left_out = np.flatnonzero(fold_of_row == fold)
+        watched = left_out[:_WATCHED]
+        watch = _Watch(train.last(max_length, watched), planter, seed)
+        _fit(detector, batches, epochs, patience, [watch, *callbacks])
+        windows = _Windows.over(train, left_out, max_length)
         item_ids = windows.cut(train)
-        ratios[where] = windows.join(log_ratios(detector, item_ids))
-        drawn = windows.cut(dataclasses.replace(train, items=noise))
-        of_noise[where] = windows.join(log_ratios(detector, item_ids, drawn))
-    return Detection(tuple(detectors), noise_rate(ratios, of_noise), ratios)
+        of_left_out = windows.join(log_ratios(detector, item_ids))
+        noise = windows.cut(dataclasses.replace(train, items=drawn))
+        of_drawn = windows.join(log_ratios(detector, item_ids, noise))
+        scale, shift = calibration(of_left_out, of_drawn)
+        where = np.repeat(fold_of_row, train.lengths) == fold
+        of_items[where], of_noise[where] = scale * of_left_out + shift, scale * of_drawn + shift
+        detectors.append(detector)
+        lines.append((scale, shift))
+    rate = noise_rate(of_items, of_noise)
+    return Detection(NoiseScorer(tuple(detectors), tuple(lines), rate), of_items)
 
 
-def without_noise(item_ids: np.ndarray, probability: np.ndarray, above: float) -> np.ndarray:
-    """Histories without the items that are probably noise, closed up towards the newest.
+class _Watch(keras.callbacks.Callback):
+    """Adds `val_area` to an epoch's logs: how well items are told from noise on some histories."""
 
-    The item of a history with the least probability of noise always stays.
+    def __init__(self, item_ids: np.ndarray, planter: NoisePlanter, seed: int) -> None:
+        super().__init__()
+        self._item_ids = item_ids
+        self._drawn = planter.draw(item_ids.shape, np.random.default_rng([seed, 2]))
 
-    Parameters
-    ----------
-    item_ids
-        `[B, n]`, left-padded with 0.
-    probability
-        P(noise) of each, `[B, n]`.
-    above
-        What is left out is above this.
-
-    Examples
-    --------
-    >>> without_noise(np.array([[0, 3, 7, 5]]), np.array([[0.0, 0.1, 0.2, 0.9]]), above=0.5)
-    array([[0, 0, 3, 7]])
-    """
-    is_item = item_ids > 0
-    least = np.where(is_item, probability, np.inf).min(axis=1, keepdims=True)
-    kept = is_item & (probability <= np.maximum(above, least))
-    order = np.argsort(kept, axis=1, kind="stable")
-    return np.take_along_axis(item_ids * kept, order, axis=1)
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        is_item = self._item_ids > 0
+        items = log_ratios(self.model, self._item_ids)[is_item]
+        noise = log_ratios(self.model, self._item_ids, self._drawn)[is_item]
+        logs = {} if logs is None else logs
+        logs["val_area"] = roc_area(
+            -np.concatenate([items, noise]), np.repeat([False, True], len(items))
+        )
 
 
 def _only(histories: Histories, rows: np.ndarray) -> Histories:
@@ -150,23 +137,20 @@ def _only(histories: Histories, rows: np.ndarray) -> Histories:
 
 
 def _fit(
-    detector: Recommender,
-    fitted: DetectionBatches,
-    left_out: DetectionBatches,
+    detector: Any,
+    batches: DetectionBatches,
     epochs: int,
     patience: int,
     callbacks: Sequence[Any],
 ) -> None:
-    example = detector.objective.example
+    stopping = keras.callbacks.EarlyStopping(
+        "val_area", mode="max", patience=patience, restore_best_weights=True
+    )
     detector.fit(
-        fitted.dataset(0, epochs).map(example),
+        batches.dataset(0, epochs).map(detector.objective.example),
         epochs=epochs,
-        steps_per_epoch=fitted.steps_per_epoch,
-        validation_data=left_out.dataset(0, 1).map(example),
-        callbacks=[
-            keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
-            *callbacks,
-        ],
+        steps_per_epoch=batches.steps_per_epoch,
+        callbacks=[*callbacks, stopping],
         shuffle=False,
         verbose=0,
     )

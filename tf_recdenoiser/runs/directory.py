@@ -18,6 +18,7 @@ from tf_recdenoiser.data import Dataset, Fingerprint
 from tf_recdenoiser.runs.detection import FOLDS, Detection
 from tf_recdenoiser.runs.models import RunError, load_model, save_model
 from tf_recdenoiser.runs.settings import Settings
+from tf_recdenoiser.training.noise import NoiseScorer
 
 _T = TypeVar("_T")
 _PACKAGES = ("tf_recdenoiser", "tensorflow", "keras", "tf-keras", "numpy", "polars")
@@ -130,17 +131,26 @@ class RunDirectory:
 
     def write_detection(self, detection: Detection) -> None:
         """Record what was found of noise."""
-        for file, detector in zip(self._detectors, detection.detectors, strict=True):
+        for file, detector in zip(self._detectors, detection.scorer.detectors, strict=True):
             save_model(detector, file)
         np.save(self.path / "noise.npy", detection.log_ratios)
         # Last, since with it the record is whole.
-        self._write("noise.json", {"rate": detection.rate})
+        self._write("noise.json", {"rate": detection.scorer.rate, "lines": detection.scorer.lines})
 
     def detection(self) -> Detection:
         """What was found of noise."""
-        rate = self._read("noise.json", lambda recorded: float(recorded["rate"]))
-        ratios = _parsed(self.path / "noise.npy", lambda: np.load(self.path / "noise.npy"))
-        return Detection(tuple(load_model(file) for file in self._detectors), rate, ratios)
+        recorded = self._read("noise.json", dict)
+        return _parsed(
+            self.path / "noise.npy",
+            lambda: Detection(
+                NoiseScorer(
+                    tuple(load_model(file) for file in self._detectors),
+                    tuple((scale, shift) for scale, shift in recorded["lines"]),
+                    recorded["rate"],
+                ),
+                np.load(self.path / "noise.npy"),
+            ),
+        )
 
     @property
     def _detectors(self) -> list[Path]:

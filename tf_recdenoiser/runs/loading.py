@@ -16,6 +16,7 @@ from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_dataset, load_split
 from tf_recdenoiser.runs.training import check_fingerprint, scorer
 from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.training.noise import without_noise
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,6 +55,17 @@ class Run:
         matrix = np.zeros([1, length], np.int32)
         matrix[0, length - len(known) :] = known
         return matrix
+
+    def noise_scores(self, item_ids: np.ndarray) -> np.ndarray | None:
+        """P(noise) of each item of histories `[B, n]`; None if noise was not looked for."""
+        return None if self.detection is None else self.detection.scorer(item_ids)
+
+    def cleaned(self, item_ids: np.ndarray) -> np.ndarray:
+        """Histories `[B, n]` as the recommender reads them: without what is probably noise."""
+        scores = self.noise_scores(item_ids)
+        if scores is None:
+            return item_ids
+        return without_noise(item_ids, scores, self.settings.clean_above)
 
     def dataset(self) -> Dataset:
         """The data the run was trained on, read again and checked to be the same."""

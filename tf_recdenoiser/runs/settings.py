@@ -12,6 +12,7 @@ from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import Gates
 from tf_recdenoiser.runs.detection import detect_noise
 from tf_recdenoiser.training import BinaryCrossEntropy, DenoisingModel
+from tf_recdenoiser.training.noise import CLEAN_ABOVE
 
 FINDERS = ("none", "context", "oracle")
 
@@ -58,7 +59,7 @@ class Settings:
         What is done in training about the noise found; see `data.TrainingBatches`.
     clean_above
         Items with a probability of noise above this are left out of the histories that
-        recommendations start from, and these are closed up; 1: none are.
+        recommendations start from, and these are closed up; from 1 on none are.
     epochs, patience, validate_every
         At most so many epochs; fewer if validation NDCG@10 (`full`) has not risen for
         `patience` epochs (0: never stop early). Validation happens every so many epochs.
@@ -105,7 +106,7 @@ class Settings:
     detect: str = "none"
     noise_law: str = _default(detect_noise, "law")
     mend: str = _default(TrainingBatches, "mend")
-    clean_above: float = 0.5
+    clean_above: float = CLEAN_ABOVE
     epochs: int = 200
     patience: int = 20
     validate_every: int = 1
@@ -118,7 +119,7 @@ class Settings:
             self._require(name, getattr(self, name) >= 0, "at least 0")
         self._require("planted_rate", 0 <= self.planted_rate < 1, "at least 0 and below 1")
         self._require("detect", self.detect in FINDERS, f"one of {', '.join(FINDERS)}")
-        self._require("clean_above", 0 <= self.clean_above <= 1, "from 0 to 1")
+        self._require("clean_above", self.clean_above >= 0, "at least 0")
         for name in ("learning_rate", "gate_learning_rate"):
             self._require(name, getattr(self, name) > 0, "above 0")
 

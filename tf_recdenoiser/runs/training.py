@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import Dataset, NoisySplit, Split, TrainingBatches
-from tf_recdenoiser.evaluation import PROTOCOLS
+from tf_recdenoiser.evaluation import PROTOCOLS, precision_at_noise, roc_area
 from tf_recdenoiser.layers import Draws
 from tf_recdenoiser.runs.building import build_recommender
-from tf_recdenoiser.runs.detection import Detection, detect_noise, without_noise
+from tf_recdenoiser.runs.detection import Detection, detect_noise
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import RunError, load_model
 from tf_recdenoiser.runs.recording import Recording, best_epoch, is_exhausted
@@ -23,6 +23,7 @@ from tf_recdenoiser.runs.scoring import PARTS, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_split
 from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.training.noise import without_noise
 
 # Settings that a resumed run may change, since they do not touch the epochs already done.
 EXTENDABLE = frozenset({"epochs", "patience"})
@@ -94,7 +95,10 @@ def train(
         directory.write_settings(settings)
     _fit(recommender, settings, batches, scorers["valid"], directory, history, callbacks)
     best = load_model(directory.best)
-    metrics = _final_metrics(best, settings, dataset, scorers, directory.history())
+    metrics = {
+        **_final_metrics(best, settings, dataset, scorers, directory.history()),
+        **_noise_metrics(settings, noisy, detection),
+    }
     directory.write_metrics(metrics)
     return metrics
 
@@ -179,7 +183,7 @@ def scorer(
         if settings.detect == "oracle":
             probability = marks.last(settings.max_length).astype(np.float32)
         elif detection is not None:
-            probability = detection.noise_scores(item_ids)
+            probability = detection.scorer(item_ids)
         else:
             return item_ids
         return without_noise(item_ids, probability, settings.clean_above)
@@ -259,6 +263,23 @@ def _final_metrics(
         "seed": settings.seed,
         "data": dataclasses.asdict(dataset.fingerprint()),
     }
+
+
+def _noise_metrics(
+    settings: Settings, noisy: NoisySplit, detection: Detection | None
+) -> dict[str, dict[str, float]]:
+    """What was found of noise in the test histories, and how well where it is known."""
+    if detection is None:
+        return {}
+    item_ids = noisy.split.test.histories.last(settings.max_length)
+    is_item = item_ids > 0
+    is_noise = noisy.test.last(settings.max_length)[is_item] > 0
+    found = {"rate": detection.scorer.rate}
+    if is_noise.any():
+        scores = detection.scorer(item_ids)[is_item]
+        found["roc_area"] = roc_area(scores, is_noise)
+        found["precision"] = precision_at_noise(scores, is_noise)
+    return {"noise": found}
 
 
 def gate_statistics(recommender: Recommender, scorer: Scorer) -> dict[str, list[float]]:

@@ -1,0 +1,95 @@
+"""What an exported model says and does about noise, against the same in NumPy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.backbones import SASRec
+from tf_recdenoiser.retrieval import ServingModule, export_saved_model
+from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.training.noise import NoiseScorer, build_detector, without_noise
+
+ITEMS, LENGTH = 12, 6
+RAW = np.array([f"i{number}" for number in range(1, ITEMS + 1)])
+CODES = np.random.default_rng(0).permuted(np.tile(np.arange(1, 13), [5, 1]), axis=1)[:, :LENGTH]
+CODES = CODES.astype(np.int32)
+
+
+@pytest.fixture(scope="module")
+def recommender() -> Recommender:
+    keras.utils.set_random_seed(1)
+    return Recommender(SASRec(ITEMS, LENGTH, width=8))
+
+
+@pytest.fixture(scope="module")
+def noise() -> NoiseScorer:
+    keras.utils.set_random_seed(2)
+    detectors = tuple(build_detector(ITEMS, LENGTH, width=8, seed=seed) for seed in (1, 2))
+    # Scaled so that probabilities spread over the whole interval.
+    return NoiseScorer(detectors, ((60.0, 0.0), (60.0, -0.5)), rate=0.5)
+
+
+@pytest.fixture(scope="module")
+def module(recommender: Recommender, noise: NoiseScorer) -> ServingModule:
+    return ServingModule(recommender, RAW, max_k=ITEMS, noise=noise)
+
+
+def raw(codes: np.ndarray) -> tf.Tensor:
+    return tf.constant(np.concatenate([[""], RAW])[codes].astype(object))
+
+
+def best(recommender: Recommender, histories: np.ndarray) -> np.ndarray:
+    scores = recommender.score(histories)
+    scores[:, 0] = -np.inf
+    np.put_along_axis(scores, CODES, -np.inf, axis=1)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :3]
+
+
+def test_probabilities_are_explained(module: ServingModule, noise: NoiseScorer) -> None:
+    found = module.explain(raw(CODES))["noise"].numpy()
+    expected = noise(CODES)
+    assert (expected > 0.5).any() and (expected <= 0.5).any()
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_histories_are_cleaned_on_request(
+    module: ServingModule, recommender: Recommender, noise: NoiseScorer, clean: bool
+) -> None:
+    answer = module.recommend(raw(CODES), k=tf.constant([3]), clean_history=tf.constant([clean]))
+    read = without_noise(CODES, noise(CODES)) if clean else CODES
+    assert clean == bool((read == 0).any())
+    codes = best(recommender, read)
+    np.testing.assert_array_equal(answer["item_ids"].numpy().astype(str), RAW[codes - 1])
+
+
+def test_an_export_holds_the_detectors(
+    recommender: Recommender, noise: NoiseScorer, module: ServingModule, tmp_path: Path
+) -> None:
+    path = export_saved_model(recommender, RAW, tmp_path / "model", noise=noise, max_k=ITEMS)
+    loaded = tf.saved_model.load(str(path))
+    signature = loaded.signatures["serving_default"]
+    assert "clean_history" in signature.structured_input_signature[1]
+    found = signature(
+        histories=raw(CODES),
+        lengths=tf.constant([-1]),
+        k=tf.constant([10]),
+        exclude_seen=tf.constant([True]),
+        clean_history=tf.constant([True]),
+    )
+    expected = module.recommend(raw(CODES))
+    np.testing.assert_array_equal(found["item_ids"].numpy(), expected["item_ids"].numpy())
+    explained = loaded.signatures["explain"](histories=raw(CODES), lengths=tf.constant([-1]))
+    np.testing.assert_allclose(explained["noise"].numpy(), noise(CODES), rtol=1e-4)
+
+
+def test_without_detectors_there_is_nothing_to_clean(recommender: Recommender) -> None:
+    module = ServingModule(recommender, RAW, max_k=3)
+    names = [spec.name for spec in module.recommend.input_signature]
+    assert "clean_history" not in names
+    assert "noise" not in module.explain(raw(CODES))

@@ -1,0 +1,130 @@
+"""Noise of the synthetic log is found, mended and recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.runs.small import DATASET, plain
+from tf_recdenoiser.data import Histories
+from tf_recdenoiser.data.histories import offsets_of
+from tf_recdenoiser.evaluation import roc_area
+from tf_recdenoiser.runs import (
+    Detection,
+    RunDirectory,
+    Settings,
+    detect_noise,
+    load_dataset,
+    load_run,
+    load_split,
+    train,
+)
+from tf_recdenoiser.runs.detection import _Windows
+from tf_recdenoiser.training.noise import noise_probability, without_noise
+
+PLANTED = plain(planted_rate=0.25, planted_law="uniform", noise_law="uniform")
+
+
+@given(lengths=st.lists(st.integers(0, 40), min_size=1, max_size=6), n=st.integers(1, 12))
+@settings(max_examples=100, deadline=None)
+def test_windows_give_every_item_its_own_value(lengths: list[int], n: int) -> None:
+    items = np.arange(1, sum(lengths) + 1, dtype=np.int32)
+    histories = Histories(offsets_of(lengths), items)
+    rows = np.arange(0, len(lengths), 2)
+    windows = _Windows.over(histories, rows, n)
+    expected = np.concatenate([histories.row(row) for row in rows])
+    np.testing.assert_array_equal(windows.join(windows.cut(histories)), expected)
+
+
+def test_items_of_long_sequences_are_looked_up_away_from_a_windows_ends() -> None:
+    histories = Histories(offsets_of([100]), np.arange(1, 101, dtype=np.int32))
+    column = _Windows.over(histories, np.array([0]), 20).column
+    assert (column[10:-10] >= 4).all() and (column[10:-10] <= 15).all()
+
+
+@pytest.fixture(scope="module")
+def found() -> tuple[Detection, np.ndarray]:
+    given = Settings("synthetic:users=300,items=60,clusters=5,noise=0.25,seed=1")
+    noisy = load_split(given, load_dataset(given))
+    detection = detect_noise(
+        noisy.split.train,
+        60,
+        "uniform",
+        max_length=30,
+        width=16,
+        dropout=0.1,
+        batch_size=16,
+        epochs=30,
+    )
+    return detection, noisy.train.items == 1
+
+
+def test_noise_is_found_in_sequences_that_no_detector_was_trained_on(
+    found: tuple[Detection, np.ndarray],
+) -> None:
+    detection, is_noise = found
+    assert roc_area(-detection.log_ratios, is_noise) > 0.85
+
+
+def test_the_share_of_noise_is_estimated(found: tuple[Detection, np.ndarray]) -> None:
+    detection, is_noise = found
+    # A fifth of the uniform draws would have been meant: what is estimated is an upper bound.
+    assert detection.scorer.rate == pytest.approx(is_noise.mean(), abs=0.12)
+
+
+def test_probabilities_mean_what_they_say(found: tuple[Detection, np.ndarray]) -> None:
+    detection, is_noise = found
+    probability = detection.probability
+    np.testing.assert_array_equal(
+        probability, noise_probability(detection.log_ratios, detection.scorer.rate)
+    )
+    for low, high in ((0.0, 0.2), (0.2, 0.6), (0.6, 1.01)):
+        inside = (probability >= low) & (probability < high)
+        assert is_noise[inside].mean() == pytest.approx(probability[inside].mean(), abs=0.2)
+
+
+def test_an_oracle_trains_and_recommends_without_the_noise(tmp_path: Path) -> None:
+    oracle = dataclasses.replace(PLANTED, detect="oracle")
+    train(oracle, DATASET, RunDirectory(tmp_path / "oracle"))
+    scorer = load_run(tmp_path / "oracle").scorer("test")
+    noisy = load_split(oracle, DATASET)
+    n = oracle.max_length
+    expected = without_noise(noisy.split.test.histories.last(n), noisy.test.last(n), 0.5)
+    np.testing.assert_array_equal(scorer.some_histories(1000), expected)
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    directory = RunDirectory(tmp_path_factory.mktemp("runs") / "looked")
+    train(dataclasses.replace(PLANTED, detect="context", epochs=3), DATASET, directory)
+    return directory
+
+
+def test_a_run_that_looks_for_noise_records_what_it_found(looked: RunDirectory) -> None:
+    run, metrics = load_run(looked.path), looked.metrics()
+    assert run.detection is not None
+    assert metrics["noise"]["rate"] == run.detection.scorer.rate
+    noisy = load_split(run.settings, DATASET)
+    n = run.settings.max_length
+    histories, is_noise = noisy.split.test.histories.last(n), noisy.test.last(n) > 0
+    scores = run.noise_scores(histories)
+    area = roc_area(scores[histories > 0], is_noise[histories > 0])
+    assert area == pytest.approx(metrics["noise"]["roc_area"])
+    result = run.scorer("test").result(run.recommender, "full")
+    assert result.mean("ndcg@10") == pytest.approx(metrics["test"]["full"]["ndcg@10"])
+
+
+def test_a_stopped_run_goes_on_with_the_noise_it_found(
+    looked: RunDirectory, tmp_path: Path
+) -> None:
+    given, directory = looked.settings(), RunDirectory(tmp_path / "broken")
+    first = dataclasses.replace(given, epochs=1)
+    train(first, DATASET, directory, detection=looked.detection())
+    resumed = train(given, DATASET, directory, resume=True)
+    for name in ("test", "noise"):
+        assert resumed[name] == looked.metrics()[name]
