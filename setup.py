@@ -55,6 +55,7 @@ setup(
         "numpy>=2.0",
         "polars>=2.0",
         "rich>=13.8",
+        "scipy>=1.15",
         "tensorflow>=2.21,<3",
         "tensorflow-recommenders>=0.7.7",
         "tensorflow-serving-api>=2.21,<3",

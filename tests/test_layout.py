@@ -56,6 +56,7 @@ RULES: Mapping[str, Rule] = {
     "data": rule("", "polars"),
     "evaluation": rule("", ""),
     "runs": FREE,
+    "experiments": FREE,
     "tuning": FREE,
     "reports": FREE,
     "cli": FREE,

@@ -13,6 +13,7 @@ from tf_recdenoiser import __version__
 from tf_recdenoiser.cli.console import errors, note, output
 from tf_recdenoiser.cli.demo import demo
 from tf_recdenoiser.cli.evaluate import evaluate
+from tf_recdenoiser.cli.experiment import app as experiment
 from tf_recdenoiser.cli.explain import explain
 from tf_recdenoiser.cli.export import export
 from tf_recdenoiser.cli.recommend import recommend
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 for command in (train, evaluate, recommend, explain, export, demo):
     app.command(no_args_is_help=command is not demo)(command)
+app.add_typer(experiment, name="experiment")
 
 
 def _show_version(wanted: bool) -> None:
