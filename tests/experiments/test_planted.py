@@ -1,0 +1,118 @@
+"""The experiment with planted noise, small: what it trains, keeps, compares and shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.runs.small import SYNTHETIC, plain
+from tf_recdenoiser.cli.app import run
+from tf_recdenoiser.experiments import METHODS, Comparison, planted_settings, run_planted
+from tf_recdenoiser.experiments.planted import closed_gap
+from tf_recdenoiser.runs import RunDirectory, load_run, load_split
+
+BASE = plain(planted_rate=0.3, epochs=2)
+SEEDS = (0, 1)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("planted")
+
+
+@pytest.fixture(scope="module")
+def found(out: Path) -> dict[str, dict[str, Comparison]]:
+    return run_planted(BASE, out, ["oracle sequence", "context sequence"], SEEDS)
+
+
+def per_user(out: Path, method: str) -> np.ndarray:
+    values = []
+    for seed in SEEDS:
+        loaded = load_run(out / f"{method}-{seed}")
+        result = loaded.scorer("test").result(loaded.recommender, "full")
+        values.append(1 / np.log2(result.ranks + 2) * (result.ranks < 10))
+    return np.stack(values)
+
+
+def test_methods_are_compared_with_the_plain_run(
+    out: Path, found: dict[str, dict[str, Comparison]]
+) -> None:
+    plain_values = per_user(out, "plain")
+    for method in ("oracle sequence", "context sequence"):
+        values = per_user(out, method.replace(" ", "-"))
+        one = found[method]["full ndcg@10"]
+        assert one.mean == pytest.approx(values.mean())
+        assert one.difference == pytest.approx((values - plain_values).mean())
+    assert found["plain"]["full ndcg@10"].difference == 0
+
+
+def test_users_whose_newest_item_is_noise_are_shown_apart(
+    out: Path, found: dict[str, dict[str, Comparison]]
+) -> None:
+    loaded = load_run(out / "plain-0")
+    newest = load_split(loaded.settings, loaded.dataset()).test.last(1)[:, 0] == 1
+    expected = per_user(out, "plain")[:, newest].mean()
+    assert found["plain"]["full ndcg@10, newest is noise"].mean == pytest.approx(expected)
+
+
+def test_noise_is_looked_for_once(out: Path, found: dict[str, dict[str, Comparison]]) -> None:
+    first, second = (RunDirectory(out / f"context-sequence-{seed}") for seed in SEEDS)
+    np.testing.assert_array_equal(first.detection().log_ratios, second.detection().log_ratios)
+
+
+def test_finished_runs_are_kept(out: Path, found: dict[str, dict[str, Comparison]]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*/metrics.json")}
+    again = run_planted(BASE, out, ["oracle sequence", "context sequence"], SEEDS)
+    assert {path: path.stat().st_mtime_ns for path in out.glob("*/metrics.json")} == before
+    assert repr(again) == repr(found)  # a NaN equals nothing, itself included
+
+
+def test_the_gap_is_the_best_oracles_gain() -> None:
+    def gained(difference: float) -> dict[str, Comparison]:
+        return {"m": Comparison(0.5, difference, 0.03, 0.04, 0.1)}
+
+    found = {
+        "plain": gained(0),
+        "oracle a": gained(0.2),
+        "oracle b": gained(0.1),
+        "x": gained(0.05),
+    }
+    gaps = closed_gap(found, "m")
+    assert gaps["x"] == (pytest.approx(0.25), pytest.approx(0.25))
+    assert gaps["oracle a"][0] == 1
+    assert closed_gap({"plain": gained(0), "oracle a": gained(-0.1)}, "m") == {}
+
+
+def test_every_run_differs_from_the_plain_one_by_its_method_alone() -> None:
+    runs = planted_settings(BASE, METHODS, SEEDS)
+    for (method, seed), settings in runs.items():
+        changed = settings.differences(runs["plain", seed])
+        assert {name: here for name, (here, _) in changed.items()}.items() <= METHODS[
+            method
+        ].items()
+
+
+def test_the_command_shows_what_it_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["experiment", "planted", SYNTHETIC, "--out", str(tmp_path / "out")]
+    options = ["--methods", "oracle sequence", "--seeds", "0", "--epochs", "1", "--json"]
+    assert run([*arguments, *options]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert set(shown) == {"plain", "oracle sequence"}
+    assert shown["plain"]["full hit@10"]["difference"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--methods", "magic"], "`--methods` takes"), (["--seeds", "one"], "`--seeds` takes")],
+)
+def test_wrong_words_are_explained(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["experiment", "planted", SYNTHETIC, "--out", str(tmp_path / "out")]
+    assert run([*arguments, *options]) == 1
+    assert message in capsys.readouterr().err
