@@ -19,6 +19,7 @@ from tf_recdenoiser.layers import (
     JacobianRegularizedBlock,
     PositionalGates,
     PositionEmbedding,
+    RelativeGates,
     TransformerBlock,
 )
 
@@ -38,6 +39,7 @@ CHANGED: dict[type, dict[str, Any]] = {
     PositionEmbedding: {"scale": False},
     CandidateScores: {},
     PositionalGates: GATES,
+    RelativeGates: {name: value for name, value in GATES.items() if name != "heads"},
     DenoisingMultiHeadAttention: {
         "num_heads": 2,
         "key_dim": 3,

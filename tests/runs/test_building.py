@@ -76,7 +76,7 @@ def test_training_is_as_the_settings_say() -> None:
     ("changes", "message"),
     [
         ({"backbone": "no"}, r"`backbone` must be one of sasrec.*backbone='no'"),
-        ({"gates": "no"}, r"`gates` must be one of none, positional.*gates='no'"),
+        ({"gates": "no"}, r"`gates` must be one of none, positional, .*gates='no'"),
         ({"objective": "no"}, r"`objective` must be one of bce.*objective='no'"),
     ],
 )

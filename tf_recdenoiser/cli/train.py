@@ -127,7 +127,7 @@ def train(
             **one_of(
                 (*GATES, NO_GATES),
                 "Trainable gates on attention links: the paper's, one for each pair of "
-                "positions, or none.",
+                "positions (positional); one for each distance (relative); or none.",
             ),
             rich_help_panel=_DENOISING,
         ),

@@ -85,8 +85,9 @@ class Gates(keras.layers.Layer):
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
         """Create the running mean of the loss; a subclass creates its logits' parameters."""
+        length, _ = fixed_lengths(query_shape, key_shape)
         self.mean_loss = self.add_weight(
-            name="mean_loss", shape=(query_shape[1], 1), initializer="zeros", trainable=False
+            name="mean_loss", shape=(length, 1), initializer="zeros", trainable=False
         )
         self.losses_seen = self.add_weight(
             name="losses_seen", shape=(), initializer="zeros", trainable=False
@@ -188,6 +189,17 @@ class Gates(keras.layers.Layer):
             "sharpness": self.sharpness,
             "inference": self.inference,
         }
+
+
+def fixed_lengths(query_shape: Any, key_shape: Any = None) -> tuple[int, int]:
+    """The lengths n and m of the attention's inputs; an error where they may vary."""
+    lengths = (query_shape[1], (key_shape or query_shape)[1])
+    if None in lengths:
+        raise ValueError(
+            "Gates need sequences of a fixed length, since what they learn belongs to positions; "
+            f"give `keras.Input` a length. Received: {lengths}"
+        )
+    return lengths
 
 
 def _reachable(rows: tf.Tensor, columns: tf.Tensor, causal: bool) -> tf.Tensor:
