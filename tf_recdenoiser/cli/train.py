@@ -127,7 +127,9 @@ def train(
             **one_of(
                 (*GATES, NO_GATES),
                 "Trainable gates on attention links: the paper's, one for each pair of "
-                "positions (positional); one for each distance (relative); or none.",
+                "positions (positional); one for each distance (relative); or of each "
+                "history, by the two items (pairwise) or by how an item goes with the others "
+                "(item).",
             ),
             rich_help_panel=_DENOISING,
         ),

@@ -8,13 +8,13 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers.draws import Draws, current_draws
+from tf_recdenoiser.layers.draws import Draws, current_draws, is_per_sequence
 from tf_recdenoiser.ops import INFERENCE_GATES, inference_gates, keep_probability
 
 PENALTIES = ("entries", "links")
 
 # sigma(20) is 1 in float32: gates that start at 1 are open in every draw.
-_LARGEST_LOGIT = 20.0
+LARGEST_LOGIT = 20.0
 
 
 class Gates(keras.layers.Layer):
@@ -27,6 +27,8 @@ class Gates(keras.layers.Layer):
     `DenoisingModel`, which knows it, by the number of positions):
 
     * `penalty="entries"`: (beta/N) sum over reachable (u, v) of sigma(k Phi_uv), the paper's;
+      where each sequence has gates of its own, the mean over sequences of the sum over its
+      live (u, v);
     * `penalty="links"`: (beta/N) sum over sequences and over live (u, v), both positions
       being items and not padding: beta is then the price of an open link per prediction, and
       means the same on every data set.
@@ -104,27 +106,39 @@ class Gates(keras.layers.Layer):
         Parameters
         ----------
         loss
-            What this layer's gates are held to account for, a scalar or `[n, 1]`.
+            What this layer's gates are held to account for, a scalar or broadcastable to
+            `[n, 1]`; for gates of each sequence `[B, 1, n or 1, 1]`, of which the mean over
+            sequences is added.
         decay
             In [0, 1).
         """
         seen = tf.convert_to_tensor(self.losses_seen)
         mean = tf.convert_to_tensor(self.mean_loss)
         earlier = tf.math.divide_no_nan(mean, 1.0 - tf.pow(decay, seen))
-        self.mean_loss.assign(decay * mean + (1.0 - decay) * loss)
+        added = tf.reduce_mean(loss, axis=0)[0] if is_per_sequence(loss) else loss
+        self.mean_loss.assign(decay * mean + (1.0 - decay) * added)
         self.losses_seen.assign(seen + 1.0)
-        return tf.where(seen > 0, earlier, tf.broadcast_to(loss, tf.shape(earlier)))
+        return tf.where(seen > 0, earlier, loss)
 
     @property
     def initial_logit(self) -> float:
         """The Phi at which sigma(k Phi) is `initial_keep`."""
         if self.initial_keep == 1:
-            return _LARGEST_LOGIT / self.sharpness
+            return LARGEST_LOGIT / self.sharpness
         odds = self.initial_keep / (1 - self.initial_keep)
-        return min(math.log(odds), _LARGEST_LOGIT) / self.sharpness
+        return min(math.log(odds), LARGEST_LOGIT) / self.sharpness
 
-    def gate_logits(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        """Phi, `[n, m]`, `[H, n, m]` or `[B, H or 1, n, m]`, from the attention's inputs."""
+    def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
+        """Phi, `[n, m]`, `[H, n, m]` or `[B, H or 1, n, m]`, from the attention's inputs.
+
+        Parameters
+        ----------
+        query, key
+            `[B, n, d]` and `[B, m, d]`.
+        visible
+            Boolean `[B or 1, n, m]`: links that attention can use, between two items and, with
+            a causal mask, not from a later position.
+        """
         raise TypeError(f"{type(self).__name__} must define `gate_logits`.")
 
     def call(
@@ -146,8 +160,11 @@ class Gates(keras.layers.Layer):
         use_causal_mask
             Whether position u sees only positions up to u.
         """
-        logits = self.sharpness * self.gate_logits(query, key)
         reachable = _reachable(tf.shape(query)[1], tf.shape(key)[1], use_causal_mask)
+        visible = reachable[tf.newaxis] if live is None else reachable & live
+        logits = self.sharpness * self.gate_logits(query, key, visible)
+        if is_per_sequence(logits):
+            reachable = visible[:, tf.newaxis]
         draws = current_draws()
         if not training:
             gates = inference_gates(logits, self.inference)
@@ -156,29 +173,25 @@ class Gates(keras.layers.Layer):
             return gates
         draws = draws or Draws.unseeded()
         if self.beta > 0 and draws.with_penalties:
-            draws.add_penalty(self, "sparsity", *self._penalty(logits, reachable, query, live))
+            shape = tf.concat([tf.shape(query)[:1], tf.shape(reachable)[-2:]], axis=0)
+            penalty = self._penalty(logits, reachable, tf.broadcast_to(visible, shape))
+            draws.add_penalty(self, "sparsity", penalty, _positions(live, shape))
         return draws.gates(self, logits, reachable)
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: gates belong to pairs of positions."""
 
-    def _penalty(
-        self, logits: tf.Tensor, reachable: tf.Tensor, query: tf.Tensor, live: tf.Tensor | None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The penalty of the batch, and the number of querying positions that are items."""
-        batch, length = tf.shape(query)[0], tf.shape(query)[1]
-        uses = tf.cast(reachable, tf.float32)
-        if live is None:
-            positions = tf.cast(batch * length, tf.float32)
-            links = uses * tf.cast(batch, tf.float32)
+    def _penalty(self, logits: tf.Tensor, reachable: tf.Tensor, links: tf.Tensor) -> tf.Tensor:
+        """The penalty of the batch, of `links` `[B, n, m]` that attention can use."""
+        links = tf.cast(links, tf.float32)
+        if is_per_sequence(logits):
+            sequences = 1.0 if self.penalty == "links" else tf.cast(tf.shape(links)[0], tf.float32)
+            weight = links[:, tf.newaxis] / sequences
+        elif self.penalty == "links":
+            weight = tf.reduce_sum(links, axis=0)
         else:
-            live = tf.broadcast_to(
-                tf.cast(live, tf.float32), tf.concat([[batch], tf.shape(uses)], axis=0)
-            )
-            positions = tf.reduce_sum(tf.reduce_max(live, axis=-1))
-            links = uses * tf.reduce_sum(live, axis=0)
-        weight = links if self.penalty == "links" else uses
-        return self.beta * tf.reduce_sum(keep_probability(logits) * weight), positions
+            weight = tf.cast(reachable, tf.float32)
+        return self.beta * tf.reduce_sum(keep_probability(logits) * weight)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -200,6 +213,14 @@ def fixed_lengths(query_shape: Any, key_shape: Any = None) -> tuple[int, int]:
             f"give `keras.Input` a length. Received: {lengths}"
         )
     return lengths
+
+
+def _positions(live: tf.Tensor | None, shape: tf.Tensor) -> tf.Tensor:
+    """The number of querying positions that are items; `shape` is `[B, n, m]`."""
+    if live is None:
+        return tf.cast(shape[0] * shape[1], tf.float32)
+    rows = tf.reduce_any(tf.broadcast_to(live, shape), axis=-1)
+    return tf.reduce_sum(tf.cast(rows, tf.float32))
 
 
 def _reachable(rows: tf.Tensor, columns: tf.Tensor, causal: bool) -> tf.Tensor:

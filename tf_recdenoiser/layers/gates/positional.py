@@ -46,7 +46,7 @@ class PositionalGates(Gates):
         )
         super().build(query_shape, key_shape)
 
-    def gate_logits(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         return tf.convert_to_tensor(self.logits)
 
     def get_config(self) -> dict[str, Any]:

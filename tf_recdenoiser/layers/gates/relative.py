@@ -43,7 +43,7 @@ class RelativeGates(Gates):
         self.logits = add_offset_logits(self, query_shape, key_shape)
         super().build(query_shape, key_shape)
 
-    def gate_logits(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         return by_offset(tf.convert_to_tensor(self.logits), tf.shape(query)[1], tf.shape(key)[1])
 
 
