@@ -128,6 +128,7 @@ VALUES: dict[str, Iterable[Any]] = {
     "estimator_rows": [7],
     "initial_keep": [0.75],
     "dropout": [0.5],
+    "target_density": [0.5],
 }
 
 

@@ -41,7 +41,7 @@ CHANGED: dict[type, dict[str, Any]] = {
     PositionEmbedding: {"scale": False},
     CandidateScores: {},
     PositionalGates: GATES,
-    RelativeGates: COMMON,
+    RelativeGates: {**COMMON, "beta": 0.0, "target_density": 0.75},
     PairwiseGates: {**COMMON, "rank": 3},
     ItemGates: {**COMMON, "rank": 3},
     DenoisingMultiHeadAttention: {

@@ -173,6 +173,14 @@ def train(
             rich_help_panel=_DENOISING,
         ),
     ] = Settings.inference,
+    target_density: Annotated[
+        float | None,
+        Option(
+            help="Mean keep probability of the gates to be reached in each layer, above 0 and "
+            "below 1; --beta is then ignored, and the price of an open gate found on the way.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.target_density,
     gamma: Annotated[
         float,
         Option(

@@ -9,12 +9,21 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers.draws import Draws, current_draws, is_per_sequence
-from tf_recdenoiser.ops import INFERENCE_GATES, inference_gates, keep_probability
+from tf_recdenoiser.ops import (
+    INFERENCE_GATES,
+    inference_gates,
+    keep_probability,
+    weighted_mean,
+)
 
 PENALTIES = ("entries", "links")
 
 # sigma(20) is 1 in float32: gates that start at 1 are open in every draw.
 LARGEST_LOGIT = 20.0
+
+# With the square, which damps it, a target is reached in some hundred steps; lambda alone would
+# go on rising until the gates have followed, far beyond the target.
+_DUAL_STEP = 0.003
 
 
 class Gates(keras.layers.Layer):
@@ -33,6 +42,15 @@ class Gates(keras.layers.Layer):
       being items and not padding: beta is then the price of an open link per prediction, and
       means the same on every data set.
 
+    With `target_density` the price is found while training, by dual ascent. With e the mean of
+    sigma(k Phi) over the terms of the sum above less the target, each step makes
+
+        lambda <- max(0, lambda + 0.003 e)
+
+    and the penalty is (P/N) (lambda e + e^2), an augmented Lagrangian, in which P is the number
+    of positions that are items: lambda + 2 e is the price in nats, per prediction, of keeping
+    everything, whatever the sizes of data and batches.
+
     Parameters
     ----------
     beta
@@ -47,6 +65,9 @@ class Gates(keras.layers.Layer):
         k in sigma(k Phi); 1 by default (L0-ARM uses 7).
     inference
         `"clip"` (default), `"hard"` or `"expectation"`; see `ops.inference_gates`.
+    target_density
+        In (0, 1): the mean keep probability to be reached, in place of `beta`; None (default)
+        for `beta`.
     """
 
     def __init__(
@@ -56,6 +77,7 @@ class Gates(keras.layers.Layer):
         initial_keep: float = 0.9,
         sharpness: float = 1.0,
         inference: str = "clip",
+        target_density: float | None = None,
         **kwargs: Any,
     ) -> None:
         # Under mixed precision a probability near 1 needs float32's steps.
@@ -78,15 +100,26 @@ class Gates(keras.layers.Layer):
                 f"`inference` must be one of {', '.join(INFERENCE_GATES)}. "
                 f"Received: inference={inference!r}"
             )
+        if target_density is not None and not 0 < target_density < 1:
+            raise ValueError(
+                "`target_density` must be None or above 0 and below 1. "
+                f"Received: target_density={target_density}"
+            )
+        if target_density is not None and beta > 0:
+            raise ValueError(
+                "`target_density` must be None where `beta` is above 0, since it finds the price "
+                f"of open gates itself. Received: target_density={target_density}, beta={beta}"
+            )
         self.supports_masking = True
         self.beta = beta
         self.penalty = penalty
         self.initial_keep = initial_keep
         self.sharpness = sharpness
         self.inference = inference
+        self.target_density = target_density
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
-        """Create the running mean of the loss; a subclass creates its logits' parameters."""
+        """Create what is not trained by gradients; a subclass creates its logits' parameters."""
         length, _ = fixed_lengths(query_shape, key_shape)
         self.mean_loss = self.add_weight(
             name="mean_loss", shape=(length, 1), initializer="zeros", trainable=False
@@ -94,6 +127,8 @@ class Gates(keras.layers.Layer):
         self.losses_seen = self.add_weight(
             name="losses_seen", shape=(), initializer="zeros", trainable=False
         )
+        if self.target_density is not None:
+            self.dual = self.add_weight(name="dual", shape=(), initializer="zeros", trainable=False)
         self.built = True
 
     def baseline(self, loss: tf.Tensor, decay: float) -> tf.Tensor:
@@ -172,26 +207,38 @@ class Gates(keras.layers.Layer):
                 draws.observe(self, logits, reachable, gates)
             return gates
         draws = draws or Draws.unseeded()
-        if self.beta > 0 and draws.with_penalties:
+        if draws.with_penalties and (self.beta > 0 or self.target_density is not None):
             shape = tf.concat([tf.shape(query)[:1], tf.shape(reachable)[-2:]], axis=0)
-            penalty = self._penalty(logits, reachable, tf.broadcast_to(visible, shape))
-            draws.add_penalty(self, "sparsity", penalty, _positions(live, shape))
+            weights = self._weights(logits, reachable, tf.broadcast_to(visible, shape))
+            positions = _positions(live, shape)
+            keep = keep_probability(logits)
+            if self.target_density is None:
+                penalty = self.beta * tf.reduce_sum(keep * weights)
+            else:
+                penalty = positions * self._lagrangian(weighted_mean(keep, weights))
+            draws.add_penalty(self, "sparsity", penalty, positions)
         return draws.gates(self, logits, reachable)
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: gates belong to pairs of positions."""
 
-    def _penalty(self, logits: tf.Tensor, reachable: tf.Tensor, links: tf.Tensor) -> tf.Tensor:
-        """The penalty of the batch, of `links` `[B, n, m]` that attention can use."""
+    def _weights(self, logits: tf.Tensor, reachable: tf.Tensor, links: tf.Tensor) -> tf.Tensor:
+        """How often the penalty counts each gate, of `links` `[B, n, m]` attention can use."""
         links = tf.cast(links, tf.float32)
         if is_per_sequence(logits):
             sequences = 1.0 if self.penalty == "links" else tf.cast(tf.shape(links)[0], tf.float32)
-            weight = links[:, tf.newaxis] / sequences
-        elif self.penalty == "links":
-            weight = tf.reduce_sum(links, axis=0)
-        else:
-            weight = tf.cast(reachable, tf.float32)
-        return self.beta * tf.reduce_sum(keep_probability(logits) * weight)
+            return links[:, tf.newaxis] / sequences
+        if self.penalty == "links":
+            return tf.reduce_sum(links, axis=0)
+        return tf.cast(reachable, tf.float32)
+
+    def _lagrangian(self, mean_keep: tf.Tensor) -> tf.Tensor:
+        """Lambda e + e^2, after a step of dual ascent in lambda."""
+        excess = mean_keep - self.target_density
+        dual = tf.convert_to_tensor(self.dual) + _DUAL_STEP * tf.stop_gradient(excess)
+        dual = tf.maximum(dual, 0.0)
+        self.dual.assign(dual)
+        return (dual + excess) * excess
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -201,6 +248,7 @@ class Gates(keras.layers.Layer):
             "initial_keep": self.initial_keep,
             "sharpness": self.sharpness,
             "inference": self.inference,
+            "target_density": self.target_density,
         }
 
 
