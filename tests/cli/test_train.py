@@ -10,8 +10,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+import tensorflow as tf
 
 from tests.cli.shell import PLAIN, SMALL, SYNTHETIC, Outcome, rows, tf_recdenoiser, words
 from tf_recdenoiser.backbones import BACKBONES
@@ -82,6 +84,27 @@ def test_a_run_without_gates_says_nothing_of_them(
     assert row["loss"] == pytest.approx(row["data"])
 
 
+@pytest.mark.parametrize("kind", GATES)
+def test_a_run_with_gates_of_each_kind_is_trained_explained_and_exported(
+    kind: str, tmp_path: Path
+) -> None:
+    run, exported = tmp_path / "run", tmp_path / "model"
+    options = (*SMALL, "--blocks", 2, "--epochs", 1, "--jacobian-rows", 8, "--estimator-rows", 16)
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", run, *options, "--gates", kind)
+    assert outcome.status == 0, outcome.err
+    metrics = RunDirectory(run).metrics()
+    assert len(metrics["density"]) == 2 and all(0 < share < 1 for share in metrics["keep"])
+    history = json_of(RunDirectory(run), "vocabulary.json")[:4]
+    explained = tf_recdenoiser("explain", run, "--history", ",".join(history), "--json")
+    kept = np.array([entry["kept"] for entry in json.loads(explained.out)])
+    assert tf_recdenoiser("export", run, "--to", exported).status == 0
+    loaded = tf.saved_model.load(str(exported / "1"))
+    served = loaded.signatures["explain"](
+        histories=tf.constant([history]), lengths=tf.constant([-1])
+    )
+    np.testing.assert_allclose(served["kept_per_layer"][0], kept.T, atol=1e-6)
+
+
 # --- Settings ---------------------------------------------------------------------------------
 
 # What a setting may be, where that is not any number.
@@ -105,6 +128,7 @@ VALUES: dict[str, Iterable[Any]] = {
     "estimator_rows": [7],
     "initial_keep": [0.75],
     "dropout": [0.5],
+    "target_density": [0.5],
 }
 
 

@@ -47,7 +47,8 @@ def toy_model(
     for variable in model.trainable_variables:
         variable.assign(rng.normal(0.0, spread, variable.shape))
     for layer in model.gate_layers:
-        layer.logits.assign(rng.uniform(-1.2, 1.8, layer.logits.shape))
+        for variable in layer.trainable_variables:
+            variable.assign(rng.uniform(-1.2, 1.8, variable.shape))
     return model
 
 

@@ -16,28 +16,34 @@ from tf_recdenoiser.layers import (
     CandidateScores,
     DenoisingMultiHeadAttention,
     Dropout,
+    ItemGates,
     JacobianRegularizedBlock,
+    PairwiseGates,
     PositionalGates,
     PositionEmbedding,
+    RelativeGates,
     TransformerBlock,
 )
 
 N, D = 4, 6
 
-GATES = {
+COMMON = {
     "beta": 0.25,
     "penalty": "links",
     "initial_keep": 0.75,
     "sharpness": 3.0,
     "inference": "expectation",
-    "heads": 2,
 }
+GATES = {**COMMON, "heads": 2}
 # Every argument of every layer, none of them at its default.
 CHANGED: dict[type, dict[str, Any]] = {
     Dropout: {"rate": 0.25},
     PositionEmbedding: {"scale": False},
     CandidateScores: {},
     PositionalGates: GATES,
+    RelativeGates: {**COMMON, "beta": 0.0, "target_density": 0.75},
+    PairwiseGates: {**COMMON, "rank": 3},
+    ItemGates: {**COMMON, "rank": 3},
     DenoisingMultiHeadAttention: {
         "num_heads": 2,
         "key_dim": 3,

@@ -145,7 +145,7 @@ class NearGates(Gates):
         self.width = self.add_weight(name="width", shape=(), initializer="ones", trainable=True)
         super().build(query_shape, key_shape)
 
-    def gate_logits(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         difference = query[:, :, tf.newaxis] - key[:, tf.newaxis]
         near = tf.convert_to_tensor(self.width) - tf.reduce_sum(tf.square(difference), axis=-1)
         return near[:, tf.newaxis]
@@ -164,7 +164,7 @@ def test_a_new_kind_of_gate_is_one_method() -> None:
     assert record.uniform.shape == (1, B, 1, N, M)
     keep = sigma(1 - distance)
     assert float(record.mean_keep) == pytest.approx(keep.mean(), rel=1e-5)
-    assert float(draws.penalties["sparsity"][0]) == pytest.approx(keep.sum(), rel=1e-5)
+    assert float(draws.penalties["sparsity"][0]) == pytest.approx(keep.sum() / B, rel=1e-5)
     assert not layer.losses
 
 

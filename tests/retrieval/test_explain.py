@@ -27,7 +27,7 @@ class InputGates(Gates):
         super().__init__(**kwargs)
         self.heads = heads
 
-    def gate_logits(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         return tf.stack([(-1.5) ** head * logits(query, key) for head in range(self.heads)], axis=1)
 
     def get_config(self) -> dict[str, Any]:

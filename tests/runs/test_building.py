@@ -42,6 +42,11 @@ def test_the_gates_are_as_the_settings_say() -> None:
         np.testing.assert_allclose(layer.logits, np.log(0.8 / 0.2), rtol=1e-6)
 
 
+def test_a_target_density_takes_the_place_of_beta() -> None:
+    gates = build_gates(small(beta=0.7, target_density=0.25))
+    assert gates is not None and (gates.beta, gates.target_density) == (0.0, 0.25)
+
+
 def test_without_gates_there_are_none() -> None:
     assert build_gates(plain()) is None
     assert build_recommender(plain(), item_count=5).gate_layers == []
@@ -76,7 +81,7 @@ def test_training_is_as_the_settings_say() -> None:
     ("changes", "message"),
     [
         ({"backbone": "no"}, r"`backbone` must be one of sasrec.*backbone='no'"),
-        ({"gates": "no"}, r"`gates` must be one of none, positional.*gates='no'"),
+        ({"gates": "no"}, r"`gates` must be one of none, positional, .*gates='no'"),
         ({"objective": "no"}, r"`objective` must be one of bce.*objective='no'"),
     ],
 )

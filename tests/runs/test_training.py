@@ -291,7 +291,7 @@ def dataset_of(*sequences: str) -> Dataset:
         (small(heads=3), DATASET, ValueError, "`heads` must divide"),
         (small(initial_keep=0.5), DATASET, ValueError, "`initial_keep` must be above 0.5"),
         (small(estimator="best"), DATASET, ValueError, "estimator.*disarm.*'best'"),
-        (small(gates="best"), DATASET, ValueError, "`gates` must be one of none, positional"),
+        (small(gates="best"), DATASET, ValueError, "`gates` must be one of none, positional, "),
         (small(), dataset_of("ab", "ba", "c"), DataError, "at least three interactions"),
         (small(), dataset_of("abc", "bca", "d"), DataError, "at least two items"),
     ],

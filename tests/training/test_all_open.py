@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.estimators.toy import ITEMS, toy_loss
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
-from tf_recdenoiser.layers import PositionalGates
+from tf_recdenoiser.layers import GATES, Gates
 from tf_recdenoiser.training import DenoisingModel
 
 N, BATCH = 6, 8
@@ -17,7 +18,7 @@ ITEM_IDS[: BATCH // 2, :3] = 0
 X, Y, WEIGHTS = {"item_ids": ITEM_IDS}, np.zeros((BATCH, N), np.float32), (ITEM_IDS > 0) * 1.0
 
 
-def model(gates: PositionalGates | None) -> DenoisingModel:
+def model(gates: Gates | None) -> DenoisingModel:
     keras.utils.set_random_seed(7)
     backbone = SASRec(ITEMS, N, width=6, heads=2, dropout=0.3, gates=gates)
     scores = keras.layers.Dense(1)(backbone.output)
@@ -37,8 +38,11 @@ def weights(model: DenoisingModel) -> list[np.ndarray]:
     return [v.numpy() for v in model.trainable_variables if id(v) not in gates]
 
 
-def test_three_steps_end_with_the_same_bits() -> None:
-    plain, gated = model(None), model(PositionalGates(initial_keep=1.0))
+@pytest.mark.parametrize("kind", GATES.values(), ids=GATES)
+def test_three_steps_end_with_the_same_bits(kind: type[Gates]) -> None:
+    plain, gated = model(None), model(kind(initial_keep=1.0))
+    gates = [v for layer in gated.gate_layers for v in layer.trainable_variables]
+    gates_before = [v.numpy() for v in gates]
     gated_variables = {id(v) for layer in gated.gate_layers for v in layer.variables}
     # Each layer draws its initial weights by itself, so the gated model is given the plain one's.
     others = [v for v in gated.trainable_variables if id(v) not in gated_variables]
@@ -56,4 +60,5 @@ def test_three_steps_end_with_the_same_bits() -> None:
     np.testing.assert_array_equal(
         plain.predict(X, verbose=0), gated.predict(X, verbose=0), strict=True
     )
-    assert all(np.all(layer.logits.numpy() == 20) for layer in gated.gate_layers)
+    for variable, value in zip(gates, gates_before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)

@@ -39,7 +39,7 @@ class SASRec(Backbone):
     norm
         `"post"` (default; learns faster here) or `"pre"`; see `TransformerBlock`.
     gates
-        None (default), `"positional"` or a gate layer, copied for each block.
+        None (default), a name from `GATES` or a gate layer, copied for each block.
     gamma
         Weight of the Jacobian penalty on each block; 0 by default.
     jacobian_rows

@@ -129,7 +129,9 @@ def train(
             **one_of(
                 (*GATES, NO_GATES),
                 "Trainable gates on attention links: the paper's, one for each pair of "
-                "positions, or none.",
+                "positions (positional); one for each distance (relative); or of each "
+                "history, by the two items (pairwise) or by how an item goes with the others "
+                "(item).",
             ),
             rich_help_panel=_DENOISING,
         ),
@@ -173,6 +175,14 @@ def train(
             rich_help_panel=_DENOISING,
         ),
     ] = Settings.inference,
+    target_density: Annotated[
+        float | None,
+        Option(
+            help="Mean keep probability of the gates to be reached in each layer, above 0 and "
+            "below 1; --beta is then ignored, and the price of an open gate found on the way.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.target_density,
     gamma: Annotated[
         float,
         Option(

@@ -15,13 +15,13 @@ def causal_credit(position_losses: tf.Tensor, last_layer: bool) -> tf.Tensor:
     Parameters
     ----------
     position_losses
-        Loss of each position, summed over sequences, `[n]`.
+        Loss of each position, `[n]` or `[..., n]`: summed over sequences, or of one each.
     last_layer
         Whether no gated layer comes after.
 
     Returns
     -------
-    `[n, 1]`, to be broadcast over the attended positions v.
+    `[..., n, 1]`, to be broadcast over the attended positions v.
 
     Examples
     --------
@@ -29,5 +29,5 @@ def causal_credit(position_losses: tf.Tensor, last_layer: bool) -> tf.Tensor:
     array([7., 6., 4.], dtype=float32)
     """
     if not last_layer:
-        position_losses = tf.cumsum(position_losses, reverse=True)
-    return position_losses[:, tf.newaxis]
+        position_losses = tf.cumsum(position_losses, axis=-1, reverse=True)
+    return position_losses[..., tf.newaxis]

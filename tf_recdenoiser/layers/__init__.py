@@ -4,7 +4,16 @@ from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
 from tf_recdenoiser.layers.draws import AttentionRecord, Draws, GateRecord, current_draws
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.embeddings import PositionEmbedding
-from tf_recdenoiser.layers.gates import GATES, PENALTIES, Gates, PositionalGates, get_gates
+from tf_recdenoiser.layers.gates import (
+    GATES,
+    PENALTIES,
+    Gates,
+    ItemGates,
+    PairwiseGates,
+    PositionalGates,
+    RelativeGates,
+    get_gates,
+)
 from tf_recdenoiser.layers.jacobian import JacobianRegularizedBlock
 from tf_recdenoiser.layers.scores import CandidateScores
 from tf_recdenoiser.layers.transformer import NORMS, TransformerBlock
@@ -20,9 +29,12 @@ __all__ = [
     "Dropout",
     "GateRecord",
     "Gates",
+    "ItemGates",
     "JacobianRegularizedBlock",
+    "PairwiseGates",
     "PositionEmbedding",
     "PositionalGates",
+    "RelativeGates",
     "TransformerBlock",
     "current_draws",
     "get_gates",

@@ -46,7 +46,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
     kernel_regularizer, bias_regularizer
         Of the projections; none by default.
     gates
-        `"positional"` (default), a gate layer (a copy is used) or None for none.
+        A name from `GATES`, `"positional"` by default, a gate layer (a copy is used) or None
+        for none.
     renormalize
         Whether gated rows are divided by their sum; False, the paper's, by default.
 

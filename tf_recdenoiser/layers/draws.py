@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser.estimators import Estimator, StraightThrough
+from tf_recdenoiser.ops import weighted_mean
 
 _ACTIVE: contextvars.ContextVar[tuple[Draws, ...]] = contextvars.ContextVar("draws", default=())
 _GATE_STREAM, _LAYER_STREAM, _BRANCH_STREAM = range(3)
@@ -24,9 +25,11 @@ class GateRecord:
     layer
         The gate layer.
     logits
-        `[..., n, m]`: n querying and m attended positions.
+        `[n, m]` or `[H, n, m]`, or `[B, H or 1, n, m]` for gates of each sequence: n querying
+        and m attended positions.
     reachable
-        Boolean `[n, m]`: entries that attention can use at all.
+        Boolean `[n, m]`: entries that attention can use at all. For gates of each sequence
+        `[B or 1, 1, n, m]`: links that it can use, those with padding left out.
     uniform
         `[S, *logits.shape]`, or None at inference.
     gates
@@ -39,10 +42,26 @@ class GateRecord:
     uniform: tf.Tensor | None
     gates: tuple[tf.Tensor, ...]
 
+    @property
+    def per_sequence(self) -> bool:
+        """Whether each sequence of the batch has gates of its own."""
+        return is_per_sequence(self.logits)
+
+    def first(self, rows: tf.Tensor) -> GateRecord:
+        """The record of the first `rows` sequences of the batch."""
+        if not self.per_sequence:
+            return self
+        return dataclasses.replace(
+            self,
+            logits=self.logits[:rows],
+            reachable=self.reachable[:rows],
+            uniform=None if self.uniform is None else self.uniform[:, :rows],
+            gates=tuple(gates[:rows] for gates in self.gates),
+        )
+
     def share(self, values: tf.Tensor) -> tf.Tensor:
         """The mean of `values` (shape of the logits) over reachable entries, a scalar."""
-        weight = tf.broadcast_to(tf.cast(self.reachable, values.dtype), tf.shape(values))
-        return tf.reduce_sum(values * weight) / tf.reduce_sum(weight)
+        return weighted_mean(values, self.reachable)
 
     @property
     def density(self) -> tf.Tensor:
@@ -71,6 +90,11 @@ class AttentionRecord:
     weights: tf.Tensor
 
 
+def is_per_sequence(logits: tf.Tensor) -> bool:
+    """Whether logits belong to one sequence each, `[B, H or 1, n, m]`, and not to all."""
+    return bool(logits.shape.rank == 4)
+
+
 class Draws:
     """All that is random, or counted, in one evaluation of the loss.
 
@@ -94,6 +118,18 @@ class Draws:
         otherwise it is only kept in `penalties`, for the model to divide by N.
     with_dropout
         Whether dropout drops anything.
+
+    Attributes
+    ----------
+    records
+        What each gate layer did, by the layer's `id`.
+    attention
+        What each attention layer did, at inference.
+    penalties
+        By the part of the loss they belong to.
+    rows
+        In a `branch` that is called with some sequences of the batch alone, which ones they
+        are, integers `[R]`; None for all.
 
     Examples
     --------
@@ -120,6 +156,9 @@ class Draws:
         self.records: dict[int, GateRecord] = {}
         self.attention: list[AttentionRecord] = []
         self.penalties: dict[str, list[tf.Tensor]] = {}
+        self.rows: tf.Tensor | None = None
+        self._earlier: dict[int, GateRecord] = {}
+        self._changed: Any = None
         self._layer_draws = 0
         self._branches = 0
 
@@ -166,15 +205,45 @@ class Draws:
         branch.records = self.records
         return branch
 
+    def again(self, index: int, changed: Any = None) -> Draws:
+        """Draws for evaluating the loss again: the same noise, the gates of evaluation `index`.
+
+        Parameters
+        ----------
+        index
+            Which of the estimator's evaluations it is.
+        changed
+            A gate layer: all others then draw as in this evaluation. None (default): all
+            layers use the gates of evaluation `index`.
+
+        The model may be called with the first sequences of the batch alone, which then have
+        the uniform numbers that they have here.
+        """
+        draws = Draws(self.seed, self.estimator, index, with_penalties=False)
+        draws._earlier = self.records
+        draws._changed = changed
+        return draws
+
     def gates(self, layer: Any, logits: tf.Tensor, reachable: tf.Tensor) -> tf.Tensor:
         """The gates of `layer`: drawn once, and the same when it is called again."""
         if id(layer) not in self.records:
-            shape = tf.concat([[self.estimator.uniforms], tf.shape(logits)], axis=0)
-            seed = self._fold(_GATE_STREAM, len(self.records))
-            uniform = tf.random.stateless_uniform(shape, seed, dtype=logits.dtype)
-            gates = self.estimator.gates(logits, uniform)
-            self.records[id(layer)] = GateRecord(layer, logits, reachable, uniform, gates)
-        return self.records[id(layer)].gates[self.index]
+            uniform = self.uniform(layer, logits)
+            drawn = self.estimator.gates(logits, uniform)
+            self.records[id(layer)] = GateRecord(layer, logits, reachable, uniform, drawn)
+        record = self.records[id(layer)]
+        changed = self._changed is None or self._changed is layer
+        gates = record.gates[self.index if changed else 0]
+        if self.rows is None or not record.per_sequence:
+            return gates
+        return tf.gather(gates, self.rows)
+
+    def uniform(self, layer: Any, logits: tf.Tensor) -> tf.Tensor:
+        """The uniform numbers that the gates of `layer` are drawn by, `[S, *logits.shape]`."""
+        if id(layer) in self._earlier:
+            return self._earlier[id(layer)].first(tf.shape(logits)[0]).uniform
+        shape = tf.concat([[self.estimator.uniforms], tf.shape(logits)], axis=0)
+        seed = self._fold(_GATE_STREAM, len(self.records))
+        return tf.random.stateless_uniform(shape, seed, dtype=logits.dtype)
 
     def observe(
         self, layer: Any, logits: tf.Tensor, reachable: tf.Tensor, gates: tf.Tensor

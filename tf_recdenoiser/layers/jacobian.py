@@ -112,9 +112,9 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         branch = draws.branch()
         if self.rows is not None:
             order = tf.argsort(tf.random.stateless_uniform([batch], branch.next_seed()))
-            chosen = order[: self.rows]
-            inputs = tf.gather(inputs, chosen)
-            mask = None if mask is None else tf.gather(mask, chosen)
+            branch.rows = order[: self.rows]
+            inputs = tf.gather(inputs, branch.rows)
+            mask = None if mask is None else tf.gather(mask, branch.rows)
         with branch:
             norms = jacobian_frobenius(
                 lambda x: self._run_block(x, mask, True),

@@ -1,7 +1,12 @@
 """Pure tensor functions without Keras."""
 
 from tf_recdenoiser.ops.dropout import dropout
-from tf_recdenoiser.ops.gates import INFERENCE_GATES, inference_gates, keep_probability
+from tf_recdenoiser.ops.gates import (
+    INFERENCE_GATES,
+    inference_gates,
+    keep_probability,
+    weighted_mean,
+)
 from tf_recdenoiser.ops.jacobian import jacobian_frobenius
 from tf_recdenoiser.ops.softmax import masked_softmax
 
@@ -12,4 +17,5 @@ __all__ = [
     "jacobian_frobenius",
     "keep_probability",
     "masked_softmax",
+    "weighted_mean",
 ]

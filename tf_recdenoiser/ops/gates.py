@@ -20,6 +20,18 @@ def _hard(probability: tf.Tensor) -> tf.Tensor:
     return tf.cast(probability > 0.5, probability.dtype)
 
 
+def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """The mean of `values` with `weights` broadcast to their shape; 0 if no weight is above 0.
+
+    Examples
+    --------
+    >>> float(weighted_mean(tf.constant([[1.0, 2.0], [3.0, 9.0]]), tf.constant([True, False])))
+    2.0
+    """
+    weights = tf.broadcast_to(tf.cast(weights, values.dtype), tf.shape(values))
+    return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
+
+
 INFERENCE_GATES: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "clip": _clip,
     "hard": _hard,

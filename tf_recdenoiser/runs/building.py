@@ -27,10 +27,11 @@ def build_gates(settings: Settings) -> Gates | None:
     if kind is None:
         return None
     gates: Gates = kind(
-        beta=settings.beta,
+        beta=settings.beta if settings.target_density is None else 0.0,
         penalty=settings.penalty,
         initial_keep=settings.initial_keep,
         inference=settings.inference,
+        target_density=settings.target_density,
     )
     return gates
 

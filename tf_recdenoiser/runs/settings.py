@@ -35,8 +35,9 @@ class Settings:
         How the log is read; see `data.read_log` and `data.prepare`.
     backbone, max_length, width, blocks, heads, dropout, norm
         The sequence encoder.
-    gates, initial_keep, beta, penalty, inference
-        The gates; `gates` "none" for none. See `layers.Gates`.
+    gates, initial_keep, beta, penalty, inference, target_density
+        The gates; `gates` "none" for none. See `layers.Gates`. `beta` counts only where
+        `target_density` is None.
     gamma, jacobian_rows
         The Jacobian penalty; see `layers.JacobianRegularizedBlock`.
     estimator, credit, estimator_rows, gate_learning_rate
@@ -87,6 +88,7 @@ class Settings:
     beta: float = 0.1
     penalty: str = _default(Gates, "penalty")
     inference: str = _default(Gates, "inference")
+    target_density: float | None = _default(Gates, "target_density")
     gamma: float = 1e-4
     jacobian_rows: int | None = 16
     estimator: str = _default(DenoisingModel.compile, "estimator")

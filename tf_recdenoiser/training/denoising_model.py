@@ -38,6 +38,11 @@ class DenoisingModel(keras.Model):
     get the estimator's gradient of the data term, and their penalty's. The Jacobian term
     trains the weights alone.
 
+    Gates of each sequence are held to account for the loss of that sequence alone. Their
+    logits depend on the layers below, so that evaluations which change the gates of several
+    layers at once would be of different logits: where such gates are in more than the first
+    gated layer, the further evaluations are made for each gated layer by itself.
+
     Layers with a state of their own, such as batch normalisation, update it in every
     evaluation. Keras' own Dropout draws anew in each, which is right but noisier; use
     `layers.Dropout`.
@@ -189,58 +194,77 @@ class DenoisingModel(keras.Model):
             total = data_loss + _sum([*penalties.values(), *self.losses])
             total += self._weight_decay() / count
             with tape.stop_recording():
-                evaluations = self._evaluations(x, y, weights, seed, losses, count)
-            scaled = _keras.scale_loss(self.optimizer, total + self._surrogate(draws, evaluations))
+                evaluations = self._evaluations(draws, x, y, weights, losses)
+            scaled = _keras.scale_loss(
+                self.optimizer, total + self._surrogate(draws, evaluations, count)
+            )
         gradients = tape.gradient(scaled, self._tensors(self.trainable_variables))
         parts = {"loss": total, "data": data_loss, **penalties, **_gate_statistics(draws)}
         return gradients, outputs, parts
 
     def _evaluations(
-        self, x: Any, y: Any, weights: Any, seed: tf.Tensor, first: tf.Tensor, count: tf.Tensor
-    ) -> list[tf.Tensor]:
-        """The loss of each evaluation: `[n]` with credit, else a scalar; divided by N."""
-        if self.estimator.evaluations == 1:
-            return [self._accountable(first) / count]
-        rows = self.estimator_rows
+        self, draws: Draws, x: Any, y: Any, weights: Any, first: tf.Tensor
+    ) -> list[list[tf.Tensor]]:
+        """For each gated layer the losses in each evaluation, `[R]` or `[R, n]`.
+
+        `first` are those of the first evaluation, for the whole batch. R is the batch, or
+        `estimator_rows`; the losses are then scaled as if those rows were the batch.
+        """
+        records = list(draws.records.values())
+        if self.estimator.evaluations == 1 or not records:
+            return [[first]] * len(records)
         scale = 1.0
-        if rows is not None:
+        if self.estimator_rows is not None:
             batch = tf.shape(first)[0]
-            rows = tf.minimum(rows, batch)
+            rows = tf.minimum(self.estimator_rows, batch)
             scale = tf.cast(batch, tf.float32) / tf.cast(rows, tf.float32)
             x, y, weights, first = tf.nest.map_structure(
                 lambda tensor: None if tensor is None else tensor[:rows], (x, y, weights, first)
             )
-        losses = [first]
-        for index in range(1, self.estimator.evaluations):
-            with Draws(seed, self.estimator, index, with_penalties=False):
-                outputs = self(x, training=True)
-            losses.append(self._sample_losses(y, outputs, weights)[0])
-        return [self._accountable(loss) * (scale / count) for loss in losses]
 
-    def _accountable(self, losses: tf.Tensor) -> tf.Tensor:
-        if not self.credit:
-            return tf.reduce_sum(losses)
-        if losses.shape.rank != 2:
+        def evaluations(changed: Gates | None) -> list[tf.Tensor]:
+            losses = [first]
+            for index in range(1, self.estimator.evaluations):
+                with draws.again(index, changed):
+                    outputs = self(x, training=True)
+                losses.append(self._sample_losses(y, outputs, weights)[0])
+            return [scale * loss for loss in losses]
+
+        if any(record.per_sequence for record in records[1:]):
+            return [evaluations(record.layer) for record in records]
+        return [evaluations(None)] * len(records)
+
+    def _accountable(self, losses: tf.Tensor, record: GateRecord, last_layer: bool) -> tf.Tensor:
+        """What a layer's gates answer for, broadcastable to their logits."""
+        if self.credit and losses.shape.rank != 2:
             raise ValueError(
                 "`credit=True` needs a loss for each position, of shape [B, n]; compile with "
                 f"`credit=False`. Received: losses of shape {losses.shape}"
             )
-        return tf.reduce_sum(losses, axis=0)
+        if not record.per_sequence:
+            losses = tf.reduce_sum(losses, axis=0, keepdims=True)
+        if self.credit:
+            total = causal_credit(losses, last_layer)
+        else:
+            flat = tf.reshape(losses, [tf.shape(losses)[0], 1, -1])
+            total = tf.reduce_sum(flat, axis=-1, keepdims=True)
+        return total[:, tf.newaxis] if record.per_sequence else total[0]
 
-    def _surrogate(self, draws: Draws, evaluations: list[tf.Tensor]) -> tf.Tensor:
+    def _surrogate(
+        self, draws: Draws, evaluations: list[list[tf.Tensor]], count: tf.Tensor
+    ) -> tf.Tensor:
         """A scalar whose gradient in the logits is the estimator's, and is passed on by them."""
         records = list(draws.records.values())
         terms = []
-        for index, record in enumerate(records):
+        for index, (record, found) in enumerate(zip(records, evaluations, strict=True)):
             last = index == len(records) - 1
-            losses = [causal_credit(f, last) if self.credit else f for f in evaluations]
+            losses = [self._accountable(loss, record, last) / count for loss in found]
             if self.estimator.baseline:
                 losses = [losses[0] - record.layer.baseline(losses[0], self.baseline_decay)]
-            gradient = self.estimator.gradient(
-                tf.stop_gradient(record.logits), record.uniform, losses
-            )
-            gradient = tf.where(record.reachable, gradient, tf.zeros_like(gradient))
-            terms.append(tf.reduce_sum(tf.stop_gradient(gradient) * record.logits))
+            used = record.first(tf.shape(found[0])[0])
+            gradient = self.estimator.gradient(tf.stop_gradient(used.logits), used.uniform, losses)
+            gradient = tf.where(used.reachable, gradient, tf.zeros_like(gradient))
+            terms.append(tf.reduce_sum(tf.stop_gradient(gradient) * used.logits))
         return _sum(terms)
 
     def _sample_losses(self, y: Any, outputs: Any, weights: Any) -> tuple[tf.Tensor, tf.Tensor]:

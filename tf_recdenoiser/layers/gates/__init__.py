@@ -9,10 +9,16 @@ from typing import Any
 
 from tf_recdenoiser._keras import clone, keras
 from tf_recdenoiser.layers.gates.base import PENALTIES, Gates
+from tf_recdenoiser.layers.gates.item import ItemGates
+from tf_recdenoiser.layers.gates.pairwise import PairwiseGates
 from tf_recdenoiser.layers.gates.positional import PositionalGates
+from tf_recdenoiser.layers.gates.relative import RelativeGates
 
 GATES: dict[str, type[Gates]] = {
     "positional": PositionalGates,
+    "relative": RelativeGates,
+    "pairwise": PairwiseGates,
+    "item": ItemGates,
 }
 """Every kind of gate by name."""
 
@@ -39,4 +45,13 @@ def get_gates(identifier: str | dict[str, Any] | Gates | None) -> Gates | None:
     return GATES[identifier]()
 
 
-__all__ = ["GATES", "PENALTIES", "Gates", "PositionalGates", "get_gates"]
+__all__ = [
+    "GATES",
+    "PENALTIES",
+    "Gates",
+    "ItemGates",
+    "PairwiseGates",
+    "PositionalGates",
+    "RelativeGates",
+    "get_gates",
+]

@@ -8,13 +8,22 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers.draws import Draws, current_draws
-from tf_recdenoiser.ops import INFERENCE_GATES, inference_gates, keep_probability
+from tf_recdenoiser.layers.draws import Draws, current_draws, is_per_sequence
+from tf_recdenoiser.ops import (
+    INFERENCE_GATES,
+    inference_gates,
+    keep_probability,
+    weighted_mean,
+)
 
 PENALTIES = ("entries", "links")
 
 # sigma(20) is 1 in float32: gates that start at 1 are open in every draw.
-_LARGEST_LOGIT = 20.0
+LARGEST_LOGIT = 20.0
+
+# With the square, which damps it, a target is reached in some hundred steps; lambda alone would
+# go on rising until the gates have followed, far beyond the target.
+_DUAL_STEP = 0.003
 
 
 class Gates(keras.layers.Layer):
@@ -27,9 +36,20 @@ class Gates(keras.layers.Layer):
     `DenoisingModel`, which knows it, by the number of positions):
 
     * `penalty="entries"`: (beta/N) sum over reachable (u, v) of sigma(k Phi_uv), the paper's;
+      where each sequence has gates of its own, the mean over sequences of the sum over its
+      live (u, v);
     * `penalty="links"`: (beta/N) sum over sequences and over live (u, v), both positions
       being items and not padding: beta is then the price of an open link per prediction, and
       means the same on every data set.
+
+    With `target_density` the price is found while training, by dual ascent. With e the mean of
+    sigma(k Phi) over the terms of the sum above less the target, each step makes
+
+        lambda <- max(0, lambda + 0.003 e)
+
+    and the penalty is (P/N) (lambda e + e^2), an augmented Lagrangian, in which P is the number
+    of positions that are items: lambda + 2 e is the price in nats, per prediction, of keeping
+    everything, whatever the sizes of data and batches.
 
     Parameters
     ----------
@@ -45,6 +65,9 @@ class Gates(keras.layers.Layer):
         k in sigma(k Phi); 1 by default (L0-ARM uses 7).
     inference
         `"clip"` (default), `"hard"` or `"expectation"`; see `ops.inference_gates`.
+    target_density
+        In (0, 1): the mean keep probability to be reached, in place of `beta`; None (default)
+        for `beta`.
     """
 
     def __init__(
@@ -54,6 +77,7 @@ class Gates(keras.layers.Layer):
         initial_keep: float = 0.9,
         sharpness: float = 1.0,
         inference: str = "clip",
+        target_density: float | None = None,
         **kwargs: Any,
     ) -> None:
         # Under mixed precision a probability near 1 needs float32's steps.
@@ -76,21 +100,35 @@ class Gates(keras.layers.Layer):
                 f"`inference` must be one of {', '.join(INFERENCE_GATES)}. "
                 f"Received: inference={inference!r}"
             )
+        if target_density is not None and not 0 < target_density < 1:
+            raise ValueError(
+                "`target_density` must be None or above 0 and below 1. "
+                f"Received: target_density={target_density}"
+            )
+        if target_density is not None and beta > 0:
+            raise ValueError(
+                "`target_density` must be None where `beta` is above 0, since it finds the price "
+                f"of open gates itself. Received: target_density={target_density}, beta={beta}"
+            )
         self.supports_masking = True
         self.beta = beta
         self.penalty = penalty
         self.initial_keep = initial_keep
         self.sharpness = sharpness
         self.inference = inference
+        self.target_density = target_density
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
-        """Create the running mean of the loss; a subclass creates its logits' parameters."""
+        """Create what is not trained by gradients; a subclass creates its logits' parameters."""
+        length, _ = fixed_lengths(query_shape, key_shape)
         self.mean_loss = self.add_weight(
-            name="mean_loss", shape=(query_shape[1], 1), initializer="zeros", trainable=False
+            name="mean_loss", shape=(length, 1), initializer="zeros", trainable=False
         )
         self.losses_seen = self.add_weight(
             name="losses_seen", shape=(), initializer="zeros", trainable=False
         )
+        if self.target_density is not None:
+            self.dual = self.add_weight(name="dual", shape=(), initializer="zeros", trainable=False)
         self.built = True
 
     def baseline(self, loss: tf.Tensor, decay: float) -> tf.Tensor:
@@ -103,27 +141,39 @@ class Gates(keras.layers.Layer):
         Parameters
         ----------
         loss
-            What this layer's gates are held to account for, a scalar or `[n, 1]`.
+            What this layer's gates are held to account for, a scalar or broadcastable to
+            `[n, 1]`; for gates of each sequence `[B, 1, n or 1, 1]`, of which the mean over
+            sequences is added.
         decay
             In [0, 1).
         """
         seen = tf.convert_to_tensor(self.losses_seen)
         mean = tf.convert_to_tensor(self.mean_loss)
         earlier = tf.math.divide_no_nan(mean, 1.0 - tf.pow(decay, seen))
-        self.mean_loss.assign(decay * mean + (1.0 - decay) * loss)
+        added = tf.reduce_mean(loss, axis=0)[0] if is_per_sequence(loss) else loss
+        self.mean_loss.assign(decay * mean + (1.0 - decay) * added)
         self.losses_seen.assign(seen + 1.0)
-        return tf.where(seen > 0, earlier, tf.broadcast_to(loss, tf.shape(earlier)))
+        return tf.where(seen > 0, earlier, loss)
 
     @property
     def initial_logit(self) -> float:
         """The Phi at which sigma(k Phi) is `initial_keep`."""
         if self.initial_keep == 1:
-            return _LARGEST_LOGIT / self.sharpness
+            return LARGEST_LOGIT / self.sharpness
         odds = self.initial_keep / (1 - self.initial_keep)
-        return min(math.log(odds), _LARGEST_LOGIT) / self.sharpness
+        return min(math.log(odds), LARGEST_LOGIT) / self.sharpness
 
-    def gate_logits(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        """Phi, `[n, m]`, `[H, n, m]` or `[B, H or 1, n, m]`, from the attention's inputs."""
+    def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
+        """Phi, `[n, m]`, `[H, n, m]` or `[B, H or 1, n, m]`, from the attention's inputs.
+
+        Parameters
+        ----------
+        query, key
+            `[B, n, d]` and `[B, m, d]`.
+        visible
+            Boolean `[B or 1, n, m]`: links that attention can use, between two items and, with
+            a causal mask, not from a later position.
+        """
         raise TypeError(f"{type(self).__name__} must define `gate_logits`.")
 
     def call(
@@ -145,8 +195,11 @@ class Gates(keras.layers.Layer):
         use_causal_mask
             Whether position u sees only positions up to u.
         """
-        logits = self.sharpness * self.gate_logits(query, key)
         reachable = _reachable(tf.shape(query)[1], tf.shape(key)[1], use_causal_mask)
+        visible = reachable[tf.newaxis] if live is None else reachable & live
+        logits = self.sharpness * self.gate_logits(query, key, visible)
+        if is_per_sequence(logits):
+            reachable = visible[:, tf.newaxis]
         draws = current_draws()
         if not training:
             gates = inference_gates(logits, self.inference)
@@ -154,30 +207,38 @@ class Gates(keras.layers.Layer):
                 draws.observe(self, logits, reachable, gates)
             return gates
         draws = draws or Draws.unseeded()
-        if self.beta > 0 and draws.with_penalties:
-            draws.add_penalty(self, "sparsity", *self._penalty(logits, reachable, query, live))
+        if draws.with_penalties and (self.beta > 0 or self.target_density is not None):
+            shape = tf.concat([tf.shape(query)[:1], tf.shape(reachable)[-2:]], axis=0)
+            weights = self._weights(logits, reachable, tf.broadcast_to(visible, shape))
+            positions = _positions(live, shape)
+            keep = keep_probability(logits)
+            if self.target_density is None:
+                penalty = self.beta * tf.reduce_sum(keep * weights)
+            else:
+                penalty = positions * self._lagrangian(weighted_mean(keep, weights))
+            draws.add_penalty(self, "sparsity", penalty, positions)
         return draws.gates(self, logits, reachable)
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: gates belong to pairs of positions."""
 
-    def _penalty(
-        self, logits: tf.Tensor, reachable: tf.Tensor, query: tf.Tensor, live: tf.Tensor | None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The penalty of the batch, and the number of querying positions that are items."""
-        batch, length = tf.shape(query)[0], tf.shape(query)[1]
-        uses = tf.cast(reachable, tf.float32)
-        if live is None:
-            positions = tf.cast(batch * length, tf.float32)
-            links = uses * tf.cast(batch, tf.float32)
-        else:
-            live = tf.broadcast_to(
-                tf.cast(live, tf.float32), tf.concat([[batch], tf.shape(uses)], axis=0)
-            )
-            positions = tf.reduce_sum(tf.reduce_max(live, axis=-1))
-            links = uses * tf.reduce_sum(live, axis=0)
-        weight = links if self.penalty == "links" else uses
-        return self.beta * tf.reduce_sum(keep_probability(logits) * weight), positions
+    def _weights(self, logits: tf.Tensor, reachable: tf.Tensor, links: tf.Tensor) -> tf.Tensor:
+        """How often the penalty counts each gate, of `links` `[B, n, m]` attention can use."""
+        links = tf.cast(links, tf.float32)
+        if is_per_sequence(logits):
+            sequences = 1.0 if self.penalty == "links" else tf.cast(tf.shape(links)[0], tf.float32)
+            return links[:, tf.newaxis] / sequences
+        if self.penalty == "links":
+            return tf.reduce_sum(links, axis=0)
+        return tf.cast(reachable, tf.float32)
+
+    def _lagrangian(self, mean_keep: tf.Tensor) -> tf.Tensor:
+        """Lambda e + e^2, after a step of dual ascent in lambda."""
+        excess = mean_keep - self.target_density
+        dual = tf.convert_to_tensor(self.dual) + _DUAL_STEP * tf.stop_gradient(excess)
+        dual = tf.maximum(dual, 0.0)
+        self.dual.assign(dual)
+        return (dual + excess) * excess
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -187,7 +248,27 @@ class Gates(keras.layers.Layer):
             "initial_keep": self.initial_keep,
             "sharpness": self.sharpness,
             "inference": self.inference,
+            "target_density": self.target_density,
         }
+
+
+def fixed_lengths(query_shape: Any, key_shape: Any = None) -> tuple[int, int]:
+    """The lengths n and m of the attention's inputs; an error where they may vary."""
+    lengths = (query_shape[1], (key_shape or query_shape)[1])
+    if None in lengths:
+        raise ValueError(
+            "Gates need sequences of a fixed length, since what they learn belongs to positions; "
+            f"give `keras.Input` a length. Received: {lengths}"
+        )
+    return lengths
+
+
+def _positions(live: tf.Tensor | None, shape: tf.Tensor) -> tf.Tensor:
+    """The number of querying positions that are items; `shape` is `[B, n, m]`."""
+    if live is None:
+        return tf.cast(shape[0] * shape[1], tf.float32)
+    rows = tf.reduce_any(tf.broadcast_to(live, shape), axis=-1)
+    return tf.reduce_sum(tf.cast(rows, tf.float32))
 
 
 def _reachable(rows: tf.Tensor, columns: tf.Tensor, causal: bool) -> tf.Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers.gates.base import Gates
+from tf_recdenoiser.layers.gates.base import Gates, fixed_lengths
 
 
 @register
@@ -36,12 +36,7 @@ class PositionalGates(Gates):
         self.heads = heads
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
-        lengths = (query_shape[1], (key_shape or query_shape)[1])
-        if None in lengths:
-            raise ValueError(
-                "Positional gates need sequences of a fixed length, since there is one gate for "
-                f"each pair of positions; give `keras.Input` a length. Received: {lengths}"
-            )
+        lengths = fixed_lengths(query_shape, key_shape)
         shape = lengths if self.heads is None else (self.heads, *lengths)
         self.logits = self.add_weight(
             name="logits",
@@ -51,7 +46,7 @@ class PositionalGates(Gates):
         )
         super().build(query_shape, key_shape)
 
-    def gate_logits(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         return tf.convert_to_tensor(self.logits)
 
     def get_config(self) -> dict[str, Any]:
