@@ -17,11 +17,11 @@ import tensorflow as tf
 
 from tests.cli.shell import PLAIN, SMALL, SYNTHETIC, Outcome, rows, tf_recdenoiser, words
 from tf_recdenoiser.backbones import BACKBONES
-from tf_recdenoiser.data import WINDOWS, Dataset
+from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, WINDOWS, Dataset
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
-from tf_recdenoiser.runs import NO_GATES, RunDirectory, Settings
+from tf_recdenoiser.runs import FINDERS, NO_GATES, RunDirectory, Settings
 from tf_recdenoiser.training import OBJECTIVES
 
 Copy = Callable[[RunDirectory], RunDirectory]
@@ -124,6 +124,11 @@ VALUES: dict[str, Iterable[Any]] = {
     "inference": INFERENCE_GATES,
     "estimator": ESTIMATORS,
     "windows": WINDOWS,
+    "detect": FINDERS,
+    "mend": MENDS,
+    "noise_law": NOISE_LAWS,
+    "planted_law": NOISE_LAWS,
+    "planted_places": PLACES,
     "credit": [False],
     "estimator_rows": [7],
     "initial_keep": [0.75],

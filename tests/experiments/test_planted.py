@@ -10,8 +10,15 @@ import pytest
 
 from tests.runs.small import SYNTHETIC, plain
 from tf_recdenoiser.cli.app import run
-from tf_recdenoiser.experiments import METHODS, Comparison, planted_settings, run_planted
-from tf_recdenoiser.experiments.planted import closed_gap
+from tf_recdenoiser.experiments import (
+    METHODS,
+    Comparison,
+    closed_gap,
+    find_planted,
+    noise_finders,
+    planted_settings,
+    run_planted,
+)
 from tf_recdenoiser.runs import RunDirectory, load_run, load_split
 
 BASE = plain(planted_rate=0.3, epochs=2)
@@ -58,6 +65,31 @@ def test_users_whose_newest_item_is_noise_are_shown_apart(
     assert found["plain"]["full ndcg@10, newest is noise"].mean == pytest.approx(expected)
 
 
+def test_noise_is_found_by_each_means_the_run_has(
+    out: Path, found: dict[str, dict[str, Comparison]]
+) -> None:
+    plain_run, context_run = find_planted(out / "plain-0"), find_planted(out / "context-sequence-0")
+    assert set(context_run) - set(plain_run) == {"context"}
+    recorded = RunDirectory(out / "context-sequence-0").metrics()["noise"]
+    assert context_run["context"]["roc_area"] == pytest.approx(recorded["roc_area"])
+
+
+def test_surprisal_is_the_models_own_score_of_the_item_that_came(
+    out: Path, found: dict[str, dict[str, Comparison]]
+) -> None:
+    loaded = load_run(out / "plain-0")
+    histories = load_split(loaded.settings, loaded.dataset()).split.test.histories.last(12)
+    counts = np.arange(1, loaded.recommender.backbone.item_count + 2)
+    scores = noise_finders(loaded, histories, counts)["surprisal"]
+    before = np.hstack([np.zeros([len(histories), 1], np.int32), histories[:, :-1]])
+    logits = (
+        loaded.recommender.encode(before) * loaded.recommender.item_vectors()[histories[:, -1]]
+    ).sum(-1)
+    shares = counts / counts.sum() * (len(counts) - 1)
+    expected = np.log(shares[histories[:, -1]]) - logits
+    np.testing.assert_allclose(scores[:, -1], expected, rtol=1e-3, atol=1e-4)
+
+
 def test_noise_is_looked_for_once(out: Path, found: dict[str, dict[str, Comparison]]) -> None:
     first, second = (RunDirectory(out / f"context-sequence-{seed}") for seed in SEEDS)
     np.testing.assert_array_equal(first.detection().log_ratios, second.detection().log_ratios)
@@ -102,8 +134,9 @@ def test_the_command_shows_what_it_found(
     options = ["--methods", "oracle sequence", "--seeds", "0", "--epochs", "1", "--json"]
     assert run([*arguments, *options]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert set(shown) == {"plain", "oracle sequence"}
-    assert shown["plain"]["full hit@10"]["difference"] == 0
+    assert set(shown["mending"]) == {"plain", "oracle sequence"}
+    assert shown["mending"]["plain"]["full hit@10"]["difference"] == 0
+    assert {"random", "popularity", "surprisal"} <= set(shown["finding"])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.serving import c_loader
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
 from tf_recdenoiser.retrieval import ServingModule, export_saved_model
@@ -68,24 +69,20 @@ def test_histories_are_cleaned_on_request(
     np.testing.assert_array_equal(answer["item_ids"].numpy().astype(str), RAW[codes - 1])
 
 
+@pytest.mark.skipif(not c_loader.SUPPORTED, reason="TensorFlow's C library is found on Linux only")
 def test_an_export_holds_the_detectors(
     recommender: Recommender, noise: NoiseScorer, module: ServingModule, tmp_path: Path
 ) -> None:
     path = export_saved_model(recommender, RAW, tmp_path / "model", noise=noise, max_k=ITEMS)
-    loaded = tf.saved_model.load(str(path))
-    signature = loaded.signatures["serving_default"]
-    assert "clean_history" in signature.structured_input_signature[1]
-    found = signature(
-        histories=raw(CODES),
-        lengths=tf.constant([-1]),
-        k=tf.constant([10]),
-        exclude_seen=tf.constant([True]),
-        clean_history=tf.constant([True]),
-    )
-    expected = module.recommend(raw(CODES))
-    np.testing.assert_array_equal(found["item_ids"].numpy(), expected["item_ids"].numpy())
-    explained = loaded.signatures["explain"](histories=raw(CODES), lengths=tf.constant([-1]))
-    np.testing.assert_allclose(explained["noise"].numpy(), noise(CODES), rtol=1e-4)
+    histories = {"histories": raw(CODES).numpy(), "lengths": np.array([-1], np.int32)}
+    choices = {"k": np.array([3], np.int32)}
+    choices |= {name: np.array([True]) for name in ("exclude_seen", "clean_history")}
+    found = c_loader.run_in_process(path, "serving_default", {**histories, **choices})
+    expected = module.recommend(raw(CODES), k=tf.constant([3]))
+    np.testing.assert_array_equal(found["item_ids"], expected["item_ids"].numpy())
+    np.testing.assert_allclose(found["scores"], expected["scores"].numpy(), rtol=1e-4)
+    explained = c_loader.run_in_process(path, "explain", histories)
+    np.testing.assert_allclose(explained["noise"], noise(CODES), rtol=1e-4)
 
 
 def test_without_detectors_there_is_nothing_to_clean(recommender: Recommender) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +13,16 @@ from typer import Argument, Option
 
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import errors, note, output, print_json
-from tf_recdenoiser.cli.progress import ShowProgress
+from tf_recdenoiser.cli.progress import ShowDetection, ShowProgress
 from tf_recdenoiser.data import NOISE_LAWS, PLACES
-from tf_recdenoiser.experiments import METHODS, Comparison, run_planted
-from tf_recdenoiser.experiments.planted import closed_gap
+from tf_recdenoiser.experiments import (
+    METHODS,
+    Comparison,
+    closed_gap,
+    find_planted,
+    run_directory,
+    run_planted,
+)
 from tf_recdenoiser.runs import RunError, Settings
 
 app = typer.Typer(no_args_is_help=True, help="Compare systems on the same data and seeds.")
@@ -71,22 +78,40 @@ def planted(
     if unknown:
         raise RunError(f"`--methods` takes {', '.join(METHODS)}. Received: {', '.join(unknown)}")
     numbers = [_number(text) for text in seeds.split(",")]
-    progress = ShowProgress(errors, epochs)
-    found = run_planted(base, out, chosen, numbers, [progress])
+    with (
+        contextlib.closing(ShowProgress(errors, epochs)) as progress,
+        contextlib.closing(ShowDetection(errors)) as looking,
+    ):
+        found = run_planted(base, out, chosen, numbers, [progress], [looking])
+    finding = find_planted(run_directory(out, _richest(chosen), numbers[0]))
     if json:
-        print_json(
-            {
-                method: {name: dataclasses.asdict(one) for name, one in by_name.items()}
-                for method, by_name in found.items()
-            }
-        )
+        mending = {
+            method: {name: dataclasses.asdict(one) for name, one in by_name.items()}
+            for method, by_name in found.items()
+        }
+        print_json({"finding": finding, "mending": mending})
         return
+    output.print(_finding_table(finding))
     for name in next(iter(found.values())):
         output.print(_table(name, found))
     note(
         "±: standard errors over seeds and over users; p: t-test over seeds; gap: the share of "
         "the best oracle's gain."
     )
+
+
+def _richest(methods: list[str]) -> str:
+    """The method whose run knows the most ways to find noise."""
+    return next((name for name in methods if "context" in name), "plain")
+
+
+def _finding_table(finding: dict[str, dict[str, float]]) -> Table:
+    table = Table("score", title="Noise found in test histories", title_justify="left")
+    table.add_column("area under ROC", justify="right")
+    table.add_column("precision", justify="right")
+    for name, found in finding.items():
+        table.add_row(name, f"{found['roc_area']:.3f}", f"{found['precision']:.3f}")
+    return table
 
 
 def _number(text: str) -> int:

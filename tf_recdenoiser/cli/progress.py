@@ -72,6 +72,39 @@ class ShowProgress(keras.callbacks.Callback):
         self._progress.stop()
 
 
+class ShowDetection(keras.callbacks.Callback):
+    """A spinner while a detector of noise trains, and a line when it is done."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._status = console.status("Looking for noise")
+        self._areas: list[float] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._areas = []
+        self._status.start()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._areas.append((logs or {})["val_area"])
+        self._status.update(
+            f"Looking for noise: epoch {epoch + 1}, area under the ROC curve {self._areas[-1]:.3f}"
+        )
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self.close()
+        self._console.print(
+            f"Detector of noise: {len(self._areas)} epochs; it tells items from drawn noise with "
+            f"an area under the ROC curve of {max(self._areas):.3f}.",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+    def close(self) -> None:
+        """Take the spinner away, also after an interruption or an error."""
+        self._status.stop()
+
+
 def epoch_line(logs: dict[str, Any]) -> str:
     """One epoch's figures, in the columns of the heading."""
     layers = sum(name.startswith("density_") for name in logs)

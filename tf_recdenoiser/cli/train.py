@@ -16,7 +16,7 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, errors, metrics_table, note, output
-from tf_recdenoiser.cli.progress import ShowProgress
+from tf_recdenoiser.cli.progress import ShowDetection, ShowProgress
 from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
@@ -405,8 +405,18 @@ def train_and_show(
     note(log.report.describe(), errors)
     further = [keras.callbacks.TensorBoard(str(directory.tensorboard))] if tensorboard else []
     try:
-        with contextlib.closing(ShowProgress(errors, settings.epochs)) as progress:
-            return train_run(settings, dataset, directory, resume, [progress, *further])
+        with (
+            contextlib.closing(ShowProgress(errors, settings.epochs)) as progress,
+            contextlib.closing(ShowDetection(errors)) as looking,
+        ):
+            return train_run(
+                settings,
+                dataset,
+                directory,
+                resume,
+                [progress, *further],
+                detection_callbacks=[looking],
+            )
     except KeyboardInterrupt:
         command = ["train", settings.data, "--out", str(directory.path), "--resume"]
         note(

@@ -50,6 +50,7 @@ def run_planted(
     methods: Sequence[str] = tuple(METHODS),
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     callbacks: Sequence[Any] = (),
+    detection_callbacks: Sequence[Any] = (),
 ) -> dict[str, dict[str, Comparison]]:
     """Train what is not there yet, and compare every method with the plain run.
 
@@ -68,6 +69,8 @@ def run_planted(
         Of the runs.
     callbacks
         Further Keras callbacks for each training.
+    detection_callbacks
+        Keras callbacks for the training of detectors.
 
     Returns
     -------
@@ -78,10 +81,11 @@ def run_planted(
     values: dict[str, dict[str, list[np.ndarray]]] = {method: {} for method in methods}
     detection = None
     for (method, seed), settings in planted_settings(base, methods, seeds).items():
-        directory = RunDirectory(out / f"{method.replace(' ', '-')}-{seed}")
+        directory = RunDirectory(run_directory(out, method, seed))
         looks = settings.detect == "context"
         if not directory.metrics_file.exists():
-            train(settings, dataset, directory, True, callbacks, detection if looks else None)
+            known = detection if looks else None
+            train(settings, dataset, directory, True, callbacks, known, detection_callbacks)
         if looks and detection is None:
             detection = directory.detection()
         for name, per_user in _per_user(directory.path).items():
@@ -93,6 +97,11 @@ def run_planted(
         }
         for method, by_name in values.items()
     }
+
+
+def run_directory(out: Path, method: str, seed: int) -> Path:
+    """Where a run of the experiment lies."""
+    return out / f"{method.replace(' ', '-')}-{seed}"
 
 
 def closed_gap(

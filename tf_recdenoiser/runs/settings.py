@@ -130,8 +130,8 @@ class Settings:
             raise ValueError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)}")
 
     def plain(self) -> Settings:
-        """The same run without the denoiser: no gates and no Jacobian penalty."""
-        return dataclasses.replace(self, gates="none", gamma=0.0)
+        """The same run without the denoiser: no gates, no Jacobian penalty, no noise looked for."""
+        return dataclasses.replace(self, gates="none", gamma=0.0, detect="none")
 
     def differences(self, other: Settings) -> dict[str, tuple[Any, Any]]:
         """What differs, as name: (here, there)."""

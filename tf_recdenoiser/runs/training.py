@@ -37,6 +37,7 @@ def train(
     resume: bool = False,
     callbacks: Sequence[Any] = (),
     detection: Detection | None = None,
+    detection_callbacks: Sequence[Any] = (),
 ) -> dict[str, Any]:
     """Train on `dataset`, evaluate, and record all of it in `directory`.
 
@@ -57,6 +58,8 @@ def train(
     detection
         What was found of the noise in this data, if it is known already; None (default): noise
         is looked for as the settings say.
+    detection_callbacks
+        Keras callbacks of the detectors' training; they see `val_area` in the logs of an epoch.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def train(
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
     if settings.detect == "context" and detection is None:
-        detection = _detection(settings, dataset, noisy.split, directory)
+        detection = _detection(settings, dataset, noisy.split, directory, detection_callbacks)
     noise = training_noise(settings, noisy, detection)
     batches = _batches(settings, dataset, noisy.split, noise)
     scorers = {part: scorer(settings, dataset, noisy, part, detection) for part in PARTS}
@@ -144,7 +147,11 @@ def _start(
 
 
 def _detection(
-    settings: Settings, dataset: Dataset, split: Split, directory: RunDirectory
+    settings: Settings,
+    dataset: Dataset,
+    split: Split,
+    directory: RunDirectory,
+    callbacks: Sequence[Any],
 ) -> Detection:
     if directory.has_detection():
         return directory.detection()
@@ -157,6 +164,7 @@ def _detection(
         settings.dropout,
         settings.batch_size,
         seed=settings.seed,
+        callbacks=callbacks,
     )
 
 
