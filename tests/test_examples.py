@@ -25,6 +25,7 @@ def test_readme_has_code_and_commands() -> None:
         "evaluate",
         "recommend",
         "explain",
+        "experiment",
         "export",
     }
 
