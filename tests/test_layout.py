@@ -53,7 +53,7 @@ RULES: Mapping[str, Rule] = {
         "_keras ops estimators layers backbones training",
         f"tensorflow tensorflow_serving google {TFRS}",
     ),
-    "data": rule("", "polars"),
+    "data": rule("", "polars scipy"),
     "evaluation": rule("", ""),
     "runs": FREE,
     "experiments": FREE,

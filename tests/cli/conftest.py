@@ -68,7 +68,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Dataset, 
         directory: RunDirectory,
         resume: bool,
         callbacks: list[Any],
-        detection_callbacks: list[Any],
+        report: Callable[[str], None],
     ) -> dict[str, Any]:
         asked.append((settings, dataset, resume))
         if not directory.exists():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.data import DataError, DetectionBatches, Histories, TrainingBatches
+from tf_recdenoiser.data import DataError, Histories, TrainingBatches
 from tf_recdenoiser.data.histories import offsets_of
 
 ITEMS = 15
@@ -142,15 +142,6 @@ def test_certain_noise_is_as_if_it_had_never_been() -> None:
 def test_wrong_noise_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"{message}.*Received: "):
         example_batches(**wrong)
-
-
-def test_a_detector_learns_from_the_items_themselves() -> None:
-    batches = DetectionBatches(
-        histories_of(LONG), ITEMS, max_length=4, batch_size=2, seed=0, law="popularity"
-    )
-    for inputs, targets in batches.epoch(0):
-        np.testing.assert_array_equal(inputs["item_ids"], targets["positives"])
-        np.testing.assert_array_equal(targets["negatives"][..., 0] > 0, inputs["item_ids"] > 0)
 
 
 def test_an_epoch_depends_on_the_seed_and_its_number_alone() -> None:

@@ -19,6 +19,7 @@ from tf_recdenoiser.data import (
     prepare,
     synthetic_log,
 )
+from tf_recdenoiser.data.histories import offsets_of
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +136,22 @@ def test_wrong_arguments_are_named(clean: Dataset, wrong: dict, name: str) -> No
 def _rows(matrix: np.ndarray) -> Histories:
     offsets = np.arange(len(matrix) + 1, dtype=np.int64) * matrix.shape[1]
     return Histories(offsets, matrix.reshape(-1))
+
+
+@pytest.mark.parametrize("law", NOISE_LAWS)
+def test_items_drawn_for_a_row_are_not_of_it(clean: Dataset, law: str) -> None:
+    histories = clean.histories
+    planter = NoisePlanter(histories, clean.item_count, 0.0, law)
+    drawn = planter.draw_unmet(histories, np.random.default_rng(0))
+    assert drawn.shape == histories.items.shape
+    for row in range(histories.row_count):
+        start, end = histories.offsets[row : row + 2]
+        assert not set(drawn[start:end]) & set(histories.row(row))
+
+
+def test_items_drawn_for_a_row_follow_the_law_among_those_it_lacks() -> None:
+    histories = Histories(offsets_of([20_000, 6]), np.array([1] * 20_000 + [2, 2, 2, 3, 3, 4]))
+    planter = NoisePlanter(histories, 4, 0.0, "popularity")
+    drawn = planter.draw_unmet(histories, np.random.default_rng(0))[:20_000]
+    shares = np.bincount(drawn[drawn > 1], minlength=5)[2:] / (drawn > 1).sum()
+    np.testing.assert_allclose(shares, [3 / 6, 2 / 6, 1 / 6], atol=0.1)

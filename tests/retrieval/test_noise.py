@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.serving import c_loader
+from tests.training.noise.vectors import unit_vectors
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
 from tf_recdenoiser.retrieval import ServingModule, export_saved_model
@@ -30,9 +31,12 @@ def recommender() -> Recommender:
 @pytest.fixture(scope="module")
 def noise() -> NoiseScorer:
     keras.utils.set_random_seed(2)
-    detectors = tuple(build_detector(ITEMS, LENGTH, width=8, seed=seed) for seed in (1, 2))
-    # Scaled so that probabilities spread over the whole interval.
-    return NoiseScorer(detectors, ((60.0, 0.0), (60.0, -0.5)), rate=0.5)
+    rng = np.random.default_rng(2)
+    detectors = tuple(
+        build_detector(unit_vectors(rng, ITEMS), rng.integers(1, 9, ITEMS + 1), LENGTH)
+        for _ in range(2)
+    )
+    return NoiseScorer(detectors, rate=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -51,16 +51,7 @@ def test_items_of_long_sequences_are_looked_up_away_from_a_windows_ends() -> Non
 def found() -> tuple[Detection, np.ndarray]:
     given = Settings("synthetic:users=300,items=60,clusters=5,noise=0.25,seed=1")
     noisy = load_split(given, load_dataset(given))
-    detection = detect_noise(
-        noisy.split.train,
-        60,
-        "uniform",
-        max_length=30,
-        width=16,
-        dropout=0.1,
-        batch_size=16,
-        epochs=30,
-    )
+    detection = detect_noise(noisy.split.train, 60, "uniform", max_length=30, width=16)
     return detection, noisy.train.items == 1
 
 
@@ -73,8 +64,7 @@ def test_noise_is_found_in_sequences_that_no_detector_was_trained_on(
 
 def test_the_share_of_noise_is_estimated(found: tuple[Detection, np.ndarray]) -> None:
     detection, is_noise = found
-    # A fifth of the uniform draws would have been meant: what is estimated is an upper bound.
-    assert detection.scorer.rate == pytest.approx(is_noise.mean(), abs=0.12)
+    assert detection.scorer.rate == pytest.approx(is_noise.mean(), abs=0.1)
 
 
 def test_probabilities_mean_what_they_say(found: tuple[Detection, np.ndarray]) -> None:
@@ -85,7 +75,7 @@ def test_probabilities_mean_what_they_say(found: tuple[Detection, np.ndarray]) -
     )
     for low, high in ((0.0, 0.2), (0.2, 0.6), (0.6, 1.01)):
         inside = (probability >= low) & (probability < high)
-        assert is_noise[inside].mean() == pytest.approx(probability[inside].mean(), abs=0.2)
+        assert is_noise[inside].mean() == pytest.approx(probability[inside].mean(), abs=0.15)
 
 
 def test_an_oracle_trains_and_recommends_without_the_noise(tmp_path: Path) -> None:

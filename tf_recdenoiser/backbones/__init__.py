@@ -1,7 +1,6 @@
 """Sequence encoders. A new one is one file and one line in `BACKBONES`."""
 
 from tf_recdenoiser.backbones.base import Backbone
-from tf_recdenoiser.backbones.context import ContextEncoder
 from tf_recdenoiser.backbones.sasrec import SASRec
 
 BACKBONES: dict[str, type[Backbone]] = {
@@ -9,4 +8,4 @@ BACKBONES: dict[str, type[Backbone]] = {
 }
 """Every backbone by name."""
 
-__all__ = ["BACKBONES", "Backbone", "ContextEncoder", "SASRec"]
+__all__ = ["BACKBONES", "Backbone", "SASRec"]

@@ -13,7 +13,7 @@ from typer import Argument, Option
 
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import errors, note, output, print_json
-from tf_recdenoiser.cli.progress import ShowDetection, ShowProgress
+from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
 from tf_recdenoiser.data import NOISE_LAWS, PLACES
 from tf_recdenoiser.experiments import (
     METHODS,
@@ -44,10 +44,11 @@ def planted(
     places: Annotated[
         str, Option(**one_of(PLACES, "Where it is planted."))
     ] = Settings.planted_places,
+    planted_seed: Annotated[int, Option(min=0, help="Of the noise.")] = Settings.planted_seed,
     methods: Annotated[
         str, Option(help=f"What is done about it, `NAME,NAME,…`: {', '.join(METHODS)}.")
     ] = ",".join(METHODS),
-    seeds: Annotated[str, Option(help="Seeds, `N,N,…`.")] = "0,1,2,3,4",
+    seeds: Annotated[str, Option(help="Seeds of the runs, `N,N,…`.")] = "0,1,2,3,4",
     max_length: Annotated[int, Option(min=1, help="n.")] = Settings.max_length,
     dropout: Annotated[float, Option(min=0, max=0.99, help="Rate.")] = Settings.dropout,
     epochs: Annotated[int, Option(min=1, help="Of each run.")] = 60,
@@ -66,6 +67,7 @@ def planted(
         planted_rate=rate,
         planted_law=law,
         planted_places=places,
+        planted_seed=planted_seed,
         noise_law=law,
         max_length=max_length,
         dropout=dropout,
@@ -80,9 +82,9 @@ def planted(
     numbers = [_number(text) for text in seeds.split(",")]
     with (
         contextlib.closing(ShowProgress(errors, epochs)) as progress,
-        contextlib.closing(ShowDetection(errors)) as looking,
+        looking_for_noise(errors) as report,
     ):
-        found = run_planted(base, out, chosen, numbers, [progress], [looking])
+        found = run_planted(base, out, chosen, numbers, [progress], report)
     finding = find_planted(run_directory(out, _richest(chosen), numbers[0]))
     if json:
         mending = {

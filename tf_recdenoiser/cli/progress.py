@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -72,37 +74,19 @@ class ShowProgress(keras.callbacks.Callback):
         self._progress.stop()
 
 
-class ShowDetection(keras.callbacks.Callback):
-    """A spinner while a detector of noise trains, and a line when it is done."""
+@contextlib.contextmanager
+def looking_for_noise(console: Console) -> Iterator[Callable[[str], None]]:
+    """A spinner from the first report on; it also goes after an interruption or an error."""
+    status = console.status("")
 
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
-        self._status = console.status("Looking for noise")
-        self._areas: list[float] = []
+    def report(text: str) -> None:
+        status.update(f"Looking for noise: {text}")
+        status.start()
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._areas = []
-        self._status.start()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._areas.append((logs or {})["val_area"])
-        self._status.update(
-            f"Looking for noise: epoch {epoch + 1}, area under the ROC curve {self._areas[-1]:.3f}"
-        )
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self.close()
-        self._console.print(
-            f"Detector of noise: {len(self._areas)} epochs; it tells items from drawn noise with "
-            f"an area under the ROC curve of {max(self._areas):.3f}.",
-            soft_wrap=True,
-            highlight=False,
-        )
-
-    def close(self) -> None:
-        """Take the spinner away, also after an interruption or an error."""
-        self._status.stop()
+    try:
+        yield report
+    finally:
+        status.stop()
 
 
 def epoch_line(logs: dict[str, Any]) -> str:

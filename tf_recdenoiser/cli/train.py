@@ -16,7 +16,7 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, errors, metrics_table, note, output
-from tf_recdenoiser.cli.progress import ShowDetection, ShowProgress
+from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
 from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
@@ -366,7 +366,10 @@ def show_detection(metrics: dict[str, Any]) -> None:
     if (found := metrics.get("noise")) is None:
         return
     if "rate" in found:
-        note(f"Share of noise, as estimated: {found['rate']:.2f}.")
+        note(
+            f"Share of noise, as estimated: {found['rate']:.2f}; items are told from drawn noise "
+            f"with an area under the ROC curve of {found['area']:.3f}."
+        )
     if "roc_area" in found:
         note(
             f"Noise in test histories: area under the ROC curve {found['roc_area']:.3f}, "
@@ -407,15 +410,10 @@ def train_and_show(
     try:
         with (
             contextlib.closing(ShowProgress(errors, settings.epochs)) as progress,
-            contextlib.closing(ShowDetection(errors)) as looking,
+            looking_for_noise(errors) as report,
         ):
             return train_run(
-                settings,
-                dataset,
-                directory,
-                resume,
-                [progress, *further],
-                detection_callbacks=[looking],
+                settings, dataset, directory, resume, [progress, *further], report=report
             )
     except KeyboardInterrupt:
         command = ["train", settings.data, "--out", str(directory.path), "--resume"]

@@ -1,6 +1,6 @@
 """Interaction logs: reading, preparing, splitting, batching, and a synthetic log with noise."""
 
-from tf_recdenoiser.data.batches import MENDS, WINDOWS, DetectionBatches, TrainingBatches
+from tf_recdenoiser.data.batches import MENDS, WINDOWS, TrainingBatches
 from tf_recdenoiser.data.checks import OnBadRow, checked_log
 from tf_recdenoiser.data.dataset import Dataset, Fingerprint
 from tf_recdenoiser.data.histories import Histories
@@ -17,6 +17,7 @@ from tf_recdenoiser.data.prepare import prepare
 from tf_recdenoiser.data.readers import READERS, read_log
 from tf_recdenoiser.data.split import EvaluationSet, Split, leave_one_out
 from tf_recdenoiser.data.synthetic import SyntheticLog, synthetic_log
+from tf_recdenoiser.data.vectors import item_vectors
 
 __all__ = [
     "MENDS",
@@ -27,7 +28,6 @@ __all__ = [
     "BadRow",
     "DataError",
     "Dataset",
-    "DetectionBatches",
     "EvaluationSet",
     "Fingerprint",
     "Histories",
@@ -41,6 +41,7 @@ __all__ = [
     "TrainingBatches",
     "UnseenSampler",
     "checked_log",
+    "item_vectors",
     "leave_one_out",
     "plant_noise",
     "prepare",

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from tf_recdenoiser.data.histories import Histories
 from tf_recdenoiser.data.log import DataError
 from tf_recdenoiser.data.negatives import UnseenSampler
-from tf_recdenoiser.data.noise import NoisePlanter
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -166,15 +165,10 @@ class TrainingBatches:
             skipped = self._skipped(train.lengths[chosen], rng)
             yield self._batch(
                 chosen,
-                train.last(self._length, chosen, skipped),
-                weights.last(self._length, chosen, skipped),
+                train.last(self._max_length + 1, chosen, skipped),
+                weights.last(self._max_length + 1, chosen, skipped),
                 rng,
             )
-
-    @property
-    def _length(self) -> int:
-        """Items in a window: one more than positions, since each item predicts the next."""
-        return self._max_length + 1
 
     def dataset(self, start_epoch: int = 0, epochs: int = 1) -> tf.data.Dataset:
         """The batches of several epochs, one after the other, as a `tf.data.Dataset`.
@@ -234,59 +228,5 @@ class TrainingBatches:
         self, lengths: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> npt.NDArray[np.int64]:
         """How many of the newest items each row's window leaves out."""
-        spare = np.maximum(lengths - self._length, 0)
+        spare = np.maximum(lengths - (self._max_length + 1), 0)
         return rng.integers(spare + 1) if self._windows == "random" else np.zeros_like(spare)
-
-
-class DetectionBatches(TrainingBatches):
-    """Batches from which a detector learns to tell a history's items from noise.
-
-    As `TrainingBatches`, but the positives are the inputs themselves, `[B, n]`, and the one
-    negative of each position is drawn by a law of noise.
-
-    Parameters
-    ----------
-    train, item_count, max_length, batch_size, seed
-        As `TrainingBatches` takes them; windows are random.
-    law
-        Of the noise; see `plant_noise`.
-
-    Examples
-    --------
-    >>> from tf_recdenoiser.data.histories import offsets_of
-    >>> train = Histories(offsets_of([3, 1]), np.array([1, 2, 3, 1], np.int32))
-    >>> batches = DetectionBatches(train, 4, max_length=3, batch_size=2, seed=0, law="uniform")
-    >>> inputs, targets = next(batches.epoch(0))
-    >>> inputs["item_ids"], targets["positives"]
-    (array([[1, 2, 3]], dtype=int32), array([[1, 2, 3]], dtype=int32))
-    """
-
-    def __init__(
-        self,
-        train: Histories,
-        item_count: int,
-        max_length: int,
-        batch_size: int,
-        seed: int,
-        law: str,
-    ) -> None:
-        super().__init__(train, item_count, max_length, batch_size, 1, seed, "random")
-        self._planter = NoisePlanter(train, item_count, 0.0, law)
-
-    @property
-    def _length(self) -> int:
-        return self._max_length
-
-    def _batch(
-        self,
-        rows: npt.NDArray[np.int64],
-        window: npt.NDArray[np.int32],
-        weights: npt.NDArray[Any],
-        rng: np.random.Generator,
-    ) -> Batch:
-        drawn = self._planter.draw((*window.shape, 1), rng)
-        return {"item_ids": window}, {
-            "positives": window,
-            "negatives": drawn * (window > 0)[:, :, None],
-            "weights": weights,
-        }

@@ -168,6 +168,19 @@ class NoisePlanter:
         found = np.searchsorted(self._cumulative, level, side="right")
         return (np.minimum(found, self._item_count - 1) + 1).astype(np.int32)
 
+    def draw_unmet(self, histories: Histories, rng: np.random.Generator) -> npt.NDArray[np.int32]:
+        """An item for each place of some histories, int32 [N], that their row does not hold.
+
+        Where twenty draws were all met, the last of them stands.
+        """
+        row = np.repeat(np.arange(histories.row_count), histories.lengths)
+        met = np.unique(self._keys(row, histories.items))
+        items = self.draw(row.shape, rng)
+        for _ in range(_ROUNDS):
+            known = np.flatnonzero(_contains(met, self._keys(row, items)))
+            items[known] = self.draw(known.shape, rng)
+        return items
+
     def plant(
         self, histories: Histories, rng: np.random.Generator, spared: int = 0
     ) -> npt.NDArray[np.int32]:
@@ -193,10 +206,10 @@ class NoisePlanter:
         chosen = rng.random(len(row) + 2 * run * histories.row_count)[start_of_run] < self._rate
         pending = np.flatnonzero(chosen & (from_end >= spared))
         items = histories.items.copy()
-        taken = np.unique(row * self._item_count + items - 1)
+        taken = np.unique(self._keys(row, items))
         for _ in range(1 if run > 1 else _ROUNDS):
             drawn = self._drawn(pending, start_of_run, place % run, rng)
-            keys = row[pending] * self._item_count + drawn - 1
+            keys = self._keys(row[pending], drawn)
             unique, first = np.unique(keys, return_index=True)
             fresh = first[~_contains(taken, unique) & (drawn[first] > 0)]
             items[pending[fresh]] = drawn[fresh]
@@ -205,6 +218,12 @@ class NoisePlanter:
             if not len(pending):
                 break
         return items
+
+    def _keys(
+        self, row: npt.NDArray[np.int64], items: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.int64]:
+        """A number for each pair of a row and an item."""
+        return row * self._item_count + items - 1
 
     def _drawn(
         self,

@@ -10,7 +10,6 @@ import tensorflow as tf
 from tf_recdenoiser.evaluation import precision_at_noise, roc_area
 from tf_recdenoiser.runs import Run, load_run, load_split
 from tf_recdenoiser.training import explain
-from tf_recdenoiser.training.noise import log_ratio_tensor
 
 _BATCH = 512
 
@@ -58,14 +57,15 @@ def noise_finders(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> dict[st
 
 def _surprisal(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
     before = np.pad(item_ids[:, :-1], [(0, 0), (1, 0)])
+    hidden = run.recommender.backbone
+    table = run.recommender.item_vectors()
     logits = np.concatenate(
         [
-            log_ratio_tensor(
-                run.recommender.backbone,
-                tf.constant(before[at : at + _BATCH]),
-                tf.constant(item_ids[at : at + _BATCH]),
-            ).numpy()
-            for at in range(0, len(item_ids), _BATCH)
+            np.sum(hidden({"item_ids": tf.constant(rows)}).numpy() * table[items], axis=-1)
+            for rows, items in (
+                (before[at : at + _BATCH], item_ids[at : at + _BATCH])
+                for at in range(0, len(item_ids), _BATCH)
+            )
         ]
     )
     share = np.maximum(counts, 1) / counts.sum() * (len(counts) - 1)

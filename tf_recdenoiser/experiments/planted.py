@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def run_planted(
     methods: Sequence[str] = tuple(METHODS),
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     callbacks: Sequence[Any] = (),
-    detection_callbacks: Sequence[Any] = (),
+    report: Callable[[str], None] = lambda text: None,
 ) -> dict[str, dict[str, Comparison]]:
     """Train what is not there yet, and compare every method with the plain run.
 
@@ -69,8 +69,8 @@ def run_planted(
         Of the runs.
     callbacks
         Further Keras callbacks for each training.
-    detection_callbacks
-        Keras callbacks for the training of detectors.
+    report
+        Told what is being done while noise is looked for.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def run_planted(
         looks = settings.detect == "context"
         if not directory.metrics_file.exists():
             known = detection if looks else None
-            train(settings, dataset, directory, True, callbacks, known, detection_callbacks)
+            train(settings, dataset, directory, True, callbacks, known, report)
         if looks and detection is None:
             detection = directory.detection()
         for name, per_user in _per_user(directory.path).items():

@@ -1,6 +1,7 @@
 """Keras layers: gated attention, the Jacobian penalty, Transformer blocks, embeddings."""
 
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
+from tf_recdenoiser.layers.context import ContextFeatures
 from tf_recdenoiser.layers.draws import AttentionRecord, Draws, GateRecord, current_draws
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.embeddings import PositionEmbedding
@@ -24,6 +25,7 @@ __all__ = [
     "PENALTIES",
     "AttentionRecord",
     "CandidateScores",
+    "ContextFeatures",
     "DenoisingMultiHeadAttention",
     "Draws",
     "Dropout",

@@ -88,10 +88,10 @@ class ServingModule(tf.Module):
         self._ids = tf.Variable(tf.concat([no_item, keys], axis=0), trainable=False)
         self._noise = noise
         self._clean_above = clean_above
-        encoders = [detector.backbone for detector in noise.detectors] if noise else []
+        detectors = noise.detectors if noise else ()
         self._weights = [
             _keras.raw_variable(variable)
-            for model in (backbone, *encoders)
+            for model in (backbone, *detectors)
             for variable in model.variables
         ]
         self.recommend = self._recommend_function(recommender, max_k)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.data import DetectionBatches, Histories, NoisePlanter
+from tf_recdenoiser.data import Histories, NoisePlanter, item_vectors
 from tf_recdenoiser.evaluation import roc_area
 from tf_recdenoiser.training.noise import (
     NoiseScorer,
     build_detector,
-    calibration,
+    context_features,
+    fit_network,
     log_ratios,
     noise_probability,
     noise_rate,
 )
 
-FOLDS = 2
-# Histories by which it is judged when a detector is trained enough.
-_WATCHED = 2048
+FOLDS = 4
+# Histories of each fold that networks are trained on: they have some thousand parameters.
+_FITTED = 1024
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,14 +33,18 @@ class Detection:
     Attributes
     ----------
     scorer
-        Of histories, with a detector for each fold of users, trained on the others.
+        Of histories, with a detector for each fold of users, made from the others.
     log_ratios
-        float32 [N], of each item of the training sequences, by the detector that was not
-        trained on its user.
+        float32 [N], of each item of the training sequences, by the detector that knows nothing
+        of its user.
+    area
+        How well these tell items from drawn noise, as the area under the ROC curve: 0.5 is
+        chance. The log's own noise counts as items here, so that 1 cannot be reached.
     """
 
     scorer: NoiseScorer
     log_ratios: np.ndarray
+    area: float
 
     @property
     def probability(self) -> np.ndarray:
@@ -53,19 +58,17 @@ def detect_noise(
     law: str = "popularity",
     max_length: int = 50,
     width: int = 50,
-    dropout: float = 0.2,
-    batch_size: int = 128,
-    epochs: int = 100,
-    patience: int = 5,
+    rounds: int = 2,
     seed: int = 0,
-    callbacks: Sequence[Any] = (),
+    report: Callable[[str], None] = lambda text: None,
 ) -> Detection:
-    """Fit a detector on each half of the users, and ask it about the other half.
+    """Find which items of users' sequences do not fit what stands around them.
 
-    A detector that has been trained on a history holds all of it for meant, so every item is
-    judged by one that has not seen its user. Training stops when the area under the ROC curve,
-    log items against drawn noise on the users left out, no longer rises; their scores also say
-    how sure of itself the detector may be (`calibration`).
+    Item vectors are made from how items occur together, with one fold of users left out, and a
+    small network learns from how an item's vector goes with those around it whether it is the
+    log's or drawn by the law of noise. Every item is judged by vectors and a network that know
+    nothing of its user: else whatever a user did fits. In each further round items count, in the
+    vectors, by the probability that they are meant.
 
     Parameters
     ----------
@@ -75,85 +78,88 @@ def detect_noise(
         Number of items.
     law
         Of the noise looked for; see `data.plant_noise`.
-    max_length, width, dropout
-        Of the detectors; see `build_detector`.
-    batch_size, epochs, patience
-        Of their training: at most so many epochs, fewer if the area has not risen for
-        `patience` epochs.
+    max_length
+        n, the places that are read at a time; 50 by default.
+    width
+        Of the item vectors; 50 by default.
+    rounds
+        At least 1; 2 by default.
     seed
         Of everything random.
-    callbacks
-        Further Keras callbacks.
+    report
+        Told what is being done, in a few words.
     """
-    fold_of_row = np.random.default_rng(seed).permutation(train.row_count) % FOLDS
-    planter = NoisePlanter(train, item_count, 0.0, law)
-    drawn = planter.draw(train.items.shape, np.random.default_rng([seed, 1]))
-    detectors, lines = [], []
-    of_items, of_noise = np.zeros((2, len(train.items)), np.float32)
-    for fold in range(FOLDS):
-        keras.utils.set_random_seed(seed + fold)
-        detector = build_detector(item_count, max_length, width, dropout, seed=seed + fold)
-        fitted = _only(train, fold_of_row != fold)
-        batches = DetectionBatches(fitted, item_count, max_length, batch_size, seed + fold, law)
-        left_out = np.flatnonzero(fold_of_row == fold)
-        watched = left_out[:_WATCHED]
-        watch = _Watch(train.last(max_length, watched), planter, seed)
-        _fit(detector, batches, epochs, patience, [watch, *callbacks])
-        windows = _Windows.over(train, left_out, max_length)
-        item_ids = windows.cut(train)
-        of_left_out = windows.join(log_ratios(detector, item_ids))
-        noise = windows.cut(dataclasses.replace(train, items=drawn))
-        of_drawn = windows.join(log_ratios(detector, item_ids, noise))
-        scale, shift = calibration(of_left_out, of_drawn)
-        where = np.repeat(fold_of_row, train.lengths) == fold
-        of_items[where], of_noise[where] = scale * of_left_out + shift, scale * of_drawn + shift
-        detectors.append(detector)
-        lines.append((scale, shift))
-    rate = noise_rate(of_items, of_noise)
-    return Detection(NoiseScorer(tuple(detectors), tuple(lines), rate), of_items)
+    search = _Search(train, item_count, law, max_length, width, seed)
+    probability = np.zeros(len(train.items))
+    for number in range(rounds):
+        report(f"round {number + 1} of {rounds}")
+        detection = search.round(1.0 - probability)
+        probability = detection.probability
+    return detection
 
 
-class _Watch(keras.callbacks.Callback):
-    """Adds `val_area` to an epoch's logs: how well items are told from noise on some histories."""
+class _Search:
+    """What stays the same from round to round."""
 
-    def __init__(self, item_ids: np.ndarray, planter: NoisePlanter, seed: int) -> None:
-        super().__init__()
-        self._item_ids = item_ids
-        self._drawn = planter.draw(item_ids.shape, np.random.default_rng([seed, 2]))
+    def __init__(
+        self, train: Histories, item_count: int, law: str, max_length: int, width: int, seed: int
+    ) -> None:
+        self._train, self._item_count = train, item_count
+        self._max_length, self._width, self._seed = max_length, width, seed
+        rng = np.random.default_rng(seed)
+        self._fold_of_row = rng.permutation(train.row_count) % FOLDS
+        drawn = NoisePlanter(train, item_count, 0.0, law).draw_unmet(train, rng)
+        self._drawn = dataclasses.replace(train, items=drawn)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        is_item = self._item_ids > 0
-        items = log_ratios(self.model, self._item_ids)[is_item]
-        noise = log_ratios(self.model, self._item_ids, self._drawn)[is_item]
-        logs = {} if logs is None else logs
-        logs["val_area"] = roc_area(
-            -np.concatenate([items, noise]), np.repeat([False, True], len(items))
+    def round(self, weights: np.ndarray) -> Detection:
+        """Detectors by item vectors in which items have these weights, and what they find."""
+        detectors = [self._detector(fold, weights) for fold in range(FOLDS)]
+        examples = [self._examples(fold, detector) for fold, detector in enumerate(detectors)]
+        of_items, of_noise = np.zeros((2, len(self._train.items)), np.float32)
+        for fold, detector in enumerate(detectors):
+            keras.utils.set_random_seed(self._seed + fold)
+            others = [pair for other, pair in enumerate(examples) if other != fold]
+            items, noise = (np.concatenate(parts) for parts in zip(*others, strict=True))
+            fit_network(detector, items, noise, examples[fold])
+            where = np.repeat(self._fold_of_row, self._train.lengths) == fold
+            of_items[where], of_noise[where] = self._log_ratios(fold, detector)
+        is_noise = np.repeat([False, True], len(of_items))
+        return Detection(
+            NoiseScorer(tuple(detectors), noise_rate(of_items, of_noise)),
+            of_items,
+            roc_area(-np.concatenate([of_items, of_noise]), is_noise),
         )
 
+    def _detector(self, fold: int, weights: np.ndarray) -> Any:
+        kept = np.repeat(self._fold_of_row != fold, self._train.lengths)
+        others = self._train.keep(kept)
+        vectors = item_vectors(others, self._item_count, self._width, weights[kept])
+        counts = np.bincount(others.items, minlength=self._item_count + 1)
+        return build_detector(vectors, counts, self._max_length)
 
-def _only(histories: Histories, rows: np.ndarray) -> Histories:
-    """The histories with every row emptied that `rows`, bool [R], does not choose."""
-    return histories.keep(np.repeat(rows, histories.lengths))
+    def _examples(self, fold: int, detector: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Features `[M, F]` of the items of some histories of the fold, and of drawn noise."""
+        rows = np.flatnonzero(self._fold_of_row == fold)[:_FITTED]
+        item_ids, noise = (
+            histories.last(self._max_length, rows) for histories in (self._train, self._drawn)
+        )
+        is_item = item_ids > 0
+        items, drawn = (
+            context_features(detector, item_ids, candidates)[is_item]
+            for candidates in (item_ids, noise)
+        )
+        return items, drawn
 
-
-def _fit(
-    detector: Any,
-    batches: DetectionBatches,
-    epochs: int,
-    patience: int,
-    callbacks: Sequence[Any],
-) -> None:
-    stopping = keras.callbacks.EarlyStopping(
-        "val_area", mode="max", patience=patience, restore_best_weights=True
-    )
-    detector.fit(
-        batches.dataset(0, epochs).map(detector.objective.example),
-        epochs=epochs,
-        steps_per_epoch=batches.steps_per_epoch,
-        callbacks=[*callbacks, stopping],
-        shuffle=False,
-        verbose=0,
-    )
+    def _log_ratios(self, fold: int, detector: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Of every item of the fold, and of the noise drawn for its place."""
+        rows = np.flatnonzero(self._fold_of_row == fold)
+        windows = _Windows.over(self._train, rows, self._max_length)
+        item_ids = windows.cut(self._train)
+        items, noise = (
+            windows.join(log_ratios(detector, item_ids, windows.cut(candidates)))
+            for candidates in (self._train, self._drawn)
+        )
+        return items, noise
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -135,7 +135,7 @@ class RunDirectory:
             save_model(detector, file)
         np.save(self.path / "noise.npy", detection.log_ratios)
         # Last, since with it the record is whole.
-        self._write("noise.json", {"rate": detection.scorer.rate, "lines": detection.scorer.lines})
+        self._write("noise.json", {"rate": detection.scorer.rate, "area": detection.area})
 
     def detection(self) -> Detection:
         """What was found of noise."""
@@ -143,12 +143,9 @@ class RunDirectory:
         return _parsed(
             self.path / "noise.npy",
             lambda: Detection(
-                NoiseScorer(
-                    tuple(load_model(file) for file in self._detectors),
-                    tuple((scale, shift) for scale, shift in recorded["lines"]),
-                    recorded["rate"],
-                ),
+                NoiseScorer(tuple(load_model(file) for file in self._detectors), recorded["rate"]),
                 np.load(self.path / "noise.npy"),
+                recorded["area"],
             ),
         )
 

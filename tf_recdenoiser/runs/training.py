@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ def train(
     resume: bool = False,
     callbacks: Sequence[Any] = (),
     detection: Detection | None = None,
-    detection_callbacks: Sequence[Any] = (),
+    report: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Train on `dataset`, evaluate, and record all of it in `directory`.
 
@@ -58,8 +58,8 @@ def train(
     detection
         What was found of the noise in this data, if it is known already; None (default): noise
         is looked for as the settings say.
-    detection_callbacks
-        Keras callbacks of the detectors' training; they see `val_area` in the logs of an epoch.
+    report
+        Told what is being done while noise is looked for; see `detect_noise`.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def train(
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
     if settings.detect == "context" and detection is None:
-        detection = _detection(settings, dataset, noisy.split, directory, detection_callbacks)
+        detection = _detection(settings, dataset, noisy.split, directory, report)
     noise = training_noise(settings, noisy, detection)
     batches = _batches(settings, dataset, noisy.split, noise)
     scorers = {part: scorer(settings, dataset, noisy, part, detection) for part in PARTS}
@@ -151,7 +151,7 @@ def _detection(
     dataset: Dataset,
     split: Split,
     directory: RunDirectory,
-    callbacks: Sequence[Any],
+    report: Callable[[str], None],
 ) -> Detection:
     if directory.has_detection():
         return directory.detection()
@@ -161,10 +161,8 @@ def _detection(
         settings.noise_law,
         settings.max_length,
         settings.width,
-        settings.dropout,
-        settings.batch_size,
         seed=settings.seed,
-        callbacks=callbacks,
+        report=report,
     )
 
 
@@ -282,7 +280,7 @@ def _noise_metrics(
     item_ids = noisy.split.test.histories.last(settings.max_length)
     is_item = item_ids > 0
     is_noise = noisy.test.last(settings.max_length)[is_item] > 0
-    found = {"rate": detection.scorer.rate}
+    found = {"rate": detection.scorer.rate, "area": detection.area}
     if is_noise.any():
         scores = detection.scorer(item_ids)[is_item]
         found["roc_area"] = roc_area(scores, is_noise)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_recdenoiser.training.noise import calibration, noise_probability, noise_rate
+from tf_recdenoiser.training.noise import noise_probability, noise_rate
 
 
 def normal_density(x: np.ndarray, mean: float) -> np.ndarray:
@@ -49,19 +49,3 @@ def test_the_rate_is_found(rate: float) -> None:
 def test_the_rate_does_not_depend_on_the_scale_of_scores() -> None:
     items, _, noise = mixture(0.25, 10_000)
     assert noise_rate(items, noise) == noise_rate(np.exp(items), np.exp(noise))
-
-
-@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (3.0, 1.5), (0.2, -2.0)])
-def test_calibration_undoes_a_line(scale: float, shift: float) -> None:
-    # For normal laws the log ratio of clean items to noise is itself a line in x: 4 x.
-    rng = np.random.default_rng(1)
-    clean, noise = rng.normal(1, 1, 50_000), rng.normal(-1, 1, 50_000)
-    found, offset = calibration(scale * clean + shift, scale * noise + shift)
-    assert found * scale == pytest.approx(2.0, rel=0.05)
-    assert found * shift + offset == pytest.approx(0.0, abs=0.08)
-
-
-def test_scores_that_say_the_contrary_are_not_believed() -> None:
-    rng = np.random.default_rng(2)
-    scale, _ = calibration(rng.normal(-1, 1, 1000), rng.normal(1, 1, 1000))
-    assert scale == 0.0

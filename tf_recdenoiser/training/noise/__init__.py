@@ -1,16 +1,21 @@
 """Which items of a history are noise: a detector of its own, and the probabilities it gives."""
 
-from tf_recdenoiser.training.noise.detector import build_detector, log_ratio_tensor, log_ratios
-from tf_recdenoiser.training.noise.posterior import calibration, noise_probability, noise_rate
+from tf_recdenoiser.training.noise.detector import (
+    build_detector,
+    context_features,
+    fit_network,
+    log_ratios,
+)
+from tf_recdenoiser.training.noise.posterior import noise_probability, noise_rate
 from tf_recdenoiser.training.noise.scorer import CLEAN_ABOVE, NoiseScorer, is_meant, without_noise
 
 __all__ = [
     "CLEAN_ABOVE",
     "NoiseScorer",
     "build_detector",
-    "calibration",
+    "context_features",
+    "fit_network",
     "is_meant",
-    "log_ratio_tensor",
     "log_ratios",
     "noise_probability",
     "noise_rate",

@@ -7,59 +7,112 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser import _keras
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.backbones import Backbone, ContextEncoder
-from tf_recdenoiser.training.objectives import BinaryCrossEntropy
-from tf_recdenoiser.training.recommender import Recommender
+from tf_recdenoiser.layers import ContextFeatures
+
+_BATCH = 512
 
 
 def build_detector(
-    item_count: int,
-    max_length: int = 50,
-    width: int = 50,
-    dropout: float = 0.2,
-    learning_rate: float = 1e-3,
-    seed: int | None = None,
-) -> Recommender:
-    """An untrained, compiled detector of noise.
+    vectors: np.ndarray, counts: np.ndarray, max_length: int = 50, units: int = 64
+) -> Any:
+    """An untrained detector of noise, a Keras model.
 
-    It scores how well an item fits the place where it stands, by the inner product of the
-    item's vector with a `ContextEncoder`'s, and is trained by noise-contrastive estimation
-    (Gutmann and Hyvärinen 2012): binary cross-entropy of each item against one that the law of
-    noise drew for the same place (`data.DetectionBatches`). Where that is least, the score is
-    log p(x | context) / q(x), the log of the density ratio of the log's items to noise.
+    It takes `item_ids` and `candidates`, both int32 `[B, n]`, and says how well each candidate
+    fits its place, `[B, n]`: a network of two hidden layers reads its `ContextFeatures`. Item
+    vectors stay as they are; `fit_network` trains the network.
 
     Parameters
     ----------
-    item_count
-        Number of items.
+    vectors
+        Of items, `[I + 1, views, width]`; see `data.item_vectors`.
+    counts
+        How often each item occurs, `[I + 1]`.
     max_length
-        n, the positions it reads at a time; 50 by default.
-    width
-        d; 50 by default.
-    dropout
-        Rate; 0.2 by default.
-    learning_rate
-        Of Adam; 1e-3 by default.
-    seed
-        Of dropout; None (default): see `DenoisingModel.compile`.
+        n, the places it reads at a time; 50 by default.
+    units
+        Of each hidden layer; 64 by default.
 
     Examples
     --------
-    >>> detector = build_detector(item_count=9, max_length=4, width=8)
+    >>> rng = np.random.default_rng(0)
+    >>> detector = build_detector(rng.normal(size=[10, 2, 8]), np.ones(10), max_length=4)
     >>> log_ratios(detector, np.array([[0, 0, 3, 7]], np.int32)).shape
     (1, 4)
     """
-    encoder = ContextEncoder(item_count, max_length, width, dropout=dropout)
-    detector = Recommender(encoder, BinaryCrossEntropy())
-    detector.compile(keras.optimizers.Adam(learning_rate, beta_2=0.98), seed=seed)
-    detector.build_optimizers()
-    return detector
+    inputs = {
+        name: keras.Input([max_length], dtype="int32", name=name)
+        for name in ("item_ids", "candidates")
+    }
+    features = ContextFeatures(len(vectors) - 1, vectors.shape[1:], name="features")
+    places = features(inputs["item_ids"], inputs["candidates"])
+    network = keras.Sequential(
+        [
+            keras.Input([None, places.shape[-1]]),
+            keras.layers.Normalization(),
+            keras.layers.Dense(units, activation="relu"),
+            keras.layers.Dense(units, activation="relu"),
+            keras.layers.Dense(1),
+            keras.layers.Reshape([-1]),
+        ],
+        name="network",
+    )
+    features.remember(vectors, counts)
+    return keras.Model(inputs, network(places), name="detector")
+
+
+def fit_network(
+    detector: Any,
+    items: np.ndarray,
+    noise: np.ndarray,
+    watched: tuple[np.ndarray, np.ndarray],
+    epochs: int = 100,
+    patience: int = 3,
+    learning_rate: float = 2e-3,
+    batch_size: int = 512,
+) -> None:
+    """Train a detector's network to tell the log's items from noise.
+
+    By noise-contrastive estimation (Gutmann and Hyvärinen 2012): binary cross-entropy of the
+    items that stand in histories against as many that the law of noise drew for the same
+    places. Where that is least, the output is log p(x | context) / q(x), the log of the density
+    ratio of the log's items to noise.
+
+    Parameters
+    ----------
+    detector
+        As `build_detector` makes it.
+    items, noise
+        `[M, F]`, the features of items and of noise in their places, with item vectors that
+        know nothing of the user's own history: else whatever a user did fits.
+    watched
+        The same of other users. Training stops when the cross-entropy there has not fallen for
+        `patience` epochs, or after `epochs`.
+    learning_rate, batch_size
+        Of Adam.
+    """
+    network = detector.get_layer("network")
+    network.layers[0].adapt(items[:, np.newaxis])
+    network.compile(
+        keras.optimizers.Adam(learning_rate), keras.losses.BinaryCrossentropy(from_logits=True)
+    )
+    network.fit(
+        *_labelled(items, noise),
+        validation_data=_labelled(*watched),
+        batch_size=batch_size,
+        epochs=epochs,
+        callbacks=[keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)],
+        verbose=0,
+    )
+
+
+def context_features(detector: Any, item_ids: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """The features by which the detector judges candidates in their places, `[B, n, F]`."""
+    return _in_batches(detector.get_layer("features"), item_ids, candidates)
 
 
 def log_ratios(
-    detector: Recommender, item_ids: np.ndarray, candidates: np.ndarray | None = None
+    detector: Any, item_ids: np.ndarray, candidates: np.ndarray | None = None
 ) -> np.ndarray:
     """The detector's scores, `[B, n]` float32.
 
@@ -73,25 +126,24 @@ def log_ratios(
         The items to score in the places of `item_ids`, `[B, n]`; None (default) for those
         that stand there.
     """
-    scored = item_ids if candidates is None else candidates
-    batches = [
-        _log_ratios(detector.backbone, tf.constant(item_ids[at:end]), tf.constant(scored[at:end]))
-        for at, end in _slices(len(item_ids))
-    ]
-    return np.concatenate([batch.numpy() for batch in batches])
+    return _in_batches(
+        lambda ids, scored: detector({"item_ids": ids, "candidates": scored}, training=False),
+        item_ids,
+        item_ids if candidates is None else candidates,
+    )
 
 
-def log_ratio_tensor(
-    encoder: Backbone, item_ids: tf.Tensor, candidates: tf.Tensor, training: bool = False
-) -> tf.Tensor:
-    """The inner products of each place's context with the vector of its candidate, `[B, n]`."""
-    hidden = tf.cast(encoder({"item_ids": item_ids}, training=training), tf.float32)
-    table = tf.cast(_keras.raw_variable(encoder.item_embedding.embeddings), tf.float32)
-    return tf.reduce_sum(hidden * tf.gather(table, candidates), axis=-1)
+def _in_batches(function: Any, item_ids: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    return np.concatenate(
+        [
+            function(
+                tf.constant(item_ids[at : at + _BATCH]), tf.constant(candidates[at : at + _BATCH])
+            )
+            for at in range(0, max(len(item_ids), 1), _BATCH)
+        ]
+    )
 
 
-_log_ratios: Any = tf.function(log_ratio_tensor, reduce_retracing=True)
-
-
-def _slices(count: int, size: int = 512) -> list[tuple[int, int]]:
-    return [(at, min(at + size, count)) for at in range(0, max(count, 1), size)]
+def _labelled(items: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    examples = np.concatenate([items, noise])[:, np.newaxis]
+    return examples, np.repeat([[1.0], [0.0]], [len(items), len(noise)], axis=0)

@@ -57,37 +57,3 @@ def noise_rate(items: np.ndarray, noise: np.ndarray) -> float:
     of_noise = np.searchsorted(np.sort(noise), thresholds, side="right") / len(noise)
     counts = of_items >= _LEAST
     return float(min(1.0, (of_items[counts] / of_noise[counts]).min(initial=1.0)))
-
-
-def calibration(items: np.ndarray, noise: np.ndarray, steps: int = 25) -> tuple[float, float]:
-    """The scale a and shift b with which a r + b is the log ratio, as far as a line can say.
-
-    A detector that has been trained for long is too sure of itself on users it has not seen.
-    a and b are fitted there by logistic regression of items against noise (Platt 1999), whose
-    logit is the log ratio where both are equally many; by Newton's method. a is not negative.
-
-    Parameters
-    ----------
-    items, noise
-        Scores r of the log's items [N], and of as many items drawn by the law of noise.
-    steps
-        Of Newton's method; 25 by default.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> scale, shift = calibration(4 * rng.normal(1, 1, 20_000), 4 * rng.normal(0, 1, 20_000))
-    >>> round(scale, 1), round(shift, 1)  # the log ratio of the two normal laws is x - 1/2
-    (0.3, -0.5)
-    """
-    scores = np.concatenate([items, noise]).astype(np.float64)
-    label = np.repeat([1.0, 0.0], [len(items), len(noise)])
-    spread = max(float(scores.std()), 1e-12)
-    design = np.stack([scores / spread, np.ones_like(scores)], axis=1)
-    line = np.zeros(2)
-    for _ in range(steps):
-        probability = 1.0 / (1.0 + np.exp(-np.clip(design @ line, -50, 50)))
-        curvature = (design * (probability * (1 - probability))[:, None]).T @ design
-        slope = design.T @ (probability - label)
-        line -= np.linalg.solve(curvature + 1e-6 * np.eye(2), slope)
-    return max(float(line[0]) / spread, 0.0), float(line[1])

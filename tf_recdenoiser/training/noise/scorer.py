@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser.training.noise.detector import log_ratio_tensor, log_ratios
+from tf_recdenoiser.training.noise.detector import log_ratios
 from tf_recdenoiser.training.noise.posterior import noise_probability
-from tf_recdenoiser.training.recommender import Recommender
 
 CLEAN_ABOVE = 0.5
 """The probability of noise above which an item is left out, if nothing else is said."""
@@ -23,44 +23,30 @@ class NoiseScorer:
     ----------
     detectors
         As `build_detector` makes them.
-    lines
-        For each detector the scale and the shift that make a log ratio of its score; see
-        `calibration`.
     rate
         The share of noise.
 
     Examples
     --------
     >>> from tf_recdenoiser.training.noise import build_detector
-    >>> scorer = NoiseScorer((build_detector(9, max_length=4, width=8),), ((1.0, 0.0),), 0.25)
+    >>> vectors = np.random.default_rng(0).normal(size=[10, 2, 8])
+    >>> scorer = NoiseScorer((build_detector(vectors, np.ones(10), max_length=4),), rate=0.25)
     >>> scorer(np.array([[0, 0, 3, 7]], np.int32)).shape
     (1, 4)
     """
 
-    detectors: tuple[Recommender, ...]
-    lines: tuple[tuple[float, float], ...]
+    detectors: tuple[Any, ...]
     rate: float
 
     def __call__(self, item_ids: np.ndarray) -> np.ndarray:
         """P(noise) of each item of some histories `[B, n]`, 0 where padded."""
-        found = np.mean(
-            [
-                scale * log_ratios(detector, item_ids) + shift
-                for detector, (scale, shift) in zip(self.detectors, self.lines, strict=True)
-            ],
-            axis=0,
-        )
+        found = np.mean([log_ratios(detector, item_ids) for detector in self.detectors], axis=0)
         return noise_probability(found, self.rate) * (item_ids > 0)
 
     def probabilities(self, item_ids: tf.Tensor) -> tf.Tensor:
         """The same for a tensor, in a graph."""
-        found = tf.reduce_mean(
-            [
-                scale * log_ratio_tensor(detector.backbone, item_ids, item_ids) + shift
-                for detector, (scale, shift) in zip(self.detectors, self.lines, strict=True)
-            ],
-            axis=0,
-        )
+        inputs = {"item_ids": item_ids, "candidates": item_ids}
+        found = tf.reduce_mean([detector(inputs, training=False) for detector in self.detectors], 0)
         probability = tf.minimum(self.rate * tf.exp(-tf.maximum(found, -50.0)), 1.0)
         return tf.where(item_ids > 0, probability, 0.0)
 
