@@ -67,6 +67,7 @@ setup(
         "tensorboard": ["tensorboard>=2.20"],
         "test": [
             "hypothesis>=6.100",
+            "matplotlib>=3.9",
             "mypy>=1.15",
             "pytest>=8.3",
             "pytest-xdist>=3.6",

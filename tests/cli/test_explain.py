@@ -66,3 +66,11 @@ def test_number_ids_stay_numbers_and_no_gates_prune_nothing(
     assert outcome.out == "This run has no gates: every item is kept in every layer.\n"
     found = json.loads(tf_recdenoiser(*command, "--json").out)
     assert found == [{"item": 101, "kept": [1.0]}, {"item": 115, "kept": [1.0]}]
+
+
+def test_a_picture_needs_a_run_that_looked_for_noise(trained: RunDirectory, tmp_path: Path) -> None:
+    item = json.loads((trained.path / "vocabulary.json").read_text())[0]
+    picture = tmp_path / "history.png"
+    outcome = tf_recdenoiser("explain", trained.path, "--history", item, "--picture", picture)
+    assert outcome.status == 1 and not picture.exists()
+    assert "--detect context" in outcome.err

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+import tensorflow as tf
 from rich.table import Table
 from rich.text import Text
 from typer import Argument, Option
 
-from tf_recdenoiser.cli.console import item_column, note, output, print_json
+from tf_recdenoiser.cli.console import errors, item_column, note, output, print_json
 from tf_recdenoiser.cli.histories import HistoryOption, parse_history
-from tf_recdenoiser.runs import load_run
+from tf_recdenoiser.runs import Run, RunError, load_run
 from tf_recdenoiser.training.explain import explain as explain_histories
-from tf_recdenoiser.training.noise import CLEAN_ABOVE
+from tf_recdenoiser.training.noise import CLEAN_ABOVE, is_meant
+
+_PICTURES = (".png", ".svg", ".pdf")
 
 
 def explain(
     run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
     history: HistoryOption,
     json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False,
+    picture: Annotated[
+        Path | None,
+        Option(
+            help="Also draw the history before and after it is cleaned: a file such as "
+            "`history.png`, `.svg` or `.pdf`. For runs that looked for noise."
+        ),
+    ] = None,
 ) -> None:
     """Show what each layer kept of a history, and what is probably noise.
 
@@ -28,6 +40,8 @@ def explain(
     context`): the probability that an item is noise, by how well it fits what stands around it.
     """
     loaded = load_run(run)
+    if picture is not None:
+        _check_picture(picture, loaded)
     codes = parse_history(loaded, history)[-loaded.settings.max_length :]
     matrix = loaded.history_matrix(codes)
     found = explain_histories(loaded.recommender, matrix)
@@ -41,6 +55,8 @@ def explain(
     if noise is not None:
         for row, probability in zip(rows, noise[0, -len(codes) :], strict=True):
             row["noise"] = float(probability)
+    if picture is not None:
+        _draw(picture, rows, loaded.settings.clean_above)
     if json:
         print_json(rows)
         return
@@ -50,6 +66,32 @@ def explain(
     if gated or noise is not None:
         output.print(_table(rows, kept.shape[1] if gated else 0, noise is not None))
         note("Oldest item first; the last row is the newest item.")
+
+
+def _check_picture(path: Path, run: Run) -> None:
+    if run.detection is None:
+        raise RunError(
+            "`--picture` shows what is noise: train with `--detect context` for it. Received: "
+            f"{run.directory.path}, a run that did not look for noise"
+        )
+    if importlib.util.find_spec("matplotlib") is None:
+        raise RunError(
+            "`--picture` needs matplotlib: install tf_recdenoiser[plots]. Received: an "
+            "environment without it"
+        )
+    if path.suffix not in _PICTURES:
+        raise RunError(f"`--picture` must end in {', '.join(_PICTURES)}. Received: {path}")
+
+
+def _draw(path: Path, rows: list[dict[str, Any]], above: float) -> None:
+    # Imported here since matplotlib is an extra.
+    from tf_recdenoiser.reports import history_figure
+
+    noise = np.array([[row["noise"] for row in rows]], np.float32)
+    meant = is_meant(tf.ones(noise.shape, tf.int32), tf.constant(noise), above).numpy()
+    items = [str(row["item"]) for row in rows]
+    history_figure(items, noise[0], meant[0], above).savefig(path, dpi=100)
+    note(f"The picture is {path}.", errors)
 
 
 def _table(rows: list[dict[str, Any]], layers: int, with_noise: bool) -> Table:
