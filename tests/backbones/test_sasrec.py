@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.layers.reference import normalize, randomize, transformer_block
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.backbones import BACKBONES, Backbone, SASRec
+from tf_recdenoiser.backbones import Backbone, SASRec
 from tf_recdenoiser.layers import JacobianRegularizedBlock, PositionalGates, TransformerBlock
 
 ITEMS, N, D, HEADS = 9, 6, 4, 2
@@ -173,16 +173,3 @@ def test_it_is_saved_and_loaded(gates: str | None, tmp_path: Path) -> None:
 def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) -> None:
     with pytest.raises(ValueError, match=rf"`{argument}` must .*Received: {argument}="):
         SASRec(**{"item_count": 5, "max_length": 4, "width": 4, **options})
-
-
-@pytest.mark.parametrize("name", sorted(BACKBONES))
-def test_every_backbone_keeps_the_contract(name: str) -> None:
-    model = BACKBONES[name](item_count=ITEMS, max_length=N, width=D)
-    assert isinstance(model, Backbone)
-    assert set(model.input) == {"item_ids", *model.extra_inputs}
-    assert isinstance(model.causal, bool)
-    assert (model.item_count, model.max_length) == (ITEMS, N)
-    assert tuple(model.item_embedding.embeddings.shape) == (ITEMS + 1, D)
-    assert tuple(model.output.shape) == (None, N, D)
-    again = type(model).from_config(model.get_config())
-    assert again.get_config() == model.get_config()

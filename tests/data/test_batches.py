@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 from typing import Any
 
@@ -142,6 +143,55 @@ def test_certain_noise_is_as_if_it_had_never_been() -> None:
 def test_wrong_noise_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"{message}.*Received: "):
         example_batches(**wrong)
+
+
+def timed(sequences: list[list[int]]) -> Histories:
+    """Items that were met at a time by which they can be told: 1.5e9 seconds and their code."""
+    histories = histories_of(sequences)
+    return dataclasses.replace(histories, times=1.5e9 + histories.items)
+
+
+@pytest.mark.parametrize("noise", [None, np.full(13, 0.4)])
+def test_users_and_times_go_with_the_items(noise: np.ndarray | None) -> None:
+    train = timed([[1, 2, 3], [4], [5, 6], [7, 8, 9, 10, 11, 12, 13]])
+    batches = example_batches(train=train, extra_inputs=("user_ids", "times"), noise=noise)
+    user_of = dict.fromkeys([1, 2, 3], 1) | dict.fromkeys([5, 6], 2)
+    for inputs, targets in batches.dataset(epochs=5).as_numpy_iterator():
+        is_item = inputs["item_ids"] > 0
+        np.testing.assert_array_equal(
+            inputs["times"], np.where(is_item, 1.5e9 + inputs["item_ids"], 0)
+        )
+        assert inputs["times"].dtype == np.float64 and inputs["user_ids"].dtype == np.int32
+        for user, items in zip(inputs["user_ids"], inputs["item_ids"], strict=True):
+            assert {user_of.get(item, 3) for item in items[items > 0]} <= {user}
+        np.testing.assert_array_equal(targets["positives"] > 0, is_item)
+
+
+def test_times_that_are_not_known_are_not_asked_for() -> None:
+    with pytest.raises(ValueError, match=r"`times` must be known .*Received: times=None"):
+        next(example_batches(extra_inputs=("times",)).epoch(0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Backwards:
+    """Each position tells the item two places before it."""
+
+    further: int = 2
+
+    def __call__(
+        self, window: dict[str, np.ndarray], weights: np.ndarray, rng: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        read = {name: values[:, 2:] for name, values in window.items()}
+        return read, window["item_ids"][:, :-2], weights[:, :-2]
+
+
+def test_a_task_says_what_is_read_and_told() -> None:
+    train = histories_of([[1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 11]])
+    ((inputs, targets),) = example_batches(train=train, task=Backwards()).epoch(0)
+    rows = sorted(zip(inputs["item_ids"].tolist(), targets["positives"].tolist(), strict=True))
+    assert rows == [([0, 9, 10, 11], [0, 0, 0, 9]), ([5, 6, 7, 8], [3, 4, 5, 6])]
+    np.testing.assert_array_equal(targets["weights"], targets["positives"] > 0)
+    np.testing.assert_array_equal(targets["negatives"][..., 0] > 0, targets["positives"] > 0)
 
 
 def test_an_epoch_depends_on_the_seed_and_its_number_alone() -> None:

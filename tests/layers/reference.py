@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,12 +57,22 @@ def attention(
     return dense(layer.output_dense, mixed, "bnhk,hkd->bnd"), weights
 
 
+def gelu(x: np.ndarray) -> np.ndarray:
+    return x * (1 + np.vectorize(math.erf)(x / np.sqrt(2))) / 2
+
+
 def feed_forward(block: Any, x: np.ndarray) -> np.ndarray:
-    return dense(block.outer, np.maximum(dense(block.inner, x), 0.0))
+    inner = dense(block.inner, x)
+    is_gelu = block.activation.__name__ == "gelu"
+    return dense(block.outer, gelu(inner) if is_gelu else np.maximum(inner, 0.0))
 
 
 def transformer_block(
-    block: Any, x: np.ndarray, mask: np.ndarray | None = None, gates: Any = 1.0
+    block: Any,
+    x: np.ndarray,
+    mask: np.ndarray | None = None,
+    gates: Any = 1.0,
+    attention: Callable[..., tuple[np.ndarray, np.ndarray]] = attention,
 ) -> np.ndarray:
     """The block at inference: `x` `[B, n, d]`, `mask` `[B, n]`, True at items."""
     length = x.shape[1]

@@ -467,12 +467,14 @@ def test_a_wrong_number_is_refused(options: dict[str, int], message: str, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_backbone_that_needs_more_than_items_is_refused(
+def test_users_are_named_for_a_backbone_that_reads_them_and_for_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = random_recommender()
-    monkeypatch.setattr(type(model.backbone), "extra_inputs", ("timestamps",))
-    with pytest.raises(ValueError, match=r"Received: extra_inputs=\('timestamps',\)"):
+    with pytest.raises(ValueError, match=r"`user_ids` must be .*Received: 3 for SASRec"):
+        export_saved_model(model, VOCABULARIES["int"], tmp_path, user_ids=np.arange(3))
+    monkeypatch.setattr(type(model.backbone), "extra_inputs", ("user_ids",))
+    with pytest.raises(ValueError, match=r"`user_ids` must be .*Received: none for SASRec"):
         export_saved_model(model, VOCABULARIES["int"], tmp_path)
 
 

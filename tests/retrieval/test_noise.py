@@ -11,7 +11,7 @@ import tensorflow as tf
 from tests.serving import c_loader
 from tests.training.noise.vectors import unit_vectors
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.backbones import SASRec
+from tf_recdenoiser.backbones import SASRec, TiSASRec
 from tf_recdenoiser.retrieval import ServingModule, export_saved_model
 from tf_recdenoiser.training import Recommender
 from tf_recdenoiser.training.noise import NoiseScorer, build_detector, without_noise
@@ -67,7 +67,8 @@ def test_histories_are_cleaned_on_request(
     module: ServingModule, recommender: Recommender, noise: NoiseScorer, clean: bool
 ) -> None:
     answer = module.recommend(raw(CODES), k=tf.constant([3]), clean_history=tf.constant([clean]))
-    read = without_noise(CODES, noise(CODES)) if clean else CODES
+    cleaned = without_noise({"item_ids": CODES}, noise(CODES))["item_ids"]
+    read = cleaned if clean else CODES
     assert clean == bool((read == 0).any())
     codes = best(recommender, read)
     np.testing.assert_array_equal(answer["item_ids"].numpy().astype(str), RAW[codes - 1])
@@ -87,6 +88,17 @@ def test_an_export_holds_the_detectors(
     np.testing.assert_allclose(found["scores"], expected["scores"].numpy(), rtol=1e-4)
     explained = c_loader.run_in_process(path, "explain", histories)
     np.testing.assert_allclose(explained["noise"], noise(CODES), rtol=1e-4)
+
+
+def test_times_and_users_stay_with_what_is_not_cleaned_away(noise: NoiseScorer) -> None:
+    timed = Recommender(TiSASRec(ITEMS, LENGTH, width=8))
+    times = 1.5e9 + np.cumsum(np.random.default_rng(1).integers(1, 9, CODES.shape), axis=1)
+    module = ServingModule(timed, RAW, max_k=ITEMS, noise=noise)
+    answer = module.recommend(raw(CODES), tf.constant(times), exclude_seen=tf.constant([False]))
+    read = without_noise({"item_ids": CODES, "times": times}, noise(CODES))
+    assert (read["times"] == 0).any()
+    scores = timed.score(**read)[:, 1:]
+    np.testing.assert_allclose(answer["scores"][:, 0], scores.max(axis=1), rtol=1e-4)
 
 
 def test_without_detectors_there_is_nothing_to_clean(recommender: Recommender) -> None:

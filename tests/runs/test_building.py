@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.runs.small import plain, small
-from tf_recdenoiser.runs import build_gates, build_recommender
+from tests.runs.small import DATASET, plain, small
+from tf_recdenoiser.backbones import BACKBONES, SASRec
+from tf_recdenoiser.data import DataError
+from tf_recdenoiser.runs import Settings, build_gates, build_recommender
+from tf_recdenoiser.runs.building import check_data
+
+UNTIMED = dataclasses.replace(DATASET, times=None)
 
 
 def test_the_encoder_is_as_the_settings_say() -> None:
@@ -75,6 +81,46 @@ def test_training_is_as_the_settings_say() -> None:
     assert recommender.objective.negatives == 3
     assert float(recommender.optimizer.learning_rate) == 0.25
     assert float(recommender.gate_optimizer.learning_rate) == 0.5
+
+
+class Bare(SASRec):
+    """A backbone that takes no heads, and knows its users."""
+
+    def __init__(self, item_count: int, user_count: int, width: int = 50, **_: Any) -> None:
+        super().__init__(item_count, max_length=5, width=width)
+        self.user_count = user_count
+
+
+def test_a_setting_that_the_backbone_does_not_take_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(BACKBONES, "bare", Bare)
+    settings = Settings("synthetic", backbone="bare", width=6)
+    backbone = build_recommender(settings, item_count=9, user_count=4).backbone
+    assert (backbone.item_count, backbone.user_count) == (9, 4)
+    with pytest.raises(
+        ValueError, match=r"`heads` must be left at 2 with the backbone bare, .*Received: heads=3"
+    ):
+        build_recommender(dataclasses.replace(settings, heads=3), item_count=9, user_count=4)
+
+
+def test_credit_is_refused_where_the_backbone_is_not_causal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(SASRec, "causal", False)
+    assert build_recommender(small(), item_count=5).credit is False
+    with pytest.raises(ValueError, match=r"`credit` must be False with SASRec, .*credit=True"):
+        build_recommender(small(credit=True), item_count=5)
+
+
+def test_times_that_the_backbone_needs_and_the_log_lacks_are_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check_data(small(), UNTIMED)
+    monkeypatch.setattr(SASRec, "extra_inputs", ("times",))
+    check_data(small(), DATASET)
+    with pytest.raises(DataError, match=r"SASRec needs times.*--time-column.*Received: synth"):
+        check_data(small(), UNTIMED)
 
 
 @pytest.mark.parametrize(

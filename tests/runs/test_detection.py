@@ -84,8 +84,9 @@ def test_an_oracle_trains_and_recommends_without_the_noise(tmp_path: Path) -> No
     scorer = load_run(tmp_path / "oracle").scorer("test")
     noisy = load_split(oracle, DATASET)
     n = oracle.max_length
-    expected = without_noise(noisy.split.test.histories.last(n), noisy.test.last(n), 0.5)
-    np.testing.assert_array_equal(scorer.some_histories(1000), expected)
+    histories = {"item_ids": noisy.split.test.histories.last(n)}
+    expected = without_noise(histories, noisy.test.last(n), 0.5)["item_ids"]
+    np.testing.assert_array_equal(scorer.some_inputs(1000)["item_ids"], expected)
 
 
 @pytest.fixture(scope="module")

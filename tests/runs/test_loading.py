@@ -60,7 +60,7 @@ def test_a_scorer_ranks_one_part(run: Run) -> None:
         scorer = run.scorer(part)
         expected = [DATASET.sequence(user)[-held_out] for user in range(60)]
         assert scorer.problem.targets.tolist() == expected
-        histories = scorer.some_histories(count=3)
+        histories = scorer.some_inputs(count=3)["item_ids"]
         for user in range(3):
             assert histories[user].tolist() == DATASET.sequence(user)[:-held_out][-12:].tolist()
 

@@ -1,10 +1,23 @@
-"""What every sequence encoder provides."""
+"""What every sequence encoder provides, and what those of Transformer blocks share."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+import tensorflow as tf
+
 from tf_recdenoiser._keras import keras
+from tf_recdenoiser.layers import Gates, JacobianRegularizedBlock
+
+EXTRA_INPUTS: dict[str, tuple[int, str]] = {"user_ids": (0, "int32"), "times": (1, "float64")}
+"""What a backbone may read beside `item_ids`: by name, how many axes follow B, and the type.
+
+`user_ids` `[B]`: the user's code, 0 for a user of whom nothing was learned. `times` `[B, n]`: when
+each item was met, in the log's unit, left-padded with 0; in float64, since float32 holds the
+seconds of today to a minute or two.
+"""
 
 
 class Backbone(keras.Model):
@@ -22,13 +35,20 @@ class Backbone(keras.Model):
     causal
         Whether position u depends on positions up to u alone, which causal credit needs.
     extra_inputs
-        Names of inputs beyond `item_ids`.
+        Names of inputs beyond `item_ids`, of those in `EXTRA_INPUTS`.
     item_embedding
-        The `Embedding` layer with the item table, `[item_count + 1, d]`.
+        The layer from item ids to the vectors that scores are inner products with; its
+        `embeddings` are the item table, `[item_count + 1, d]`.
+    task
+        What is read and told in training, as `data.TrainingBatches` takes it; None for the
+        next item at each position.
+    asked
+        How many positions `question` takes for itself, after the newest item.
     """
 
     causal: ClassVar[bool]
     extra_inputs: ClassVar[tuple[str, ...]] = ()
+    asked: ClassVar[int] = 0
 
     def _set(self, item_embedding: Any, **config: Any) -> None:
         self.item_embedding = item_embedding
@@ -36,9 +56,95 @@ class Backbone(keras.Model):
         self.max_length: int = config["max_length"]
         self._arguments = config
 
+    @property
+    def task(self) -> Any:
+        return None
+
+    def question(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The model's inputs by which the newest position tells what follows some histories."""
+        return inputs
+
+    def item_vectors(self) -> tf.Tensor:
+        """The item table, `[item_count + 1, d]` float32."""
+        return tf.cast(tf.convert_to_tensor(self.item_embedding.embeddings), tf.float32)
+
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, **self._arguments}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Backbone:
         return cls(**config)
+
+
+def default(function: Callable[..., Any], argument: str) -> Any:
+    """The default that `function` has for `argument`, so that it is written in one place.
+
+    Examples
+    --------
+    >>> default(int.from_bytes, "signed")
+    False
+    """
+    return inspect.signature(function).parameters[argument].default
+
+
+def model_inputs(max_length: int, *names: str) -> dict[str, Any]:
+    """Keras inputs `item_ids` and those of `EXTRA_INPUTS` with these names."""
+    return {
+        name: keras.Input([max_length] * axes, dtype=dtype, name=name)
+        for name, (axes, dtype) in {
+            "item_ids": (1, "int32"),
+            **{name: EXTRA_INPUTS[name] for name in names},
+        }.items()
+    }
+
+
+def item_table(item_count: int, width: int, initializer: Any = "glorot_normal") -> Any:
+    """The embedding layer of an item table, `[item_count + 1, width]`, that masks padding."""
+    return keras.layers.Embedding(
+        item_count + 1, width, mask_zero=True, embeddings_initializer=initializer, name="items"
+    )
+
+
+def stack(
+    x: Any,
+    blocks: int,
+    make_block: Callable[[str], Any],
+    gamma: float,
+    jacobian_rows: int | None,
+    context: Any = None,
+) -> Any:
+    """`x` `[B, n, d]` through L blocks, each under the Jacobian penalty if `gamma` is above 0.
+
+    Parameters
+    ----------
+    x
+        A Keras tensor.
+    blocks
+        L.
+    make_block
+        Gives a new block of this name.
+    gamma, jacobian_rows
+        See `JacobianRegularizedBlock`.
+    context
+        What else each block reads; None (default) for nothing.
+    """
+    for index in range(blocks):
+        block = make_block(f"block_{index + 1}")
+        if gamma > 0:
+            block = JacobianRegularizedBlock(
+                block, gamma, rows=jacobian_rows, name=f"jacobian_{index + 1}"
+            )
+        x = block(x) if context is None else block(x, context=context)
+    return x
+
+
+def checked_gates(
+    gates: str | dict[str, Any] | Gates | None, gamma: float, **sizes: int
+) -> str | dict[str, Any] | None:
+    """`gates` as it stands in a configuration; ValueError if another argument is out of range."""
+    for argument, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={value}")
+    if gamma < 0:
+        raise ValueError(f"`gamma` must not be negative. Received: gamma={gamma}")
+    return keras.layers.serialize(gates) if isinstance(gates, Gates) else gates

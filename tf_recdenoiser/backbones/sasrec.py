@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.backbones.base import Backbone
-from tf_recdenoiser.layers import (
-    Dropout,
-    Gates,
-    JacobianRegularizedBlock,
-    PositionEmbedding,
-    TransformerBlock,
+from tf_recdenoiser.backbones.base import (
+    Backbone,
+    checked_gates,
+    item_table,
+    model_inputs,
+    stack,
 )
+from tf_recdenoiser.layers import Dropout, Gates, PositionEmbedding, TransformerBlock
 
 
 @register
@@ -69,40 +69,25 @@ class SASRec(Backbone):
         jacobian_rows: int | None = None,
         name: str | None = None,
     ) -> None:
-        for argument, value in {
-            "item_count": item_count,
-            "max_length": max_length,
-            "width": width,
-            "blocks": blocks,
-            "heads": heads,
-        }.items():
-            if value < 1:
-                raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={value}")
-        if gamma < 0:
-            raise ValueError(f"`gamma` must not be negative. Received: gamma={gamma}")
-        if isinstance(gates, Gates):
-            gates = keras.layers.serialize(gates)
-        item_ids = keras.Input([max_length], dtype="int32", name="item_ids")
-        items = keras.layers.Embedding(
-            item_count + 1,
-            width,
-            mask_zero=True,
-            embeddings_initializer="glorot_normal",
-            name="items",
+        gates = checked_gates(
+            gates,
+            gamma,
+            item_count=item_count,
+            max_length=max_length,
+            width=width,
+            blocks=blocks,
+            heads=heads,
         )
-        x = PositionEmbedding(name="positions")(items(item_ids))
-        x = Dropout(dropout)(x)
-        for index in range(blocks):
-            block = TransformerBlock(
-                heads, dropout=dropout, norm=norm, gates=gates, name=f"block_{index + 1}"
-            )
-            if gamma > 0:
-                block = JacobianRegularizedBlock(
-                    block, gamma, rows=jacobian_rows, name=f"jacobian_{index + 1}"
-                )
-            x = block(x)
+        inputs = model_inputs(max_length)
+        items = item_table(item_count, width)
+        x = PositionEmbedding(name="positions")(items(inputs["item_ids"]))
+
+        def block(name: str) -> TransformerBlock:
+            return TransformerBlock(heads, dropout=dropout, norm=norm, gates=gates, name=name)
+
+        x = stack(Dropout(dropout)(x), blocks, block, gamma, jacobian_rows)
         outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
-        super().__init__(inputs={"item_ids": item_ids}, outputs=outputs, name=name)
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(
             items,
             item_count=item_count,

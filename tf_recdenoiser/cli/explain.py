@@ -13,7 +13,7 @@ from rich.text import Text
 from typer import Argument, Option
 
 from tf_recdenoiser.cli.console import errors, item_column, note, output, print_json
-from tf_recdenoiser.cli.histories import HistoryOption, parse_history
+from tf_recdenoiser.cli.histories import HistoryOption, TimesOption, UserOption, parse_history
 from tf_recdenoiser.runs import Run, RunError, load_run
 from tf_recdenoiser.training.explain import explain as explain_histories
 from tf_recdenoiser.training.noise import CLEAN_ABOVE, is_meant
@@ -24,6 +24,8 @@ _PICTURES = (".png", ".svg", ".pdf")
 def explain(
     run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
     history: HistoryOption,
+    user: UserOption = None,
+    times: TimesOption = None,
     json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False,
     picture: Annotated[
         Path | None,
@@ -42,10 +44,10 @@ def explain(
     loaded = load_run(run)
     if picture is not None:
         _check_picture(picture, loaded)
-    codes = parse_history(loaded, history)[-loaded.settings.max_length :]
-    matrix = loaded.history_matrix(codes)
-    found = explain_histories(loaded.recommender, matrix)
-    noise = loaded.noise_scores(matrix)
+    codes, inputs = parse_history(loaded, history, user, times)
+    codes = codes[-loaded.settings.max_length :]
+    found = explain_histories(loaded.recommender, **inputs)
+    noise = loaded.noise_scores(inputs["item_ids"])
     kept = found.kept_per_layer[0, :, -len(codes) :].T
     items = loaded.item_ids[codes - 1].tolist()
     rows = [

@@ -35,6 +35,7 @@ def export(
             version,
             noise=loaded.detection.scorer if loaded.detection else None,
             clean_above=loaded.settings.clean_above,
+            user_ids=loaded.user_ids,
         )
     note(f"SavedModel: {written}")
     command = [f"--model_name={written.parent.name}", f"--model_base_path={written.parent}"]

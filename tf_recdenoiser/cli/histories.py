@@ -9,21 +9,38 @@ from typer import Option
 
 from tf_recdenoiser.cli.console import errors, note
 from tf_recdenoiser.runs import Run, RunError
+from tf_recdenoiser.runs.scoring import Inputs
 
+UserOption = Annotated[
+    str | None,
+    Option("--user", help="The user's id as in the log, for backbones that know users."),
+]
+TimesOption = Annotated[
+    str | None,
+    Option(
+        "--times",
+        help="When each item was met, in the log's unit and parted by commas, for backbones that "
+        "read times.",
+    ),
+]
 HistoryOption = Annotated[
     str, Option("--history", help="Item ids as in the log, oldest first: `ID,ID,…`.")
 ]
 
 
-def parse_history(run: Run, text: str) -> np.ndarray:
-    """The codes of the known ids in `text`, `[L]`; unknown ids are reported.
+def parse_history(
+    run: Run, text: str, user: str | None = None, times: str | None = None
+) -> tuple[np.ndarray, Inputs]:
+    """The codes of the known ids in `text`, `[L]`, and what the model reads of them.
+
+    Unknown ids are reported.
 
     Raises
     ------
     RunError
-        If no id is known.
+        If no id is known, `times` are not numbers, or `Run.inputs` refuses something.
     """
-    raw_ids = [part.strip() for part in text.split(",") if part.strip()]
+    raw_ids = _parts(text)
     codes = run.codes(raw_ids)
     unknown = [raw for raw, code in zip(raw_ids, codes, strict=True) if code == 0]
     if len(unknown) == len(raw_ids):
@@ -34,4 +51,18 @@ def parse_history(run: Run, text: str) -> np.ndarray:
         )
     if unknown:
         note(f"Ignored, since the log has no such items: {', '.join(unknown)}", errors)
-    return codes[codes > 0]
+    if user is not None and run.user_ids is not None and user not in map(str, run.user_ids):
+        note(f"Taken for a user who is not known, since the model has no {user}.", errors)
+    inputs = run.inputs(codes, user, None if times is None else _numbers(times))
+    return codes[codes > 0], inputs
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str) -> np.ndarray:
+    try:
+        return np.array([float(part) for part in _parts(text)])
+    except ValueError as error:
+        raise RunError(f"`--times` must be numbers. Received: {text!r}") from error

@@ -10,13 +10,15 @@ from rich.table import Table
 from typer import Argument, Option
 
 from tf_recdenoiser.cli.console import item_column, output, print_json
-from tf_recdenoiser.cli.histories import HistoryOption, parse_history
+from tf_recdenoiser.cli.histories import HistoryOption, TimesOption, UserOption, parse_history
 from tf_recdenoiser.runs import load_run
 
 
 def recommend(
     run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
     history: HistoryOption,
+    user: UserOption = None,
+    times: TimesOption = None,
     k: Annotated[int, Option("-k", min=1, help="How many items.")] = 10,
     include_seen: Annotated[
         bool, Option("--include-seen", help="Also recommend items of the history.")
@@ -25,8 +27,8 @@ def recommend(
 ) -> None:
     """Recommend the next items after a history."""
     loaded = load_run(run)
-    codes = parse_history(loaded, history)
-    scores = loaded.recommender.score(loaded.cleaned(loaded.history_matrix(codes)))[0]
+    codes, inputs = parse_history(loaded, history, user, times)
+    scores = loaded.recommender.score(**loaded.cleaned(inputs))[0]
     scores[0] = -np.inf
     if not include_seen:
         scores[codes] = -np.inf

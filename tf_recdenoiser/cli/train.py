@@ -123,6 +123,50 @@ def train(
             rich_help_panel=_MODEL,
         ),
     ] = Settings.norm,
+    user_width: Annotated[
+        int, Option(min=1, help="Width of user vectors (sse_pt).", rich_help_panel=_MODEL)
+    ] = Settings.user_width,
+    user_swap: Annotated[
+        float,
+        Option(
+            min=0,
+            max=1,
+            help="How often a user is replaced by another in training (sse_pt).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Settings.user_swap,
+    item_swap: Annotated[
+        float,
+        Option(min=0, max=1, help="The same for items read (sse_pt).", rich_help_panel=_MODEL),
+    ] = Settings.item_swap,
+    target_swap: Annotated[
+        float,
+        Option(min=0, max=1, help="The same for items scored (sse_pt).", rich_help_panel=_MODEL),
+    ] = Settings.target_swap,
+    mask_share: Annotated[
+        float,
+        Option(
+            help="Share of items to mask in training, above 0 and below 1 (bert4rec).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Settings.mask_share,
+    last_share: Annotated[
+        float,
+        Option(
+            min=0,
+            max=1,
+            help="Share of windows of which the newest item alone is masked (bert4rec).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Settings.last_share,
+    max_interval: Annotated[
+        int,
+        Option(
+            min=1,
+            help="Longest interval told from longer ones, in the user's least (tisasrec).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Settings.max_interval,
     gates: Annotated[
         str,
         Option(

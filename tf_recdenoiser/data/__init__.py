@@ -15,8 +15,9 @@ from tf_recdenoiser.data.noise import (
 )
 from tf_recdenoiser.data.prepare import prepare
 from tf_recdenoiser.data.readers import READERS, read_log
-from tf_recdenoiser.data.split import EvaluationSet, Split, leave_one_out
+from tf_recdenoiser.data.split import EvaluationSet, Split, leave_one_out, user_codes
 from tf_recdenoiser.data.synthetic import SyntheticLog, synthetic_log
+from tf_recdenoiser.data.tasks import NextItem, Task
 from tf_recdenoiser.data.vectors import item_vectors
 
 __all__ = [
@@ -32,12 +33,14 @@ __all__ = [
     "Fingerprint",
     "Histories",
     "InteractionLog",
+    "NextItem",
     "NoisePlanter",
     "NoisySplit",
     "OnBadRow",
     "ReadReport",
     "Split",
     "SyntheticLog",
+    "Task",
     "TrainingBatches",
     "UnseenSampler",
     "checked_log",
@@ -47,4 +50,5 @@ __all__ = [
     "prepare",
     "read_log",
     "synthetic_log",
+    "user_codes",
 ]

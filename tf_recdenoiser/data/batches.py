@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy.typing as npt
 from tf_recdenoiser.data.histories import Histories
 from tf_recdenoiser.data.log import DataError
 from tf_recdenoiser.data.negatives import UnseenSampler
+from tf_recdenoiser.data.split import user_codes
+from tf_recdenoiser.data.tasks import NextItem, Task, Window
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,7 +21,7 @@ WINDOWS = ("newest", "random")
 
 MENDS = ("targets", "sequence")
 
-Batch = tuple[dict[str, npt.NDArray[np.int32]], dict[str, npt.NDArray[Any]]]
+Batch = tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]
 
 
 class TrainingBatches:
@@ -28,10 +30,10 @@ class TrainingBatches:
     An element is `({"item_ids": int32 [B, n]}, {"positives": int32 [B, n], "negatives":
     int32 [B, n, m], "weights": float32 [B, n]})`. With s a window of n + 1 items of the user, or
     the whole sequence if it has no more, the inputs are s without its last item and the positives
-    s without its first, so that `positives[b, t]` is the item after `item_ids[b, t]`. The
-    negatives are m items for each position that are not in the user's training sequence,
-    uniformly drawn. The weights are those of the positives, 1 if nothing is known of noise. All
-    are left-padded with 0 at the same positions.
+    s without its first, so that `positives[b, t]` is the item after `item_ids[b, t]`; another
+    `task` makes others of a window. The negatives are m items for each positive that are not in
+    the user's training sequence, uniformly drawn. The weights are those of the positives, 1 if
+    nothing is known of noise. All are left-padded with 0 at the same positions.
 
     Where the probability of noise is known, `mend` says what is done about it: "targets" weighs
     each positive by its probability of being meant; "sequence" leaves each item out of the whole
@@ -64,12 +66,17 @@ class TrainingBatches:
         The probability of noise of each item of `train`, float [N]; None (default) for none.
     mend
         "targets" or "sequence" (default).
+    extra_inputs
+        What the inputs hold beside `item_ids`: "user_ids", int32 [B], as `user_codes` numbers
+        them; "times", float64 [B, n]. Nothing by default.
+    task
+        What is read and told; None (default) for `NextItem`.
 
     Raises
     ------
     ValueError
-        If `windows` is another word, or an argument is below its minimum (1; 0 for
-        `seed`).
+        If `windows` is another word, an argument is below its minimum (1; 0 for
+        `seed`), or times are wanted of a `train` without.
     DataError
         If no row has two items, or if a user has seen every item.
 
@@ -98,6 +105,8 @@ class TrainingBatches:
         windows: str = "newest",
         noise: npt.NDArray[np.floating] | None = None,
         mend: str = "sequence",
+        extra_inputs: Sequence[str] = (),
+        task: Task | None = None,
     ) -> None:
         if mend not in MENDS:
             raise ValueError(f"`mend` must be one of {', '.join(MENDS)}. Received: mend={mend!r}")
@@ -119,7 +128,8 @@ class TrainingBatches:
             if value < least:
                 raise ValueError(f"`{name}` must be at least {least}. Received: {value!r}")
         self._train = train
-        self._rows = np.flatnonzero(train.lengths >= 2)
+        self._user_codes = user_codes(train)
+        self._rows = np.flatnonzero(self._user_codes)
         if not self._rows.size:
             raise DataError(
                 "`train` must have a row of at least two items to learn from; use a log in which "
@@ -131,6 +141,8 @@ class TrainingBatches:
         self._negatives = negatives
         self._seed = seed
         self._windows = windows
+        self._extra_inputs = tuple(extra_inputs)
+        self._task = task or NextItem()
         self._drop = noise if mend == "sequence" else None
         weights = (
             1.0 - noise if noise is not None and mend == "targets" else np.ones(len(train.items))
@@ -162,13 +174,28 @@ class TrainingBatches:
             train, weights = train.keep(kept), weights.keep(kept)
         for start in range(0, len(rows), self._batch_size):
             chosen = rows[start : start + self._batch_size]
-            skipped = self._skipped(train.lengths[chosen], rng)
-            yield self._batch(
-                chosen,
-                train.last(self._max_length + 1, chosen, skipped),
-                weights.last(self._max_length + 1, chosen, skipped),
-                rng,
+            cut = self._length, chosen, self._skipped(train.lengths[chosen], rng)
+            window: Window = {"item_ids": train.last(*cut)}
+            if "times" in self._extra_inputs:
+                window["times"] = train.last_times(*cut)
+            inputs, positives, its_weights = self._task(window, weights.last(*cut), rng)
+            if "user_ids" in self._extra_inputs:
+                inputs["user_ids"] = self._user_codes[chosen]
+            shape = self._max_length, self._negatives
+            drawn = self._sampler.sample(chosen, shape, rng)
+            yield (
+                inputs,
+                {
+                    "positives": positives,
+                    "negatives": drawn * (positives > 0)[:, :, None],
+                    "weights": its_weights,
+                },
             )
+
+    @property
+    def _length(self) -> int:
+        """Items in a window."""
+        return self._max_length + self._task.further
 
     def dataset(self, start_epoch: int = 0, epochs: int = 1) -> tf.data.Dataset:
         """The batches of several epochs, one after the other, as a `tf.data.Dataset`.
@@ -191,10 +218,15 @@ class TrainingBatches:
                 yield from self.epoch(epoch)
 
         row = (None, self._max_length)
+        inputs = {
+            "item_ids": tf.TensorSpec(row, tf.int32),
+            "user_ids": tf.TensorSpec(row[:1], tf.int32),
+            "times": tf.TensorSpec(row, tf.float64),
+        }
         dataset = tf.data.Dataset.from_generator(
             batches,
             output_signature=(
-                {"item_ids": tf.TensorSpec(row, tf.int32)},
+                {name: inputs[name] for name in ("item_ids", *self._extra_inputs)},
                 {
                     "positives": tf.TensorSpec(row, tf.int32),
                     "negatives": tf.TensorSpec((*row, self._negatives), tf.int32),
@@ -208,25 +240,9 @@ class TrainingBatches:
         cardinality = tf.data.experimental.assert_cardinality(epochs * self.steps_per_epoch)
         return dataset.apply(cardinality).prefetch(2).with_options(options)
 
-    def _batch(
-        self,
-        rows: npt.NDArray[np.int64],
-        window: npt.NDArray[np.int32],
-        weights: npt.NDArray[Any],
-        rng: np.random.Generator,
-    ) -> Batch:
-        item_ids = window[:, :-1]
-        is_item = item_ids > 0
-        drawn = self._sampler.sample(rows, (self._max_length, self._negatives), rng)
-        return {"item_ids": item_ids}, {
-            "positives": window[:, 1:] * is_item,
-            "negatives": drawn * is_item[:, :, None],
-            "weights": weights[:, 1:] * is_item,
-        }
-
     def _skipped(
         self, lengths: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> npt.NDArray[np.int64]:
         """How many of the newest items each row's window leaves out."""
-        spare = np.maximum(lengths - (self._max_length + 1), 0)
+        spare = np.maximum(lengths - self._length, 0)
         return rng.integers(spare + 1) if self._windows == "random" else np.zeros_like(spare)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,14 +68,27 @@ class Histories:
         -------
         [B, n], of the items' type; the newest item is the last of its row.
         """
+        return self._last(self.items, n, rows, skipped)
+
+    def last_times(
+        self, n: int, rows: npt.ArrayLike | None = None, skipped: npt.ArrayLike = 0
+    ) -> npt.NDArray[np.float64]:
+        """The times of what `last` returns for the same arguments, left-padded with 0."""
+        if self.times is None:
+            raise ValueError("`times` must be known to be asked for. Received: times=None")
+        return self._last(self.times, n, rows, skipped)
+
+    def _last(
+        self, values: npt.NDArray[Any], n: int, rows: npt.ArrayLike | None, skipped: npt.ArrayLike
+    ) -> npt.NDArray[Any]:
         if n < 1:
             raise ValueError(f"`n` must be at least 1. Received: {n!r}")
         taken = np.arange(self.row_count) if rows is None else np.asarray(rows, np.int64)
         ends = self.offsets[taken + 1] - np.asarray(skipped, np.int64)
         index = ends[:, None] + np.arange(-n, 0)
         is_item = index >= self.offsets[taken, None]
-        matrix = np.zeros(index.shape, self.items.dtype)
-        matrix[is_item] = self.items[index[is_item]]
+        matrix = np.zeros(index.shape, values.dtype)
+        matrix[is_item] = values[index[is_item]]
         return matrix
 
     def heads(self, rows: npt.ArrayLike, lengths: npt.ArrayLike) -> Histories:

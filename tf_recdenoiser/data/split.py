@@ -83,3 +83,18 @@ def leave_one_out(dataset: Dataset) -> Split:
 
     train = whole.heads(np.arange(whole.row_count), np.where(is_evaluated, lengths - 2, lengths))
     return Split(train=train, valid=held_out(2), test=held_out(1))
+
+
+def user_codes(train: Histories) -> npt.NDArray[np.int32]:
+    """The code of each user, int32 [U]: 1, 2, … for those of whom something can be learned.
+
+    Those are the users with two training items or more; the others have the code 0.
+
+    Examples
+    --------
+    >>> from tf_recdenoiser.data.histories import offsets_of
+    >>> user_codes(Histories(offsets_of([2, 1, 3]), np.arange(6, dtype=np.int32)))
+    array([1, 0, 2], dtype=int32)
+    """
+    is_learned = train.lengths >= 2
+    return (np.cumsum(is_learned) * is_learned).astype(np.int32)

@@ -4,7 +4,7 @@ from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
 from tf_recdenoiser.layers.context import ContextFeatures
 from tf_recdenoiser.layers.draws import AttentionRecord, Draws, GateRecord, current_draws
 from tf_recdenoiser.layers.dropout import Dropout
-from tf_recdenoiser.layers.embeddings import PositionEmbedding
+from tf_recdenoiser.layers.embeddings import AppendOne, PositionEmbedding
 from tf_recdenoiser.layers.gates import (
     GATES,
     PENALTIES,
@@ -17,12 +17,20 @@ from tf_recdenoiser.layers.gates import (
 )
 from tf_recdenoiser.layers.jacobian import JacobianRegularizedBlock
 from tf_recdenoiser.layers.scores import CandidateScores
+from tf_recdenoiser.layers.swap import Swap
+from tf_recdenoiser.layers.time_aware import (
+    TimeAwareAttention,
+    TimeAwareBlock,
+    TimeContext,
+    TimeEmbedding,
+)
 from tf_recdenoiser.layers.transformer import NORMS, TransformerBlock
 
 __all__ = [
     "GATES",
     "NORMS",
     "PENALTIES",
+    "AppendOne",
     "AttentionRecord",
     "CandidateScores",
     "ContextFeatures",
@@ -37,6 +45,11 @@ __all__ = [
     "PositionEmbedding",
     "PositionalGates",
     "RelativeGates",
+    "Swap",
+    "TimeAwareAttention",
+    "TimeAwareBlock",
+    "TimeContext",
+    "TimeEmbedding",
     "TransformerBlock",
     "current_draws",
     "get_gates",

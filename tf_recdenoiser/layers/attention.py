@@ -61,6 +61,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         Whether position u sees only positions up to u.
     return_attention_scores
         Whether to return the gated weights `[B, H, n, m]` too.
+    context
+        What a subclass's `scores` and `mixed` read beside; None here.
 
     Examples
     --------
@@ -159,13 +161,14 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         return_attention_scores: bool = False,
         training: bool | None = None,
         use_causal_mask: bool = False,
+        context: Any = None,
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         key = value if key is None else key
         visible, live = self._masks(
             (query, value, key), (query_mask, value_mask, key_mask), attention_mask, use_causal_mask
         )
         queries = self.query_dense(query) * (1.0 / math.sqrt(self.key_dim))
-        scores = tf.matmul(queries, self.key_dense(key), transpose_b=True)
+        scores = self.scores(queries, self.key_dense(key), context)
         weights = masked_softmax(scores, None if visible is None else visible[:, tf.newaxis])
         if self.gates is not None:
             weights = self._gated(weights, query, key, live, use_causal_mask, training)
@@ -173,8 +176,24 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         if draws is not None and not training:
             draws.observe_attention(self, weights)
         dropped = self.attention_dropout(weights, training=training)
-        outputs = self.output_dense(tf.matmul(dropped, self.value_dense(value)))
+        outputs = self.output_dense(self.mixed(dropped, self.value_dense(value), context))
         return (outputs, weights) if return_attention_scores else outputs
+
+    def scores(self, queries: tf.Tensor, keys: tf.Tensor, context: Any) -> tf.Tensor:
+        """What the softmax is of, `[B, H, n, m]`.
+
+        Parameters
+        ----------
+        queries, keys
+            `[B, H, n, k]`, divided by sqrt(key_dim), and `[B, H, m, k]`.
+        context
+            As the layer was called with.
+        """
+        return tf.matmul(queries, keys, transpose_b=True)
+
+    def mixed(self, weights: tf.Tensor, values: tf.Tensor, context: Any) -> tf.Tensor:
+        """What the weights `[B, H, n, m]` make of the values `[B, H, m, k]`: `[B, H, n, k]`."""
+        return tf.matmul(weights, values)
 
     def _gated(
         self,

@@ -54,3 +54,26 @@ class PositionEmbedding(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self.scale}
+
+
+@register
+class AppendOne(keras.layers.Layer):
+    """`[..., d]` to `[..., d + 1]`: a 1 at the end, which meets a bias in the other vector.
+
+    So scores with a bias are inner products. The mask passes through.
+
+    Examples
+    --------
+    >>> AppendOne()(tf.zeros([1, 2])).numpy()
+    array([[0., 0., 1.]], dtype=float32)
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return tf.concat([inputs, tf.ones_like(inputs[..., :1])], axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape[:-1], input_shape[-1] + 1)

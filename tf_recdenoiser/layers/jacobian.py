@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._keras import implicit_mask, keras, register
 from tf_recdenoiser.layers.draws import Draws, current_draws
 from tf_recdenoiser.ops import jacobian_frobenius
 
@@ -31,7 +31,8 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     ----------
     block
         Any Keras layer that maps `[B, n, d]` to `[B, n, d']`. If its `call` takes `mask`, it
-        is given the mask.
+        is given the mask; what the wrapper is called with as `context` it is given too, and
+        that counts as constant.
     gamma
         Weight of the penalty.
     projections
@@ -86,24 +87,33 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         self.built = True
 
     def call(
-        self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool | None = None
+        self,
+        inputs: tf.Tensor,
+        mask: tf.Tensor | None = None,
+        training: bool | None = None,
+        context: Any = None,
     ) -> tf.Tensor:
+        # Keras 3 fills in `mask` only where `inputs` are the only tensors.
+        mask = implicit_mask(inputs) if mask is None else mask
         active = current_draws()
         if not training or self.gamma == 0 or (active and not active.with_penalties):
-            return self._run_block(inputs, mask, training)
+            return self._run_block(inputs, mask, training, context)
         draws = active or Draws.unseeded()
         with draws:
-            outputs = self._run_block(inputs, mask, training)
-        draws.add_penalty(self, "jacobian", *self._penalty(inputs, mask, draws))
+            outputs = self._run_block(inputs, mask, training, context)
+        draws.add_penalty(self, "jacobian", *self._penalty(inputs, mask, context, draws))
         return outputs
 
-    def _run_block(self, inputs: Any, mask: Any, training: Any) -> tf.Tensor:
+    def _run_block(self, inputs: Any, mask: Any, training: Any, context: Any) -> tf.Tensor:
         accepted = inspect.signature(self.block.call).parameters
         offered = {"mask": mask, "training": training}
-        return self.block(inputs, **{k: v for k, v in offered.items() if k in accepted})
+        given = {k: v for k, v in offered.items() if k in accepted}
+        if context is not None:
+            given["context"] = context
+        return self.block(inputs, **given)
 
     def _penalty(
-        self, inputs: tf.Tensor, mask: tf.Tensor | None, draws: Draws
+        self, inputs: tf.Tensor, mask: tf.Tensor | None, context: Any, draws: Draws
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The penalty of the batch, and the number of positions that are items."""
         batch = tf.shape(inputs)[0]
@@ -113,11 +123,13 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         if self.rows is not None:
             order = tf.argsort(tf.random.stateless_uniform([batch], branch.next_seed()))
             branch.rows = order[: self.rows]
-            inputs = tf.gather(inputs, branch.rows)
-            mask = None if mask is None else tf.gather(mask, branch.rows)
+            inputs, mask, context = tf.nest.map_structure(
+                lambda tensor: None if tensor is None else tf.gather(tensor, branch.rows),
+                (inputs, mask, context),
+            )
         with branch:
             norms = jacobian_frobenius(
-                lambda x: self._run_block(x, mask, True),
+                lambda x: self._run_block(x, mask, True, context),
                 inputs,
                 lambda _, outputs: self._projection(tf.shape(outputs), branch.next_seed()),
                 self.projections,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras, policy_of, register
+from tf_recdenoiser._keras import implicit_mask, keras, policy_of, register
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gates import Gates
@@ -48,6 +48,8 @@ class TransformerBlock(keras.layers.Layer):
     (3, 5, 8)
     """
 
+    attention_class: ClassVar[type[DenoisingMultiHeadAttention]] = DenoisingMultiHeadAttention
+
     def __init__(
         self,
         heads: int = 1,
@@ -85,7 +87,7 @@ class TransformerBlock(keras.layers.Layer):
                 f"Received: heads={self.heads}, width={width}"
             )
         dtype = policy_of(self)
-        self.attention = DenoisingMultiHeadAttention(
+        self.attention = self.attention_class(
             self.heads,
             width // self.heads,
             dropout=self.dropout,
@@ -113,15 +115,23 @@ class TransformerBlock(keras.layers.Layer):
         self.built = True
 
     def call(
-        self, inputs: tf.Tensor, mask: tf.Tensor | None = None, training: bool | None = None
+        self,
+        inputs: tf.Tensor,
+        mask: tf.Tensor | None = None,
+        training: bool | None = None,
+        context: Any = None,
     ) -> tf.Tensor:
+        # Keras 3 fills in `mask` only where `inputs` are the only tensors.
+        mask = implicit_mask(inputs) if mask is None else mask
         if self.norm == "pre":
-            x = inputs + self._attend(self.attention_norm(inputs), mask, training)
+            x = inputs + self._attend(self.attention_norm(inputs), mask, training, context)
             return x + self._feed_forward(self.feedforward_norm(x), training)
-        x = self.attention_norm(inputs + self._attend(inputs, mask, training))
+        x = self.attention_norm(inputs + self._attend(inputs, mask, training, context))
         return self.feedforward_norm(x + self._feed_forward(x, training))
 
-    def _attend(self, x: tf.Tensor, mask: tf.Tensor | None, training: bool | None) -> tf.Tensor:
+    def _attend(
+        self, x: tf.Tensor, mask: tf.Tensor | None, training: bool | None, context: Any
+    ) -> tf.Tensor:
         return self.attention(
             x,
             x,
@@ -129,6 +139,7 @@ class TransformerBlock(keras.layers.Layer):
             value_mask=mask,
             use_causal_mask=self.causal,
             training=training,
+            context=context,
         )
 
     def _feed_forward(self, x: tf.Tensor, training: bool | None) -> tf.Tensor:

@@ -7,8 +7,10 @@ from tf_recdenoiser.ops.gates import (
     keep_probability,
     weighted_mean,
 )
+from tf_recdenoiser.ops.intervals import personal_intervals
 from tf_recdenoiser.ops.jacobian import jacobian_frobenius
 from tf_recdenoiser.ops.softmax import masked_softmax
+from tf_recdenoiser.ops.swap import swap
 
 __all__ = [
     "INFERENCE_GATES",
@@ -17,5 +19,7 @@ __all__ = [
     "jacobian_frobenius",
     "keep_probability",
     "masked_softmax",
+    "personal_intervals",
+    "swap",
     "weighted_mean",
 ]

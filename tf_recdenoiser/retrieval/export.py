@@ -23,6 +23,7 @@ def export_saved_model(
     max_k: int = 100,
     noise: NoiseScorer | None = None,
     clean_above: float = CLEAN_ABOVE,
+    user_ids: np.ndarray | None = None,
 ) -> Path:
     """Write a recommender as `directory/VERSION/`, with warm-up requests.
 
@@ -48,6 +49,9 @@ def export_saved_model(
     noise, clean_above
         What finds noise in histories, and from what probability on it is left out of them;
         see `ServingModule`.
+    user_ids
+        The raw ids of the users that the backbone knows, by code; None (default) for a backbone
+        that reads no users.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def export_saved_model(
     ['explain', 'serving_default']
     """
     directory = Path(directory).absolute()
-    module = ServingModule(recommender, item_ids, max_k, noise, clean_above)
+    module = ServingModule(recommender, item_ids, max_k, noise, clean_above, user_ids)
     directory.mkdir(parents=True, exist_ok=True)
     target = directory / str(_free_version(directory, version))
     with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as scratch:
@@ -86,6 +90,8 @@ def export_saved_model(
             recommender.backbone.max_length,
             directory.name,
             cleans=noise is not None,
+            user_ids=user_ids,
+            timed="times" in recommender.backbone.extra_inputs,
         )
         os.rename(written, target)
     return target

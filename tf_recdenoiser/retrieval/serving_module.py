@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,7 @@ from tf_recdenoiser.training.recommender import Recommender
 DEFAULT_K = 10
 """How many items are returned to a request that does not say, if `max_k` allows it."""
 
-_NO_ITEM: dict[str, Any] = {"i": -1, "O": ""}
+_NO_ID: dict[str, Any] = {"i": -1, "O": ""}
 
 
 class ServingModule(tf.Module):
@@ -31,7 +32,7 @@ class ServingModule(tf.Module):
     Parameters
     ----------
     recommender
-        The trained model; its backbone reads `item_ids` alone.
+        The trained model.
     item_ids
         The raw ids `[item_count]`, integers or strings: the item with the code c has the id
         `item_ids[c - 1]`.
@@ -41,6 +42,9 @@ class ServingModule(tf.Module):
         What finds noise in histories of the same n and codes; None (default) for none.
     clean_above
         Items with a probability of noise above this are left out of histories.
+    user_ids
+        The raw ids `[user_count]` of the users the backbone knows, integers or strings, in the
+        order of their codes; None (default) if it knows none.
 
     Attributes
     ----------
@@ -66,25 +70,33 @@ class ServingModule(tf.Module):
         max_k: int,
         noise: NoiseScorer | None = None,
         clean_above: float = CLEAN_ABOVE,
+        user_ids: np.ndarray | None = None,
     ) -> None:
         super().__init__(name="recommender")
         backbone = recommender.backbone
-        if backbone.extra_inputs:
+        if ("user_ids" in backbone.extra_inputs) != (user_ids is not None):
             raise ValueError(
-                "`recommender` must have a backbone that reads `item_ids` alone, since the "
-                f"signatures take nothing else. Received: extra_inputs={backbone.extra_inputs}"
+                "`user_ids` must be given if the backbone reads users, and only then. Received: "
+                f"{'none' if user_ids is None else len(user_ids)} for {type(backbone).__name__}"
             )
         if max_k < 1:
             raise ValueError(f"`max_k` must be at least 1. Received: max_k={max_k}")
         self._length = backbone.max_length
-        self.item_ids = _vocabulary(item_ids, backbone.item_count)
+        self.item_ids = _vocabulary("item", item_ids, backbone.item_count)
         keys = tf.constant(self.item_ids)
-        codes = tf.range(1, backbone.item_count + 1)
-        self._codes = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(keys, codes), default_value=0
-        )
+        self._codes = _codes_of(self.item_ids)
+        self._further: dict[str, _Input] = {}
+        if "times" in backbone.extra_inputs:
+            self._further["times"] = _Input(tf.TensorSpec([None, None], tf.float64))
+        if user_ids is not None:
+            users = _vocabulary("user", user_ids, backbone.user_count)
+            self._user_codes = _codes_of(users)
+            self._further["users"] = _Input(
+                tf.TensorSpec([None], self._user_codes.key_dtype),
+                tf.constant([_NO_ID[users.dtype.kind]], self._user_codes.key_dtype),
+            )
         # Row 0 is what stands where there is no item to return.
-        no_item = tf.constant([_NO_ITEM[self.item_ids.dtype.kind]], keys.dtype)
+        no_item = tf.constant([_NO_ID[self.item_ids.dtype.kind]], keys.dtype)
         self._ids = tf.Variable(tf.concat([no_item, keys], axis=0), trainable=False)
         self._noise = noise
         self._clean_above = clean_above
@@ -109,7 +121,12 @@ class ServingModule(tf.Module):
           model reads the newest n of the others. Without any, the scores are the model's own
           for an empty history: finite, and the same for every such row.
         * `lengths` int32 `[B]` or `[1]`: only the first `lengths[b]` columns count; a negative
-          number (-1 is the default) stands for all.
+          number (-1 is the default) stands for all;
+        * `times` float64 `[B, L]`, if the backbone reads them: when each entry of `histories` was
+          met, in the log's unit;
+        * `users` `[B]` or `[1]`, if the backbone knows users, of the type of their ids: the raw
+          id of each row's user. An id that the model does not know, such as -1 or an empty
+          string, which is the default, stands for any user of whom nothing was learned.
 
         `serving_default` also takes
 
@@ -148,22 +165,25 @@ class ServingModule(tf.Module):
         self, recommender: Recommender, max_k: int
     ) -> Callable[..., dict[str, tf.Tensor]]:
         backbone = recommender.backbone
-        table = _keras.raw_variable(backbone.item_embedding.embeddings)
-        usual_k, seen_out = tf.constant([min(DEFAULT_K, max_k)]), tf.constant([True])
-        all_columns, cleaned = tf.constant([-1]), tf.constant([True])
         k_rule = f"`k` must be from 1 to {max_k}, the `max_k` of the export. Received: k ="
 
         def recommend(
             histories: tf.Tensor,
-            lengths: tf.Tensor = all_columns,
-            k: tf.Tensor = usual_k,
-            exclude_seen: tf.Tensor = seen_out,
-            clean_history: tf.Tensor = cleaned,
+            lengths: tf.Tensor,
+            k: tf.Tensor,
+            exclude_seen: tf.Tensor,
+            clean_history: tf.Tensor | None = None,
+            **further: tf.Tensor,
         ) -> dict[str, tf.Tensor]:
             codes = self._read(histories, lengths)
-            item_ids = self._model_input(codes, _per_row("clean_history", clean_history, histories))
-            vectors = tf.cast(backbone({"item_ids": item_ids}, training=False)[:, -1], tf.float32)
-            scores = tf.matmul(vectors, tf.cast(table, tf.float32), transpose_b=True)
+            inputs, _ = self._model_inputs(codes, further, histories)
+            if self._noise is not None:
+                clean = _per_row("clean_history", clean_history, histories)
+                inputs = self._cleaned(inputs, self._noise, clean)
+            hidden = backbone(backbone.question(inputs), training=False)
+            scores = tf.matmul(
+                tf.cast(hidden[:, -1], tf.float32), backbone.item_vectors(), transpose_b=True
+            )
             excluded = _per_row("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
             k = _checked((k >= 1) & (k <= max_k), k_rule, k)
             best, best_scores = top_items(
@@ -171,77 +191,128 @@ class ServingModule(tf.Module):
             )
             return {"item_ids": tf.gather(self._ids, best), "scores": best_scores}
 
-        optional = {"k": tf.int32, "exclude_seen": tf.bool}
+        choices = {
+            "k": _Input(_ROWS_OF_INTEGERS, tf.constant([min(DEFAULT_K, max_k)])),
+            "exclude_seen": _Input(_ROWS_OF_BOOLEANS, tf.constant([True])),
+        }
         if self._noise is not None:
-            return tf.function(
-                recommend, input_signature=self._inputs({**optional, "clean_history": tf.bool})
-            )
+            choices["clean_history"] = _Input(_ROWS_OF_BOOLEANS, tf.constant([True]))
+        return _graph_function(recommend, {**self._history_inputs(), **choices})
 
-        def recommend_as_it_is(
-            histories: tf.Tensor,
-            lengths: tf.Tensor = all_columns,
-            k: tf.Tensor = usual_k,
-            exclude_seen: tf.Tensor = seen_out,
-        ) -> dict[str, tf.Tensor]:
-            return recommend(histories, lengths, k, exclude_seen)
-
-        return tf.function(recommend_as_it_is, input_signature=self._inputs(optional))
-
-    def _model_input(self, codes: tf.Tensor, clean: tf.Tensor) -> tf.Tensor:
-        """`[B, n]` from the codes `[B, L]`; without noise in the rows where `clean` holds."""
+    def _model_inputs(
+        self, codes: tf.Tensor, further: dict[str, tf.Tensor], histories: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """The backbone's inputs, and the slots `[B, L]` of them that the entries fill."""
         slots = model_slots(codes > 0, self._length)
-        item_ids = to_slots(codes, slots, self._length)
-        if self._noise is None:
-            return item_ids
-        meant = is_meant(item_ids, self._noise.probabilities(item_ids), self._clean_above)
-        kept = (item_ids > 0) & (meant | ~clean[:, tf.newaxis])
-        return to_slots(item_ids, model_slots(kept, self._length), self._length)
+        inputs = {"item_ids": to_slots(codes, slots, self._length)}
+        if "times" in further:
+            inputs["times"] = to_slots(further["times"], slots, self._length)
+        if "users" in further:
+            users = _per_row("users", further["users"], histories)
+            inputs["user_ids"] = self._user_codes.lookup(users)
+        return inputs, slots
+
+    def _cleaned(
+        self, inputs: dict[str, tf.Tensor], noise: NoiseScorer, clean: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """The backbone's inputs without noise in the rows where `clean` holds."""
+        item_ids = inputs["item_ids"]
+        meant = is_meant(item_ids, noise.probabilities(item_ids), self._clean_above)
+        slots = model_slots((item_ids > 0) & (meant | ~clean[:, tf.newaxis]), self._length)
+        return {
+            name: to_slots(values, slots, self._length) if values.shape.rank == 2 else values
+            for name, values in inputs.items()
+        }
 
     def _explain_function(self, recommender: Recommender) -> Callable[..., dict[str, tf.Tensor]]:
-        backbone = recommender.backbone
-        all_columns = tf.constant([-1])
-
-        def explain(histories: tf.Tensor, lengths: tf.Tensor = all_columns) -> dict[str, tf.Tensor]:
+        def explain(
+            histories: tf.Tensor, lengths: tf.Tensor, **further: tf.Tensor
+        ) -> dict[str, tf.Tensor]:
             codes = self._read(histories, lengths)
-            slots = model_slots(codes > 0, backbone.max_length)
-            item_ids = to_slots(codes, slots, backbone.max_length)
-            parts = explanation_tensors(backbone, item_ids)
+            inputs, slots = self._model_inputs(codes, further, histories)
+            parts = explanation_tensors(recommender.backbone, inputs)
             if self._noise is not None:
-                parts["noise"] = self._noise.probabilities(item_ids)
+                parts["noise"] = self._noise.probabilities(inputs["item_ids"])
             aligned = {name: from_slots(part, slots) for name, part in parts.items()}
             return {**aligned, "known": codes > 0}
 
-        return tf.function(explain, input_signature=self._inputs({}))
+        return _graph_function(explain, self._history_inputs())
 
-    def _inputs(self, optional: dict[str, tf.DType]) -> list[tf.TensorSpec]:
-        rows = {"lengths": tf.int32, **optional}
-        return [
-            tf.TensorSpec([None, None], self._codes.key_dtype, "histories"),
-            *(tf.TensorSpec([None], dtype, name) for name, dtype in rows.items()),
+    def _history_inputs(self) -> dict[str, _Input]:
+        return {
+            "histories": _Input(tf.TensorSpec([None, None], self._codes.key_dtype)),
+            "lengths": _Input(_ROWS_OF_INTEGERS, tf.constant([-1])),
+            **self._further,
+        }
+
+
+class _Input(NamedTuple):
+    """An input of a signature; without a default it must be given."""
+
+    spec: tf.TensorSpec
+    default: tf.Tensor | None = None
+
+
+_ROWS_OF_INTEGERS = tf.TensorSpec([None], tf.int32)
+_ROWS_OF_BOOLEANS = tf.TensorSpec([None], tf.bool)
+
+
+def _graph_function(
+    function: Callable[..., dict[str, tf.Tensor]], inputs: dict[str, _Input]
+) -> Callable[..., dict[str, tf.Tensor]]:
+    """`function`, which takes these inputs by name, as a graph that takes them in this order.
+
+    Those that must be given come first.
+    """
+    ordered = dict(sorted(inputs.items(), key=lambda entry: entry[1].default is not None))
+
+    def call(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        return function(**dict(zip(ordered, values, strict=True)))
+
+    # TensorFlow takes names and defaults from here, and writes them into the SavedModel.
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=inspect.Parameter.empty if default is None else default,
+            )
+            for name, (_, default) in ordered.items()
         ]
+    )
+    specs = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, (spec, _) in ordered.items()]
+    return tf.function(call, input_signature=specs)
 
 
-def _vocabulary(item_ids: np.ndarray, item_count: int) -> np.ndarray:
-    """`item_ids` as int64, or as objects of str; an error if they cannot be a vocabulary."""
-    ids = np.asarray(item_ids)
+def _codes_of(ids: np.ndarray) -> tf.lookup.StaticHashTable:
+    """A table from raw ids to their numbers from 1; 0 for others."""
+    numbers = tf.range(1, len(ids) + 1)
+    return tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(tf.constant(ids), numbers), default_value=0
+    )
+
+
+def _vocabulary(kind: str, raw_ids: np.ndarray, count: int) -> np.ndarray:
+    """`raw_ids` as int64, or as objects of str; an error if they cannot be a vocabulary."""
+    ids = np.asarray(raw_ids)
     if ids.dtype.kind not in "iuOU":
-        raise TypeError(f"`item_ids` must be integers or strings. Received: {ids.dtype}")
+        raise TypeError(f"`{kind}_ids` must be integers or strings. Received: {ids.dtype}")
     ids = ids.astype(np.int64 if ids.dtype.kind in "iu" else object)
-    if ids.shape != (item_count,):
+    if ids.shape != (count,):
         raise ValueError(
-            f"`item_ids` must hold one id for each of the model's {item_count} items. "
+            f"`{kind}_ids` must hold one id for each of the model's {count} {kind}s. "
             f"Received: shape {ids.shape}"
         )
     values = ids.tolist()
     if ids.dtype == object and not all(isinstance(value, str) and value for value in values):
         wrong = next(value for value in values if not (isinstance(value, str) and value))
         raise ValueError(
-            "`item_ids` must be strings that are not empty: the empty string stands for no "
-            f"item. Received: {wrong!r}"
+            f"`{kind}_ids` must be strings that are not empty: the empty string stands for "
+            f"none. Received: {wrong!r}"
         )
     if len(set(values)) < len(values):
         raise ValueError(
-            "`item_ids` must differ from one another. "
+            f"`{kind}_ids` must differ from one another. "
             f"Received: {len(values) - len(set(values))} repeated"
         )
     return ids

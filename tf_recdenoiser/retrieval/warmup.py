@@ -19,6 +19,8 @@ def write_warmup_requests(
     max_length: int,
     model_name: str,
     cleans: bool = False,
+    user_ids: np.ndarray | None = None,
+    timed: bool = False,
 ) -> None:
     """Write requests to both signatures, one for each of `BATCH_SIZES`.
 
@@ -34,6 +36,10 @@ def write_warmup_requests(
         What the server calls the model.
     cleans
         Whether the model takes `clean_history`.
+    user_ids
+        The raw ids of the users that the model knows; None if it takes no `users`.
+    timed
+        Whether the model takes `times`.
     """
     file = version_directory / WARMUP_FILE
     file.parent.mkdir()
@@ -43,6 +49,10 @@ def write_warmup_requests(
                 "histories": np.resize(item_ids, [batch_size, max_length]),
                 "lengths": np.full(batch_size, max_length, np.int32),
             }
+            if user_ids is not None:
+                inputs["users"] = np.resize(user_ids, batch_size)
+            if timed:
+                inputs["times"] = np.tile(np.arange(float(max_length)), [batch_size, 1])
             choices = {
                 "k": np.ones(batch_size, np.int32),
                 "exclude_seen": np.ones(batch_size, bool),

@@ -34,9 +34,10 @@ class RunDirectory:
     """Where a run's files lie, and how they are read and written; each is written whole.
 
     `settings.json`, `data.json` (fingerprint), `environment.json` (package versions),
-    `vocabulary.json` (raw item ids by code), `history.jsonl` (a line an epoch),
-    `metrics.json`, `checkpoints/last.keras` and `best.keras`, `tensorboard/` on request; where
-    noise was looked for `noise.json`, `noise.npy` and `checkpoints/detector_1.keras`, ….
+    `vocabulary.json` (raw item ids by code), `users.json` (raw user ids by code, where the
+    backbone reads them), `history.jsonl` (a line an epoch), `metrics.json`,
+    `checkpoints/last.keras` and `best.keras`, `tensorboard/` on request; where noise was looked
+    for `noise.json`, `noise.npy` and `checkpoints/detector_1.keras`, ….
     """
 
     path: Path
@@ -105,6 +106,16 @@ class RunDirectory:
     def item_ids(self) -> np.ndarray:
         """Raw item ids, `[item_count]`: integers or strings as in the log."""
         return self._read("vocabulary.json", lambda recorded: np.array([*recorded]))
+
+    def write_user_ids(self, user_ids: np.ndarray) -> None:
+        """Record the raw ids of the users that the model knows, `[user_count]`."""
+        self._write("users.json", user_ids.tolist())
+
+    def user_ids(self) -> np.ndarray | None:
+        """Raw user ids, `[user_count]`; None if the model knows no users."""
+        if not (self.path / "users.json").exists():
+            return None
+        return self._read("users.json", lambda recorded: np.array([*recorded]))
 
     def history(self) -> list[dict[str, Any]]:
         """What each epoch gave, oldest first."""

@@ -11,7 +11,7 @@ from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.runs.detection import Detection
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import RunError, load_model
-from tf_recdenoiser.runs.scoring import Scorer
+from tf_recdenoiser.runs.scoring import Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_dataset, load_split
 from tf_recdenoiser.runs.training import check_fingerprint, scorer
@@ -35,6 +35,9 @@ class Run:
         Raw item ids, `[item_count]`; code c is `item_ids[c - 1]`.
     detection
         What was found of noise, or None if it was not looked for.
+    user_ids
+        Raw ids of the users that the model knows, `[user_count]`; code c is
+        `user_ids[c - 1]`. None if it knows none.
     """
 
     directory: RunDirectory
@@ -42,30 +45,65 @@ class Run:
     recommender: Recommender
     item_ids: np.ndarray
     detection: Detection | None
+    user_ids: np.ndarray | None = None
 
     def codes(self, raw_ids: list[str]) -> np.ndarray:
         """Item codes of raw ids given as text, `[L]`; 0 for unknown ones."""
-        code = {str(raw): number for number, raw in enumerate(self.item_ids.tolist(), 1)}
-        return np.array([code.get(raw, 0) for raw in raw_ids], np.int32)
+        return _codes(self.item_ids, raw_ids)
 
     def history_matrix(self, codes: np.ndarray) -> np.ndarray:
         """The newest n known items as a left-padded row, `[1, n]`."""
-        length = self.settings.max_length
-        known = codes[codes > 0][-length:]
-        matrix = np.zeros([1, length], np.int32)
-        matrix[0, length - len(known) :] = known
-        return matrix
+        known = codes[codes > 0].astype(np.int32)
+        return _left_padded(known, self.settings.max_length)
+
+    def inputs(
+        self, codes: np.ndarray, user: str | None = None, times: np.ndarray | None = None
+    ) -> Inputs:
+        """What the model reads of one history.
+
+        Parameters
+        ----------
+        codes
+            Item codes `[L]`, oldest first.
+        user
+            Raw id of the user; None (default) for one who is not known.
+        times
+            When each item was met, `[L]`, in the log's unit.
+
+        Raises
+        ------
+        RunError
+            If the model reads times and there are none, or does not read what is given.
+        """
+        wanted = self.recommender.backbone.extra_inputs
+        inputs = {"item_ids": self.history_matrix(codes)}
+        for name, needed, given in (("user", "user_ids", user), ("times", "times", times)):
+            if given is not None and needed not in wanted:
+                raise RunError(
+                    f"`{name}` must be left out: {self.settings.backbone} does not read it. "
+                    f"Received: {given}"
+                )
+        if "user_ids" in wanted:
+            inputs["user_ids"] = _codes(self.user_ids, [str(user)])
+        if "times" in wanted:
+            if times is None or len(times) != len(codes):
+                raise RunError(
+                    f"`times` must be given, one for each item: {self.settings.backbone} reads "
+                    f"when each was met. Received: {times}"
+                )
+            inputs["times"] = _left_padded(times[codes > 0], self.settings.max_length)
+        return inputs
 
     def noise_scores(self, item_ids: np.ndarray) -> np.ndarray | None:
         """P(noise) of each item of histories `[B, n]`; None if noise was not looked for."""
         return None if self.detection is None else self.detection.scorer(item_ids)
 
-    def cleaned(self, item_ids: np.ndarray) -> np.ndarray:
-        """Histories `[B, n]` as the recommender reads them: without what is probably noise."""
-        scores = self.noise_scores(item_ids)
+    def cleaned(self, inputs: Inputs) -> Inputs:
+        """Inputs as the recommender reads them: without what is probably noise."""
+        scores = self.noise_scores(inputs["item_ids"])
         if scores is None:
-            return item_ids
-        return without_noise(item_ids, scores, self.settings.clean_above)
+            return inputs
+        return without_noise(inputs, scores, self.settings.clean_above)
 
     def dataset(self) -> Dataset:
         """The data the run was trained on, read again and checked to be the same."""
@@ -97,12 +135,32 @@ def load_run(path: str | Path) -> Run:
             f"{path} has no validated epoch yet. Go on with "
             f"`tf-recdenoiser train {settings.data} --out {path} --resume`."
         )
-    recommender, item_ids = load_model(directory.best), directory.item_ids()
-    if len(item_ids) != recommender.backbone.item_count:
-        raise RunError(
-            f"{path}/vocabulary.json must have an id for each of the model's "
-            f"{recommender.backbone.item_count} items: put back the file that the run wrote. "
-            f"Received: {len(item_ids)} ids"
-        )
+    recommender = load_model(directory.best)
+    backbone = recommender.backbone
+    item_ids, user_ids = directory.item_ids(), directory.user_ids()
+    _check_count(directory.path / "vocabulary.json", "items", item_ids, backbone.item_count)
+    if "user_ids" in backbone.extra_inputs:
+        _check_count(directory.path / "users.json", "users", user_ids, backbone.user_count)
     detection = directory.detection() if directory.has_detection() else None
-    return Run(directory, settings, recommender, item_ids, detection)
+    return Run(directory, settings, recommender, item_ids, detection, user_ids)
+
+
+def _check_count(path: Path, what: str, ids: np.ndarray | None, count: int) -> None:
+    found = 0 if ids is None else len(ids)
+    if found != count:
+        raise RunError(
+            f"{path} must have an id for each of the model's {count} {what}: put back the file "
+            f"that the run wrote. Received: {found} ids"
+        )
+
+
+def _codes(ids: np.ndarray | None, raw_ids: list[str]) -> np.ndarray:
+    """The number from 1 of each raw id among `ids`, `[L]`; 0 for unknown ones."""
+    code = {} if ids is None else {str(raw): number for number, raw in enumerate(ids.tolist(), 1)}
+    return np.array([code.get(raw, 0) for raw in raw_ids], np.int32)
+
+
+def _left_padded(values: np.ndarray, length: int) -> np.ndarray:
+    """The last values as a row `[1, length]`, left-padded with 0."""
+    newest = values[-length:]
+    return np.pad(newest, [(length - len(newest), 0)])[np.newaxis]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tf_recdenoiser.data import DataError, Dataset, EvaluationSet, Split
+from tf_recdenoiser.data import DataError, Dataset, EvaluationSet, Split, user_codes
 from tf_recdenoiser.evaluation import EvaluationProblem, Result, evaluate
 from tf_recdenoiser.training import Recommender
 
 PARTS = ("valid", "test")
+
+Inputs = dict[str, np.ndarray]
+"""What a backbone reads of some users, by name; see `backbones.EXTRA_INPUTS`."""
 
 
 def evaluation_problem(dataset: Dataset, split: Split, part: str) -> EvaluationProblem:
@@ -41,6 +44,19 @@ def evaluation_set(split: Split, part: str) -> EvaluationSet:
     return chosen
 
 
+def evaluation_inputs(
+    split: Split, part: str, max_length: int, extra_inputs: Sequence[str] = ()
+) -> Inputs:
+    """What a backbone reads of every user of a part: `item_ids` `[E, n]` and `extra_inputs`."""
+    chosen = evaluation_set(split, part)
+    inputs: Inputs = {"item_ids": chosen.histories.last(max_length)}
+    if "user_ids" in extra_inputs:
+        inputs["user_ids"] = user_codes(split.train)[chosen.users]
+    if "times" in extra_inputs:
+        inputs["times"] = chosen.histories.last_times(max_length)
+    return inputs
+
+
 class Scorer:
     """Ranks a recommender's recommendations for one part of a split.
 
@@ -51,8 +67,10 @@ class Scorer:
     max_length
         n, how much of a history the recommender reads.
     clean
-        What is done to the histories `[E, n]` before the recommender reads them; None
-        (default): nothing. Items it takes out still count as seen.
+        What is done to the inputs before the recommender reads them; None (default): nothing.
+        Items it takes out still count as seen.
+    extra_inputs
+        What the recommender's backbone reads beside the items; nothing by default.
     """
 
     def __init__(
@@ -61,20 +79,22 @@ class Scorer:
         split: Split,
         part: str,
         max_length: int,
-        clean: Callable[[np.ndarray], np.ndarray] | None = None,
+        clean: Callable[[Inputs], Inputs] | None = None,
+        extra_inputs: Sequence[str] = (),
     ) -> None:
         self.problem = evaluation_problem(dataset, split, part)
-        histories = evaluation_set(split, part).histories.last(max_length)
-        self._histories = histories if clean is None else clean(histories)
+        inputs = evaluation_inputs(split, part, max_length, extra_inputs)
+        self._inputs = inputs if clean is None else clean(inputs)
 
     def result(self, recommender: Recommender, protocol: str, seed: int = 0) -> Result:
         """The rank of each user's target."""
 
         def score(rows: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
-            return recommender.score(self._histories[rows], candidates)
+            read = {name: values[rows] for name, values in self._inputs.items()}
+            return recommender.score(candidates=candidates, **read)
 
         return evaluate(score, self.problem, protocol, seed)
 
-    def some_histories(self, count: int = 256) -> np.ndarray:
-        """The first `count` users' histories, `[count, n]`, left-padded with 0."""
-        return self._histories[:count]
+    def some_inputs(self, count: int = 256) -> Inputs:
+        """What the recommender reads of the first `count` users."""
+        return {name: values[:count] for name, values in self._inputs.items()}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable
 from typing import Any
 
-from tf_recdenoiser.backbones import SASRec
+from tf_recdenoiser.backbones import SSEPT, BERT4Rec, SASRec, TiSASRec
+from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import Gates
 from tf_recdenoiser.runs.detection import detect_noise
@@ -15,11 +14,6 @@ from tf_recdenoiser.training import BinaryCrossEntropy, DenoisingModel
 from tf_recdenoiser.training.noise import CLEAN_ABOVE
 
 FINDERS = ("none", "context", "oracle")
-
-
-def _default(function: Callable[..., Any], argument: str) -> Any:
-    """The default that `function` has for `argument`, so that it is written in one place."""
-    return inspect.signature(function).parameters[argument].default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +28,14 @@ class Settings:
     format, on_bad_row, user_column, item_column, time_column, rating_column, k_core
         How the log is read; see `data.read_log` and `data.prepare`.
     backbone, max_length, width, blocks, heads, dropout, norm
-        The sequence encoder.
+        The sequence encoder. This and what follows down to `jacobian_rows` must be left at its
+        default where the backbone does not take it.
+    user_width, user_swap, item_swap, target_swap
+        See `backbones.SSEPT`.
+    mask_share, last_share
+        See `backbones.BERT4Rec`.
+    max_interval
+        See `backbones.TiSASRec`.
     gates, initial_keep, beta, penalty, inference, target_density
         The gates; `gates` "none" for none. See `layers.Gates`. `beta` counts only where
         `target_density` is None.
@@ -77,37 +78,44 @@ class Settings:
     rating_column: str | None = None
     k_core: int = 0
     backbone: str = "sasrec"
-    max_length: int = _default(SASRec, "max_length")
-    width: int = _default(SASRec, "width")
-    blocks: int = _default(SASRec, "blocks")
-    heads: int = _default(SASRec, "heads")
-    dropout: float = _default(SASRec, "dropout")
-    norm: str = _default(SASRec, "norm")
+    max_length: int = default(SASRec, "max_length")
+    width: int = default(SASRec, "width")
+    blocks: int = default(SASRec, "blocks")
+    heads: int = default(SASRec, "heads")
+    dropout: float = default(SASRec, "dropout")
+    norm: str = default(SASRec, "norm")
+    user_width: int = default(SSEPT, "user_width")
+    user_swap: float = default(SSEPT, "user_swap")
+    item_swap: float = default(SSEPT, "item_swap")
+    target_swap: float = default(SSEPT, "target_swap")
+    mask_share: float = default(BERT4Rec, "mask_share")
+    last_share: float = default(BERT4Rec, "last_share")
+    max_interval: int = default(TiSASRec, "max_interval")
     gates: str = "positional"
-    initial_keep: float = _default(Gates, "initial_keep")
+    initial_keep: float = default(Gates, "initial_keep")
     beta: float = 0.1
-    penalty: str = _default(Gates, "penalty")
-    inference: str = _default(Gates, "inference")
-    target_density: float | None = _default(Gates, "target_density")
+    penalty: str = default(Gates, "penalty")
+    inference: str = default(Gates, "inference")
+    target_density: float | None = default(Gates, "target_density")
     gamma: float = 1e-4
     jacobian_rows: int | None = 16
-    estimator: str = _default(DenoisingModel.compile, "estimator")
+    estimator: str = default(DenoisingModel.compile, "estimator")
     credit: bool | None = None
     estimator_rows: int | None = None
     gate_learning_rate: float = 0.03
     windows: str = "random"
     objective: str = "bce"
-    negatives: int = _default(BinaryCrossEntropy, "negatives")
-    l2: float = _default(DenoisingModel.compile, "l2")
+    negatives: int = default(BinaryCrossEntropy, "negatives")
+    l2: float = default(DenoisingModel.compile, "l2")
     learning_rate: float = 1e-3
     batch_size: int = 128
     planted_rate: float = 0.0
-    planted_law: str = _default(plant_noise, "law")
-    planted_places: str = _default(plant_noise, "places")
-    planted_seed: int = _default(plant_noise, "seed")
+    planted_law: str = default(plant_noise, "law")
+    planted_places: str = default(plant_noise, "places")
+    planted_seed: int = default(plant_noise, "seed")
     detect: str = "none"
-    noise_law: str = _default(detect_noise, "law")
-    mend: str = _default(TrainingBatches, "mend")
+    noise_law: str = default(detect_noise, "law")
+    mend: str = default(TrainingBatches, "mend")
     clean_above: float = CLEAN_ABOVE
     epochs: int = 200
     patience: int = 20

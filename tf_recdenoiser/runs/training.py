@@ -11,15 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.data import Dataset, NoisySplit, Split, TrainingBatches
+from tf_recdenoiser.backbones import Backbone
+from tf_recdenoiser.data import Dataset, NoisySplit, Split, TrainingBatches, user_codes
 from tf_recdenoiser.evaluation import PROTOCOLS, precision_at_noise, roc_area
 from tf_recdenoiser.layers import Draws
-from tf_recdenoiser.runs.building import build_recommender
+from tf_recdenoiser.runs.building import backbone_class, build_recommender, check_data
 from tf_recdenoiser.runs.detection import Detection, detect_noise
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import RunError, load_model
 from tf_recdenoiser.runs.recording import Recording, best_epoch, is_exhausted
-from tf_recdenoiser.runs.scoring import PARTS, Scorer
+from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_split
 from tf_recdenoiser.training import Recommender
@@ -70,7 +71,8 @@ def train(
     RunError
         If the directory cannot be used as asked.
     DataError
-        If there is nothing to learn from, or no user to evaluate.
+        If there is nothing to learn from, no user to evaluate, or the log lacks what the
+        backbone reads.
     ValueError
         If a setting is out of its range. Like a DataError, it comes before anything is written.
     """
@@ -79,19 +81,27 @@ def train(
         directory.require_free()
     else:
         _check_resumable(settings, dataset, directory)
+    check_data(settings, dataset)
     noisy = load_split(settings, dataset)
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
     if settings.detect == "context" and detection is None:
         detection = _detection(settings, dataset, noisy.split, directory, report)
     noise = training_noise(settings, noisy, detection)
-    batches = _batches(settings, dataset, noisy.split, noise)
+    users = user_codes(noisy.split.train)
     scorers = {part: scorer(settings, dataset, noisy, part, detection) for part in PARTS}
     keras.utils.set_random_seed(settings.seed)
     # What cannot be built raises before anything is written, so that a second try can follow.
-    recommender, history = _start(settings, dataset, directory, batches.steps_per_epoch)
+    if directory.exists() and directory.last.exists():
+        recommender = load_model(directory.last)
+    else:
+        recommender = build_recommender(settings, dataset.item_count, int(users.max()))
+    batches = _batches(settings, dataset, noisy.split, noise, recommender.backbone)
+    history = _history(recommender, directory, batches.steps_per_epoch)
     if fresh:
         directory.create(settings, dataset)
+        if "user_ids" in recommender.backbone.extra_inputs:
+            directory.write_user_ids(dataset.user_ids[users > 0])
         if detection is not None:
             directory.write_detection(detection)
     else:
@@ -128,13 +138,10 @@ def check_fingerprint(dataset: Dataset, directory: RunDirectory) -> None:
         )
 
 
-def _start(
-    settings: Settings, dataset: Dataset, directory: RunDirectory, steps_per_epoch: int
-) -> tuple[Recommender, list[dict[str, Any]]]:
-    """The recommender to go on with, and the epochs it has behind it."""
-    if not (directory.exists() and directory.last.exists()):
-        return build_recommender(settings, dataset.item_count), []
-    recommender = load_model(directory.last)
+def _history(
+    recommender: Recommender, directory: RunDirectory, steps_per_epoch: int
+) -> list[dict[str, Any]]:
+    """The epochs that a recommender has behind it."""
     done = int(recommender.optimizer.iterations) // steps_per_epoch
     history = directory.history()[:done]
     if [row.get("epoch") for row in history] != [*range(1, done + 1)]:
@@ -143,7 +150,7 @@ def _start(
             f"{directory.last} has behind it: put back the file that the run wrote, or train "
             f"anew in another directory. Received: {len(history)} lines"
         )
-    return recommender, history
+    return history
 
 
 def _detection(
@@ -185,20 +192,25 @@ def scorer(
     """What ranks a recommender on one part of the data, histories cleaned as the settings say."""
     marks = {"valid": noisy.valid, "test": noisy.test}[part]
 
-    def clean(item_ids: np.ndarray) -> np.ndarray:
+    def clean(inputs: Inputs) -> Inputs:
         if settings.detect == "oracle":
             probability = marks.last(settings.max_length).astype(np.float32)
         elif detection is not None:
-            probability = detection.scorer(item_ids)
+            probability = detection.scorer(inputs["item_ids"])
         else:
-            return item_ids
-        return without_noise(item_ids, probability, settings.clean_above)
+            return inputs
+        return without_noise(inputs, probability, settings.clean_above)
 
-    return Scorer(dataset, noisy.split, part, settings.max_length, clean)
+    extra_inputs = backbone_class(settings).extra_inputs
+    return Scorer(dataset, noisy.split, part, settings.max_length, clean, extra_inputs)
 
 
 def _batches(
-    settings: Settings, dataset: Dataset, split: Split, noise: np.ndarray | None
+    settings: Settings,
+    dataset: Dataset,
+    split: Split,
+    noise: np.ndarray | None,
+    backbone: Backbone,
 ) -> TrainingBatches:
     return TrainingBatches(
         split.train,
@@ -210,6 +222,8 @@ def _batches(
         settings.windows,
         noise,
         settings.mend,
+        backbone.extra_inputs,
+        backbone.task,
     )
 
 
@@ -290,8 +304,10 @@ def _noise_metrics(
 
 def gate_statistics(recommender: Recommender, scorer: Scorer) -> dict[str, list[float]]:
     """Realised density and mean keep probability of each gated layer, on some histories."""
+    backbone = recommender.backbone
+    inputs = recommender.inputs_of(**scorer.some_inputs())
     with Draws(tf.zeros([2], tf.int32)) as draws:
-        recommender.backbone({"item_ids": tf.constant(scorer.some_histories())}, training=False)
+        backbone(backbone.question(inputs), training=False)
     records = draws.records.values()
     return {
         "density": [float(record.density) for record in records],

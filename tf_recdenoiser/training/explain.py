@@ -16,7 +16,8 @@ from tf_recdenoiser.training.recommender import Recommender
 class Explanation:
     """How the newest position, the one that recommends, saw each item of a history.
 
-    Layers are the attention layers, first to last. Padding has 0 everywhere. What is pruned
+    Layers are the attention layers, first to last. Padding has 0 everywhere, and so have the
+    oldest items of a history that is longer than what the backbone reads of it. What is pruned
     adds nothing to the newest position in that layer; it still takes its share of the softmax,
     whose rows are not renormalised.
 
@@ -39,7 +40,7 @@ class Explanation:
     attention_per_layer: np.ndarray
 
 
-def explain(recommender: Recommender, item_ids: np.ndarray) -> Explanation:
+def explain(recommender: Recommender, item_ids: np.ndarray, **extra: np.ndarray) -> Explanation:
     """Say what was kept of each history, by its item codes.
 
     Parameters
@@ -48,6 +49,8 @@ def explain(recommender: Recommender, item_ids: np.ndarray) -> Explanation:
         The trained model.
     item_ids
         Histories `[B, n]`, left-padded with 0, as `Recommender.score` takes them.
+    extra
+        The backbone's further inputs.
 
     Examples
     --------
@@ -56,24 +59,25 @@ def explain(recommender: Recommender, item_ids: np.ndarray) -> Explanation:
     >>> explain(model, np.array([[0, 0, 3, 7]])).kept.round(1)
     array([[0. , 0. , 0.9, 0.9]], dtype=float32)
     """
-    codes = tf.constant(item_ids, tf.int32)
-    parts = explanation_tensors(recommender.backbone, codes)
+    inputs = recommender.inputs_of(item_ids, **extra)
+    parts = explanation_tensors(recommender.backbone, inputs)
     return Explanation(**{name: tensor.numpy() for name, tensor in parts.items()})
 
 
-def explanation_tensors(backbone: Backbone, item_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+def explanation_tensors(backbone: Backbone, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The fields of `Explanation` by name, as tensors; works in a graph too.
 
     Parameters
     ----------
     backbone
         The sequence encoder.
-    item_ids
-        Integers `[B, n]`, left-padded with 0.
+    inputs
+        The backbone's, such as `item_ids` `[B, n]`, left-padded with 0.
     """
+    question = backbone.question(inputs)
     with Draws(tf.zeros([2], tf.int32)) as draws:
-        backbone({"item_ids": item_ids}, training=False)
-    is_item = tf.cast(item_ids > 0, tf.float32)
+        backbone(question, training=False)
+    is_item = tf.cast(question["item_ids"] > 0, tf.float32)
     kept, kept_by_gates, attention = [], [], []
     for record in draws.attention:
         weights = tf.cast(record.weights[:, :, -1], tf.float32)
@@ -82,11 +86,19 @@ def explanation_tensors(backbone: Backbone, item_ids: tf.Tensor) -> dict[str, tf
         kept.append(is_item if gates is None else _newest_row(gates, weights) * is_item)
         if gates is not None:
             kept_by_gates.append(kept[-1])
-    return {
+    parts = {
         "kept": tf.add_n(kept_by_gates) / len(kept_by_gates) if kept_by_gates else is_item,
         "kept_per_layer": _stack(kept, is_item),
         "attention_per_layer": _stack(attention, is_item),
     }
+    return {name: _in_place(part, backbone.asked) for name, part in parts.items()}
+
+
+def _in_place(values: tf.Tensor, asked: int) -> tf.Tensor:
+    """`[..., n]` of a question's positions, moved to where its items stood in the history."""
+    if asked == 0:
+        return values
+    return tf.concat([tf.zeros_like(values[..., :asked]), values[..., :-asked]], axis=-1)
 
 
 def _newest_row(record: GateRecord, weights: tf.Tensor) -> tf.Tensor:

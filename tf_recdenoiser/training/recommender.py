@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser import _keras
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.backbones import Backbone
+from tf_recdenoiser.backbones import EXTRA_INPUTS, Backbone
 from tf_recdenoiser.training.denoising_model import DenoisingModel
 from tf_recdenoiser.training.objectives import OBJECTIVES, BinaryCrossEntropy, Objective
 
@@ -51,16 +50,23 @@ class Recommender(DenoisingModel):
         self.backbone = backbone
         self.objective = objective
         self._encode = tf.function(
-            lambda inputs: tf.cast(backbone(inputs, training=False)[:, -1], tf.float32),
+            lambda inputs: tf.cast(
+                backbone(backbone.question(inputs), training=False)[:, -1], tf.float32
+            ),
             reduce_retracing=True,
         )
 
     def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
         """As `DenoisingModel.compile`, with the objective's loss.
 
-        `credit` follows the backbone: on if it is causal.
+        `credit` follows the backbone: on if it is causal. ValueError if it is on and the
+        backbone is not.
         """
-        kwargs.setdefault("credit", self.backbone.causal)
+        if kwargs.setdefault("credit", self.backbone.causal) and not self.backbone.causal:
+            raise ValueError(
+                f"`credit` must be False with {type(self.backbone).__name__}, which is not causal: "
+                "each of its gates can change the loss at every position. Received: credit=True"
+            )
         super().compile(optimizer, self.objective.loss if loss is None else loss, **kwargs)
 
     def encode(self, item_ids: np.ndarray, **extra: np.ndarray) -> np.ndarray:
@@ -71,17 +77,30 @@ class Recommender(DenoisingModel):
         item_ids
             `[B, n]`, left-padded with 0.
         extra
-            The backbone's further inputs.
+            The backbone's further inputs; see `EXTRA_INPUTS`.
         """
-        inputs = {"item_ids": item_ids, **extra}
-        return self._encode({k: tf.constant(v) for k, v in inputs.items()}).numpy()
+        return self._encode(self.inputs_of(item_ids, **extra)).numpy()
+
+    def inputs_of(self, item_ids: np.ndarray, **extra: np.ndarray) -> dict[str, tf.Tensor]:
+        """The backbone's inputs as tensors; ValueError if `extra` is not what it declares."""
+        wanted = self.backbone.extra_inputs
+        if set(extra) != set(wanted):
+            raise ValueError(
+                f"{type(self.backbone).__name__} must be given {', '.join(('item_ids', *wanted))}. "
+                f"Received: {', '.join(('item_ids', *extra))}"
+            )
+        return {
+            "item_ids": tf.constant(item_ids, tf.int32),
+            **{name: tf.constant(extra[name], EXTRA_INPUTS[name][1]) for name in wanted},
+        }
 
     def item_vectors(self) -> np.ndarray:
         """The item table, `[item_count + 1, d]` float32; row 0 is padding."""
-        table = _keras.raw_variable(self.backbone.item_embedding.embeddings)
-        return tf.cast(table, tf.float32).numpy()
+        return self.backbone.item_vectors().numpy()
 
-    def score(self, item_ids: np.ndarray, candidates: np.ndarray | None = None) -> np.ndarray:
+    def score(
+        self, item_ids: np.ndarray, candidates: np.ndarray | None = None, **extra: np.ndarray
+    ) -> np.ndarray:
         """Scores of the next item after each history.
 
         Parameters
@@ -90,12 +109,14 @@ class Recommender(DenoisingModel):
             Histories `[B, n]`, left-padded with 0.
         candidates
             Items to score, `[B, C]`; None (default) for the whole catalogue.
+        extra
+            The backbone's further inputs; see `EXTRA_INPUTS`.
 
         Returns
         -------
         `[B, C]`, or `[B, item_count + 1]` with a column for each item id.
         """
-        vectors, table = self.encode(item_ids), self.item_vectors()
+        vectors, table = self.encode(item_ids, **extra), self.item_vectors()
         if candidates is None:
             return vectors @ table.T
         return np.einsum("bd,bcd->bc", vectors, table[candidates])

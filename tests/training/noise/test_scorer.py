@@ -51,10 +51,14 @@ def test_a_scorer_averages_log_ratios(detectors: tuple) -> None:
 def test_histories_are_closed_up(rows: list[list[tuple[int, float]]], above: float) -> None:
     item_ids = np.array([[item for item, _ in row] for row in rows], np.int32)
     probability = np.array([[p for _, p in row] for row in rows], np.float32)
-    for row, chances, found in zip(
-        item_ids, probability, without_noise(item_ids, probability, above), strict=True
-    ):
+    times = item_ids * 1.5e9
+    users = np.arange(len(rows))
+    inputs = {"item_ids": item_ids, "times": times, "user_ids": users}
+    cleaned = without_noise(inputs, probability, above)
+    for row, chances, found in zip(item_ids, probability, cleaned["item_ids"], strict=True):
         items = [(item, p) for item, p in zip(row, chances, strict=True) if item > 0]
         least = min((p for _, p in items), default=0)
         kept = [item for item, p in items if p <= np.float32(above) or p == least]
         assert found.tolist() == [0] * (4 - len(kept)) + kept
+    np.testing.assert_array_equal(cleaned["times"], cleaned["item_ids"] * 1.5e9)
+    np.testing.assert_array_equal(cleaned["user_ids"], users)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tf_recdenoiser.data.checks import OnBadRow, checked_log
 from tf_recdenoiser.data.log import DataError, InteractionLog
-from tf_recdenoiser.data.readers import csv, pairs, parquet, recbole
+from tf_recdenoiser.data.readers import csv, gaps, pairs, parquet, recbole
 from tf_recdenoiser.data.readers._columns import ColumnNames
 from tf_recdenoiser.data.readers._reader import RawRows, Reader, open_log
 from tf_recdenoiser.data.readers._text import decode, first_line
@@ -22,6 +22,7 @@ __all__ = ["READERS", "ColumnNames", "RawRows", "Reader", "read_log"]
 READERS: dict[str, Reader] = {
     "parquet": parquet.READER,
     "recbole": recbole.READER,
+    "gaps": gaps.READER,
     "csv": csv.READER,
     "pairs": pairs.READER,
 }
@@ -41,7 +42,8 @@ def read_log(
     r"""Read an interaction log; every row is used, or refused by its line number.
 
     Formats: `pairs` (`user item` a line, separated by white space, oldest first), `recbole`
-    (`.inter`), `csv` (with a header; also tab, semicolon or bar for the comma) and `parquet`.
+    (`.inter`), `gaps` (`user item item …`, a tab and the time before each item, the first 0),
+    `csv` (with a header; also tab, semicolon or bar for the comma) and `parquet`.
     Columns whose names are not given are looked for under these names, ignoring case and anything
     but letters and digits (so that "userid" is also user_id, userId and "User ID"):
 

@@ -52,14 +52,15 @@ class NoiseScorer:
 
 
 def without_noise(
-    item_ids: np.ndarray, probability: np.ndarray, above: float = CLEAN_ABOVE
-) -> np.ndarray:
+    inputs: dict[str, np.ndarray], probability: np.ndarray, above: float = CLEAN_ABOVE
+) -> dict[str, np.ndarray]:
     """Histories without the items that are probably noise, closed up towards the newest.
 
     Parameters
     ----------
-    item_ids
-        `[B, n]`, left-padded with 0.
+    inputs
+        A backbone's: `item_ids` `[B, n]`, left-padded with 0; what else there is of each item
+        moves with it.
     probability
         P(noise) of each, `[B, n]`.
     above
@@ -67,12 +68,16 @@ def without_noise(
 
     Examples
     --------
-    >>> without_noise(np.array([[0, 3, 7, 5]]), np.array([[0.0, 0.1, 0.2, 0.9]]))
-    array([[0, 0, 3, 7]])
+    >>> inputs = {"item_ids": np.array([[0, 3, 7, 5]]), "user_ids": np.array([1])}
+    >>> without_noise(inputs, np.array([[0.0, 0.1, 0.2, 0.9]]))
+    {'item_ids': array([[0, 0, 3, 7]]), 'user_ids': array([1])}
     """
-    kept = is_meant(tf.constant(item_ids), tf.constant(probability), above).numpy()
+    kept = is_meant(tf.constant(inputs["item_ids"]), tf.constant(probability), above).numpy()
     order = np.argsort(kept, axis=1, kind="stable")
-    return np.take_along_axis(item_ids * kept, order, axis=1)
+    return {
+        name: np.take_along_axis(values * kept, order, axis=1) if values.ndim == 2 else values
+        for name, values in inputs.items()
+    }
 
 
 def is_meant(item_ids: tf.Tensor, probability: tf.Tensor, above: float) -> tf.Tensor:

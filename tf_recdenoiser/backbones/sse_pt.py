@@ -1,0 +1,228 @@
+"""SSE-PT: a Transformer that knows whose history it reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser.backbones.base import (
+    Backbone,
+    checked_gates,
+    default,
+    item_table,
+    model_inputs,
+    stack,
+)
+from tf_recdenoiser.backbones.sasrec import SASRec
+from tf_recdenoiser.layers import (
+    AppendOne,
+    Dropout,
+    Gates,
+    PositionEmbedding,
+    Swap,
+    TransformerBlock,
+)
+
+
+@register
+class SSEPT(Backbone):
+    """Personalised Transformer with stochastic shared embeddings (Wu et al. 2020).
+
+    SASRec over the vectors [v_j; u_i] of item j and user i, with positions added. Item l scores
+
+        r_itl = F_it · [v_l; u_i] = F^V_it · v_l + F^U_it · u_i
+
+    after position t, F being the encoder's output (their Eq. 3). The user's term is the same for
+    every item; it is the last entry of the output, which meets the 1 that every row of the item
+    table ends with. So the output is `[B, n, d + 1]`.
+
+    While training, ids are replaced by others at random: a user's with probability `user_swap`,
+    in the input and in the scores alike, input items' with `item_swap`, scored items' with
+    `target_swap`. A user of whom nothing was learned, id 0, has the mean of all users' vectors,
+    which is what a swapped user is on average.
+
+    Parameters
+    ----------
+    item_count
+        Number of items; ids run from 1 to it.
+    user_count
+        Number of users; ids run from 1 to it.
+    max_length, blocks, heads, dropout, norm, gates, gamma, jacobian_rows
+        As `SASRec` takes them; `heads` must divide `width` + `user_width`.
+    width
+        d, of item vectors; as SASRec's by default.
+    user_width
+        Of user vectors; 50 by default.
+    user_swap, item_swap, target_swap
+        Probabilities; 0.92, 0.1 and 0.1 by default, as the authors' code trains on
+        MovieLens-1M.
+
+    Examples
+    --------
+    >>> encoder = SSEPT(item_count=9, user_count=3, max_length=4, width=8, user_width=4)
+    >>> inputs = {"item_ids": tf.constant([[0, 0, 3, 7]]), "user_ids": tf.constant([2])}
+    >>> tuple(encoder(inputs).shape)
+    (1, 4, 9)
+    """
+
+    causal = True
+    extra_inputs = ("user_ids",)
+
+    def __init__(
+        self,
+        item_count: int,
+        user_count: int,
+        max_length: int = default(SASRec, "max_length"),
+        width: int = default(SASRec, "width"),
+        user_width: int = 50,
+        blocks: int = default(SASRec, "blocks"),
+        heads: int = default(SASRec, "heads"),
+        dropout: float = default(SASRec, "dropout"),
+        norm: str = default(SASRec, "norm"),
+        user_swap: float = 0.92,
+        item_swap: float = 0.1,
+        target_swap: float = 0.1,
+        gates: str | dict[str, Any] | Gates | None = None,
+        gamma: float = default(SASRec, "gamma"),
+        jacobian_rows: int | None = default(SASRec, "jacobian_rows"),
+        name: str | None = None,
+    ) -> None:
+        gates = checked_gates(
+            gates,
+            gamma,
+            item_count=item_count,
+            user_count=user_count,
+            max_length=max_length,
+            width=width,
+            user_width=user_width,
+            blocks=blocks,
+            heads=heads,
+        )
+        inputs = model_inputs(max_length, *self.extra_inputs)
+        items = item_table(item_count, width)
+        user_ids = Swap(user_swap, user_count, name="user_swap")(inputs["user_ids"])
+        users = UserEmbedding(user_count, user_width, name="users")(user_ids)
+        x = items(Swap(item_swap, item_count, name="item_swap")(inputs["item_ids"]))
+        x = PositionEmbedding(name="positions")(BesideUser(name="beside_user")(x, users))
+
+        def block(name: str) -> TransformerBlock:
+            return TransformerBlock(heads, dropout=dropout, norm=norm, gates=gates, name=name)
+
+        x = stack(Dropout(dropout)(x), blocks, block, gamma, jacobian_rows)
+        x = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
+        outputs = UserTerm(name="user_term")(x, users)
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.user_count = user_count
+        self._set(
+            ScoredItems(items, Swap(target_swap, item_count), name="scored_items"),
+            item_count=item_count,
+            user_count=user_count,
+            max_length=max_length,
+            width=width,
+            user_width=user_width,
+            blocks=blocks,
+            heads=heads,
+            dropout=dropout,
+            norm=norm,
+            user_swap=user_swap,
+            item_swap=item_swap,
+            target_swap=target_swap,
+            gates=gates,
+            gamma=gamma,
+            jacobian_rows=jacobian_rows,
+        )
+
+
+@register
+class UserEmbedding(keras.layers.Layer):
+    """Vectors `[B, d]` of users `[B]`; the mean of all of them for the id 0."""
+
+    def __init__(self, count: int, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.count = count
+        self.width = width
+
+    def build(self, input_shape: Any) -> None:
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.count, self.width),
+            initializer="glorot_normal",
+            trainable=True,
+        )
+        self.built = True
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        table = tf.convert_to_tensor(self.embeddings)
+        # Without a gradient: training knows all users, and the gradient would be dense.
+        anyone = tf.stop_gradient(tf.reduce_mean(table, axis=0))
+        known = (inputs > 0)[:, tf.newaxis]
+        return tf.where(known, tf.gather(table, tf.maximum(inputs - 1, 0)), anyone)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape, self.width)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "count": self.count, "width": self.width}
+
+
+@register
+class BesideUser(keras.layers.Layer):
+    """[v; u] at each position, from items' vectors `[B, n, d]` and their user's `[B, d']`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, items: tf.Tensor, users: tf.Tensor) -> tf.Tensor:
+        shape = [*tf.unstack(tf.shape(items)[:2]), users.shape[-1]]
+        return tf.concat([items, tf.broadcast_to(users[:, tf.newaxis], shape)], axis=-1)
+
+
+@register
+class UserTerm(keras.layers.Layer):
+    """[F^V; F^U · u] from F = [F^V; F^U] `[B, n, d + d']` and users' vectors `[B, d']`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, hidden: tf.Tensor, users: tf.Tensor) -> tf.Tensor:
+        width = hidden.shape[-1] - users.shape[-1]
+        term = tf.reduce_sum(hidden[..., width:] * users[:, tf.newaxis], -1, keepdims=True)
+        return tf.concat([hidden[..., :width], term], axis=-1)
+
+
+@register
+class ScoredItems(keras.layers.Layer):
+    """The vectors [v; 1] of items to be scored, replaced at random while training.
+
+    Parameters
+    ----------
+    items
+        The embedding layer that the encoder reads by.
+    swap
+        What replaces ids.
+
+    Attributes
+    ----------
+    embeddings
+        [v; 1] of all items, `[item_count + 1, d + 1]`, none of them replaced.
+    """
+
+    def __init__(self, items: Any, swap: Swap, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.items = items
+        self.swap = swap
+        self.append_one = AppendOne()
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        return self.append_one(self.items(self.swap(inputs, training=training)))
+
+    def compute_mask(self, *_: Any, **__: Any) -> None:
+        """None: which candidates count is said by the sample weights."""
+
+    @property
+    def embeddings(self) -> tf.Tensor:
+        return self.append_one(tf.convert_to_tensor(self.items.embeddings))

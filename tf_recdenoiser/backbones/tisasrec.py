@@ -1,0 +1,98 @@
+"""TiSASRec: self-attention that knows the time between two items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser.backbones.base import (
+    Backbone,
+    checked_gates,
+    default,
+    item_table,
+    model_inputs,
+    stack,
+)
+from tf_recdenoiser.backbones.sasrec import SASRec
+from tf_recdenoiser.layers import Dropout, Gates, TimeAwareBlock, TimeEmbedding
+
+
+@register
+class TiSASRec(Backbone):
+    """SASRec with keys and values for time intervals and positions (Li et al. 2020).
+
+    Positions and intervals are in the attention (`layers.TimeAwareAttention`, their Eq. 6 to 8)
+    and not in the input. An interval is measured in the least one above 0 of the history that is
+    read, so that a history which goes on may be measured anew, and clipped at `max_interval`.
+
+    Parameters
+    ----------
+    item_count, max_length, width, blocks, heads, dropout, norm, gates, gamma, jacobian_rows
+        As `SASRec` takes them.
+    max_interval
+        k, the longest interval that is told from longer ones; 256 by default, as in the
+        authors' code.
+
+    Examples
+    --------
+    >>> import tensorflow as tf
+    >>> encoder = TiSASRec(item_count=9, max_length=4, width=8)
+    >>> times = tf.constant([[0, 0, 1.6e9, 1.6e9 + 60]], tf.float64)
+    >>> tuple(encoder({"item_ids": tf.constant([[0, 0, 3, 7]]), "times": times}).shape)
+    (1, 4, 8)
+    """
+
+    causal = True
+    extra_inputs = ("times",)
+
+    def __init__(
+        self,
+        item_count: int,
+        max_length: int = default(SASRec, "max_length"),
+        width: int = default(SASRec, "width"),
+        blocks: int = default(SASRec, "blocks"),
+        heads: int = default(SASRec, "heads"),
+        dropout: float = default(SASRec, "dropout"),
+        norm: str = default(SASRec, "norm"),
+        max_interval: int = 256,
+        gates: str | dict[str, Any] | Gates | None = None,
+        gamma: float = default(SASRec, "gamma"),
+        jacobian_rows: int | None = default(SASRec, "jacobian_rows"),
+        name: str | None = None,
+    ) -> None:
+        gates = checked_gates(
+            gates,
+            gamma,
+            item_count=item_count,
+            max_length=max_length,
+            width=width,
+            blocks=blocks,
+            heads=heads,
+        )
+        inputs = model_inputs(max_length, *self.extra_inputs)
+        items = item_table(item_count, width)
+        context = TimeEmbedding(width, max_interval, name="times_and_positions")(
+            inputs["item_ids"], inputs["times"]
+        )
+
+        def block(name: str) -> TimeAwareBlock:
+            return TimeAwareBlock(heads, dropout=dropout, norm=norm, gates=gates, name=name)
+
+        x = Dropout(dropout)(items(inputs["item_ids"]))
+        x = stack(x, blocks, block, gamma, jacobian_rows, context)
+        outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self._set(
+            items,
+            item_count=item_count,
+            max_length=max_length,
+            width=width,
+            blocks=blocks,
+            heads=heads,
+            dropout=dropout,
+            norm=norm,
+            max_interval=max_interval,
+            gates=gates,
+            gamma=gamma,
+            jacobian_rows=jacobian_rows,
+        )

@@ -1,0 +1,52 @@
+"""Stochastic shared embeddings as a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser.layers.draws import Draws, current_draws
+from tf_recdenoiser.ops import swap
+
+
+@register
+class Swap(keras.layers.Layer):
+    """Replaces ids by others at random while training (`ops.swap`), before they are looked up.
+
+    As `Dropout`, it does the same in every evaluation of the loss of one step.
+
+    Parameters
+    ----------
+    rate
+        Probability of replacing an id, in [0, 1].
+    count
+        The highest id; 0 is padding and stays.
+
+    Examples
+    --------
+    >>> Swap(1.0, count=1)(tf.constant([0, 3, 5]), training=True).numpy()
+    array([0, 1, 1], dtype=int32)
+    """
+
+    def __init__(self, rate: float, count: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= rate <= 1:
+            raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate}")
+        self.rate = rate
+        self.count = count
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        if not training or self.rate == 0:
+            return inputs
+        draws = current_draws() or Draws.unseeded()
+        if not draws.with_dropout:
+            return inputs
+        return swap(inputs, self.rate, self.count, draws.next_seed())
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate, "count": self.count}

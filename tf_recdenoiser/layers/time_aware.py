@@ -1,0 +1,143 @@
+"""Attention that knows the time between two items (TiSASRec)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
+from tf_recdenoiser.layers.transformer import TransformerBlock
+from tf_recdenoiser.ops import personal_intervals
+
+
+class TimeContext(NamedTuple):
+    """What time-aware attention reads beside a history's vectors; batch first.
+
+    Attributes
+    ----------
+    intervals
+        r, int32 `[B, n, n]` in 0 … k.
+    interval_keys, interval_values
+        A vector for each interval, `[B, k + 1, d]`.
+    position_keys, position_values
+        A vector for each position, `[B, n, d]`.
+    """
+
+    intervals: Any
+    interval_keys: Any
+    interval_values: Any
+    position_keys: Any
+    position_values: Any
+
+
+@register
+class TimeEmbedding(keras.layers.Layer):
+    """Learned keys and values for time intervals and positions, shared by all blocks.
+
+    Called with `item_ids` `[B, n]` and `times` float64 `[B, n]`; returns a `TimeContext`, with
+    intervals as `ops.personal_intervals` makes them (Li et al. 2020, sections 3.2 and 3.4).
+
+    Parameters
+    ----------
+    width
+        d.
+    max_interval
+        k, to which intervals are clipped.
+    """
+
+    def __init__(self, width: int, max_interval: int, **kwargs: Any) -> None:
+        # Seconds of today do not fit into float32, to which Keras would cast them.
+        super().__init__(**{**kwargs, "autocast": False})
+        if max_interval < 1:
+            raise ValueError(
+                f"`max_interval` must be at least 1. Received: max_interval={max_interval}"
+            )
+        self.width = width
+        self.max_interval = max_interval
+
+    def build(self, input_shape: Any) -> None:
+        sizes = {"interval": self.max_interval + 1, "position": input_shape[1]}
+        self.tables = [
+            self.add_weight(
+                name=f"{what}_{role}",
+                shape=(size, self.width),
+                initializer="uniform",
+                trainable=True,
+            )
+            for what, size in sizes.items()
+            for role in ("keys", "values")
+        ]
+        self.built = True
+
+    def call(self, item_ids: tf.Tensor, times: tf.Tensor) -> TimeContext:
+        batch = tf.shape(item_ids)[0]
+        tables = [
+            tf.broadcast_to(tf.convert_to_tensor(table)[tf.newaxis], [batch, *table.shape])
+            for table in self.tables
+        ]
+        return TimeContext(personal_intervals(times, item_ids > 0, self.max_interval), *tables)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {**super().get_config(), "width": self.width, "max_interval": self.max_interval}
+        config.pop("autocast", None)
+        return config
+
+
+@register
+class TimeAwareAttention(DenoisingMultiHeadAttention):
+    """Attention with keys and values of intervals and positions (Li et al. 2020, Eq. 6 to 8).
+
+    With q, k and v the projected queries, keys and values, r_ij the interval between items i and
+    j, R the vectors of intervals and P those of positions:
+
+        e_ij = q_i · (k_j + R^K[r_ij] + P^K_j) / sqrt(key_dim),   A = softmax(e)
+        z_i = sum over j of A_ij Z_ij (v_j + R^V[r_ij] + P^V_j)
+
+    Each head takes its part of R and P. Gates Z, masks, dropout and the last projection are those
+    of `DenoisingMultiHeadAttention`. Called with `context`, a `TimeContext`; `key_dim` times
+    `num_heads` must be its width.
+
+    No `[B, n, n, d]` is made: q meets each of the k + 1 interval vectors once, and weights are
+    summed by interval before they meet the values.
+    """
+
+    def scores(self, queries: tf.Tensor, keys: tf.Tensor, context: Any) -> tf.Tensor:
+        context = TimeContext(*context)
+        keys += self._heads(context.position_keys, keys)
+        by_interval = tf.matmul(queries, self._heads(context.interval_keys, keys), transpose_b=True)
+        return super().scores(queries, keys, context) + tf.gather(
+            by_interval, self._of_heads(context.intervals), axis=3, batch_dims=3
+        )
+
+    def mixed(self, weights: tf.Tensor, values: tf.Tensor, context: Any) -> tf.Tensor:
+        context = TimeContext(*context)
+        values += self._heads(context.position_values, values)
+        vectors = self._heads(context.interval_values, values)
+        totals = _totals(weights, self._of_heads(context.intervals), tf.shape(vectors)[2])
+        return super().mixed(weights, values, context) + tf.matmul(totals, vectors)
+
+    def _heads(self, vectors: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+        """`[B, m, d]` to `[B, H, m, k]`, of the type of `like`."""
+        shape = [*tf.unstack(tf.shape(vectors)[:2]), self.num_heads, like.shape[-1]]
+        return tf.cast(tf.transpose(tf.reshape(vectors, shape), [0, 2, 1, 3]), like.dtype)
+
+    def _of_heads(self, intervals: tf.Tensor) -> tf.Tensor:
+        return tf.repeat(intervals[:, tf.newaxis], self.num_heads, axis=1)
+
+
+def _totals(weights: tf.Tensor, intervals: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """The sum of the weights `[..., m]` of each interval: `[..., count]`."""
+    shape = tf.shape(weights)
+    rows = tf.reduce_prod(shape[:-1])
+    first = tf.reshape(count * tf.range(rows), tf.concat([shape[:-1], [1]], axis=0))
+    totals = tf.math.unsorted_segment_sum(weights, intervals + first, rows * count)
+    return tf.reshape(totals, tf.concat([shape[:-1], [count]], axis=0))
+
+
+@register
+class TimeAwareBlock(TransformerBlock):
+    """A `TransformerBlock` with `TimeAwareAttention`, called with `context`, a `TimeContext`."""
+
+    attention_class: ClassVar[type[DenoisingMultiHeadAttention]] = TimeAwareAttention
