@@ -1,4 +1,4 @@
-"""Training steps a second of each way to train the gates, turn by turn with plain SASRec.
+"""Training steps a second of gates' estimators and objectives, turn by turn with plain SASRec.
 
     python benchmarks/steps.py [--data LOG] [--rounds 9] [--steps 40]
 
@@ -22,8 +22,9 @@ from rich.progress import track
 from rich.table import Table
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.data import TrainingBatches, leave_one_out
+from tf_recdenoiser.data import Histories, TrainingBatches, leave_one_out
 from tf_recdenoiser.runs import Settings, build_recommender, load_dataset
+from tf_recdenoiser.training import OBJECTIVES
 
 # The size of ml-1m, for where it is absent.
 SYNTHETIC = "synthetic:users=6040,items=3416,clusters=60"
@@ -51,13 +52,24 @@ def systems(data: str) -> dict[str, Settings]:
             ways["DisARM + credit"], estimator_rows=32
         )
     }
-    return {**ways, **fewer, **jacobian}
+    objectives = {
+        f"plain, {name}": dataclasses.replace(ways["plain"], objective=name)
+        for name in OBJECTIVES
+        if name != denoised.objective
+    }
+    return {**ways, **fewer, **jacobian, **objectives}
 
 
-def seconds_per_step(model: Any, batches: TrainingBatches, steps: int) -> float:
+def seconds_per_step(model: Any, train: Histories, steps: int) -> float:
     """The time of one of `steps` steps of `fit`, batches included."""
+    objective, item_count = model.objective, model.backbone.item_count
+    batches = TrainingBatches(
+        *(train, item_count, 50, 128, objective.negatives),
+        seed=0,
+        share_negatives=objective.share_negatives,
+    )
     epochs = -(-steps // batches.steps_per_epoch)
-    examples = batches.dataset(0, epochs).map(model.objective.example)
+    examples = batches.dataset(0, epochs).map(objective.example)
     started = time.perf_counter()
     model.fit(examples, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
     return (time.perf_counter() - started) / steps
@@ -75,15 +87,14 @@ def main(
     plain = next(iter(chosen))
     dataset = load_dataset(chosen[plain])
     train = leave_one_out(dataset).train
-    batches = TrainingBatches(train, dataset.item_count, 50, 128, negatives=1, seed=0)
     keras.utils.set_random_seed(0)
     models = {name: build_recommender(s, dataset.item_count) for name, s in chosen.items()}
     for model in track(models.values(), "building"):
-        seconds_per_step(model, batches, steps=3)
+        seconds_per_step(model, train, steps=3)
     times: dict[str, list[float]] = {name: [] for name in models}
     for _ in track(range(rounds), "measuring"):
         for name, model in models.items():
-            times[name].append(seconds_per_step(model, batches, steps))
+            times[name].append(seconds_per_step(model, train, steps))
     table = Table(title=f"{data}, n = 50, d = 50, L = 2, H = 2, batch 128; {rounds} rounds")
     for heading in ("system", "steps/s", "ratio to plain", "min", "max"):
         table.add_column(heading, justify="left" if heading == "system" else "right")

@@ -105,6 +105,14 @@ def test_a_run_with_gates_of_each_kind_is_trained_explained_and_exported(
     np.testing.assert_allclose(served["kept_per_layer"][0], kept.T, atol=1e-6)
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_run_with_each_objective_is_trained(objective: str, tmp_path: Path) -> None:
+    options = (*PLAIN, "--objective", objective, "--detect", "oracle", "--planted-rate", 0.2)
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
+    assert outcome.status == 0, outcome.err
+    assert np.isfinite(RunDirectory(tmp_path / "run").history()[0]["loss"])
+
+
 # --- Settings ---------------------------------------------------------------------------------
 
 # What a setting may be, where that is not any number.
@@ -134,6 +142,9 @@ VALUES: dict[str, Iterable[Any]] = {
     "initial_keep": [0.75],
     "dropout": [0.5],
     "target_density": [0.5],
+    "negatives": [3],
+    "share_negatives": [True],
+    "calibration": [0.5],
 }
 
 
@@ -185,6 +196,10 @@ def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
         (("--learning-rate", 0), "`learning_rate` must be above 0. Received: learning_rate=0.0"),
         (("--width", 8, "--heads", 3), "`heads` must divide the width"),
         (("--initial-keep", 0.5), "`initial_keep` must be above 0.5"),
+        (
+            ("--objective", "cross_entropy", "--negatives", 3),
+            "`negatives` has no effect with objective='cross_entropy'",
+        ),
     ],
 )
 def test_settings_that_cannot_be_leave_the_directory_free(

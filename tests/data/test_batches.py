@@ -237,7 +237,7 @@ def test_the_dataset_states_its_shapes_and_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("max_length", 0), ("batch_size", 0), ("negatives", 0), ("seed", -1)]
+    ("name", "value"), [("max_length", 0), ("batch_size", 0), ("negatives", -1), ("seed", -1)]
 )
 def test_arguments_out_of_range_are_refused(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"`{name}` must be at least {value + 1}"):
@@ -280,3 +280,30 @@ def test_random_windows_of_short_rows_are_whole_rows() -> None:
 def test_unknown_windows_are_refused() -> None:
     with pytest.raises(ValueError, match=r"`windows` must be one of newest, random\. Received"):
         TrainingBatches(Histories(offsets_of([2]), np.array([1, 2], np.int32)), 9, 3, 2, 1, 0, "x")
+
+
+def test_negatives_may_be_shared_by_the_positions_of_a_sequence() -> None:
+    train = histories_of([[1, 2, 3, 2], [4, 9]])
+    batches = TrainingBatches(train, 9, 3, 2, negatives=900, seed=0, share_negatives=True)
+    inputs, targets = next(batches.epoch(0))
+    assert targets["negatives"].shape == (2, 900)
+    for row, drawn in zip(inputs["item_ids"], targets["negatives"], strict=True):
+        seen = [1, 2, 3] if 1 in row else [4, 9]
+        counts = np.bincount(drawn, minlength=10)
+        assert not counts[[0, *seen]].any()
+        # At least 900 / 7 of each are expected; five standard deviations of a binomial are 53.
+        expected = 900 / (9 - len(seen))
+        assert (np.abs(np.delete(counts, [0, *seen]) - expected) < 60).all()
+    assert batches.dataset().element_spec[1]["negatives"].shape.as_list() == [None, 900]
+
+
+def test_it_is_said_from_how_many_items_negatives_are_drawn() -> None:
+    batches = TrainingBatches(histories_of([[1, 2, 3, 2], [4, 9]]), 9, 3, 2, negatives=1, seed=0)
+    ((inputs, targets),) = batches.dataset(0, 1)
+    expected = [6 if 1 in row else 7 for row in inputs["item_ids"].numpy()]
+    assert targets["unseen_counts"].numpy().tolist() == expected
+
+
+def test_there_may_be_no_negatives() -> None:
+    ((inputs, targets),) = example_batches(batch_size=9, negatives=0).dataset(0, 1)
+    assert targets["negatives"].shape == (*inputs["item_ids"].shape, 0)

@@ -19,7 +19,7 @@ from tf_recdenoiser.experiments import (
     planted_settings,
     run_planted,
 )
-from tf_recdenoiser.runs import RunDirectory, load_run, load_split
+from tf_recdenoiser.runs import RunDirectory, load_dataset, load_run, load_split, train
 
 BASE = plain(planted_rate=0.3, epochs=2)
 SEEDS = (0, 1)
@@ -88,6 +88,19 @@ def test_surprisal_is_the_models_own_score_of_the_item_that_came(
     shares = counts / counts.sum() * (len(counts) - 1)
     expected = np.log(shares[histories[:, -1]]) - logits
     np.testing.assert_allclose(scores[:, -1], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_surprisal_of_scores_that_are_no_log_ratios_is_of_their_softmax(tmp_path: Path) -> None:
+    settings = plain(objective="bpr", epochs=1, noise_law="uniform")
+    train(settings, load_dataset(settings), RunDirectory(tmp_path / "run"))
+    loaded = load_run(tmp_path / "run")
+    histories = load_split(settings, loaded.dataset()).split.test.histories.last(12)
+    counts = np.ones(loaded.recommender.backbone.item_count + 1)
+    scores = noise_finders(loaded, histories, counts)["surprisal"]
+    before = np.hstack([np.zeros([len(histories), 1], np.int32), histories[:, :-1]])
+    powers = np.exp(loaded.recommender.score(before)[:, 1:].astype(np.float64))
+    newest = powers[np.arange(len(histories)), histories[:, -1] - 1]
+    np.testing.assert_allclose(scores[:, -1], -np.log(newest / powers.sum(-1)), rtol=1e-4)
 
 
 def test_noise_is_looked_for_once(out: Path, found: dict[str, dict[str, Comparison]]) -> None:

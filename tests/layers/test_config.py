@@ -14,6 +14,8 @@ from tests.layers.reference import normal, randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
     CandidateScores,
+    Catalogue,
+    CatalogueLogProbability,
     DenoisingMultiHeadAttention,
     Dropout,
     ItemGates,
@@ -40,6 +42,8 @@ CHANGED: dict[type, dict[str, Any]] = {
     Dropout: {"rate": 0.25},
     PositionEmbedding: {"scale": False},
     CandidateScores: {},
+    Catalogue: {"item_count": 4},
+    CatalogueLogProbability: {},
     PositionalGates: GATES,
     RelativeGates: {**COMMON, "beta": 0.0, "target_density": 0.75},
     PairwiseGates: {**COMMON, "rank": 3},

@@ -8,7 +8,14 @@ import tensorflow as tf
 
 from tests.layers.reference import normal
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers import CandidateScores, Draws, Dropout, PositionEmbedding
+from tf_recdenoiser.layers import (
+    CandidateScores,
+    Catalogue,
+    CatalogueLogProbability,
+    Draws,
+    Dropout,
+    PositionEmbedding,
+)
 from tf_recdenoiser.ops import dropout
 
 B, N, D = 2, 4, 6
@@ -66,3 +73,27 @@ def test_scores_are_inner_products_in_float32(dtype: str) -> None:
     expected = np.einsum("bnd,bncd->bnc", *(a.astype(np.float64) for a in (hidden, candidates)))
     assert scores.dtype == tf.float32
     np.testing.assert_allclose(scores, expected, atol=1e-5 if dtype == "float32" else 0.01)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_positions_may_share_their_candidates(dtype: str) -> None:
+    hidden, candidates = normal(B, N, D).astype(dtype), normal(B, 3, D, seed=1).astype(dtype)
+    scores = CandidateScores(dtype=dtype)(hidden, candidates)
+    expected = np.einsum("bnd,bcd->bnc", *(a.astype(np.float64) for a in (hidden, candidates)))
+    assert scores.dtype == tf.float32
+    np.testing.assert_allclose(scores, expected, atol=1e-5 if dtype == "float32" else 0.01)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_log_probability_is_that_of_a_softmax_over_all_items(dtype: str) -> None:
+    hidden, items = normal(B, N, D).astype(dtype), normal(5, D, seed=1).astype(dtype)
+    item_ids = np.array([[0, 0, 3, 5], [1, 2, 5, 4]], np.int32)
+    found = CatalogueLogProbability(dtype="float32")(hidden, items, item_ids)
+    powers = np.exp(hidden.astype(np.float64) @ items.astype(np.float64).T)
+    share = np.take_along_axis(powers, item_ids[..., np.newaxis] - 1, -1)[..., 0] / powers.sum(-1)
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found, np.where(item_ids > 0, np.log(share), 0), atol=1e-4)
+
+
+def test_the_catalogue_is_every_item_but_padding() -> None:
+    np.testing.assert_array_equal(Catalogue(4)(normal(B, N, D)), [1, 2, 3, 4])

@@ -11,8 +11,9 @@ import pytest
 from tests.runs.small import DATASET, plain, small
 from tf_recdenoiser.backbones import BACKBONES, SASRec
 from tf_recdenoiser.data import DataError
-from tf_recdenoiser.runs import Settings, build_gates, build_recommender
+from tf_recdenoiser.runs import Settings, build_gates, build_objective, build_recommender
 from tf_recdenoiser.runs.building import check_data
+from tf_recdenoiser.training import OBJECTIVES, GeneralizedBinaryCrossEntropy
 
 UNTIMED = dataclasses.replace(DATASET, times=None)
 
@@ -99,7 +100,7 @@ def test_a_setting_that_the_backbone_does_not_take_is_refused(
     backbone = build_recommender(settings, item_count=9, user_count=4).backbone
     assert (backbone.item_count, backbone.user_count) == (9, 4)
     with pytest.raises(
-        ValueError, match=r"`heads` must be left at 2 with the backbone bare, .*Received: heads=3"
+        ValueError, match=r"`heads` has no effect with backbone='bare': .*Received: heads=3"
     ):
         build_recommender(dataclasses.replace(settings, heads=3), item_count=9, user_count=4)
 
@@ -136,3 +137,32 @@ def test_unknown_names_are_refused_with_those_there_are(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         build_recommender(small(**changes), item_count=5)
+
+
+def test_an_objective_has_the_settings_it_takes() -> None:
+    settings = small(objective="gbce", negatives=7, share_negatives=False, calibration=0.25)
+    assert build_objective(settings) == GeneralizedBinaryCrossEntropy(7, False, 0.25)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_what_an_objective_is_not_given_is_its_own_default(name: str) -> None:
+    assert build_objective(small(objective=name)) == OBJECTIVES[name]()
+
+
+@pytest.mark.parametrize(
+    ("objective", "option", "value", "takers"),
+    [
+        ("cross_entropy", "negatives", 1, "bce, sampled_softmax, gbce, bpr"),
+        ("cross_entropy", "share_negatives", False, "bce, sampled_softmax, gbce, bpr"),
+        ("bpr", "calibration", 0.5, "gbce"),
+    ],
+)
+def test_a_setting_that_has_no_effect_is_refused(
+    objective: str, option: str, value: Any, takers: str
+) -> None:
+    with pytest.raises(ValueError) as error:
+        build_recommender(small(**{"objective": objective, option: value}), item_count=5)
+    assert str(error.value) == (
+        f"`{option}` has no effect with objective={objective!r}: leave it out, or choose from "
+        f"{takers}. Received: {option}={value!r}"
+    )

@@ -34,9 +34,13 @@ from tf_recdenoiser.runs import train as train_run
 from tf_recdenoiser.training import OBJECTIVES
 
 _DATA, _MODEL, _DENOISING, _TRAINING = "Data", "Model", "Denoising", "Training"
+_OBJECTIVE = "Objective"
 _NOISE, _PLANTED = "Noise found and mended", "Noise planted, to see what is found"
 # Typer cannot say None on the command line; 0 stands for it.
 _ZERO_IS_ALL = ("jacobian_rows", "estimator_rows")
+_DRAWING = {name: kind() for name, kind in OBJECTIVES.items() if kind().negatives}
+_NEGATIVES = ", ".join(f"{one.negatives} ({name})" for name, one in _DRAWING.items())
+_SHARED = " and ".join(name for name, one in _DRAWING.items() if one.share_negatives)
 
 
 def train(
@@ -338,11 +342,34 @@ def train(
         ),
     ] = Settings.windows,
     objective: Annotated[
-        str, Option(**one_of(OBJECTIVES, "What is minimised."), rich_help_panel=_TRAINING)
+        str, Option(**one_of(OBJECTIVES, "What is minimised."), rich_help_panel=_OBJECTIVE)
     ] = Settings.objective,
     negatives: Annotated[
-        int, Option(min=1, help="Unseen items for each true one.", rich_help_panel=_TRAINING)
+        int | None,
+        Option(
+            min=1,
+            help=f"m: unseen items for each true one. If not given: {_NEGATIVES}.",
+            rich_help_panel=_OBJECTIVE,
+        ),
     ] = Settings.negatives,
+    share_negatives: Annotated[
+        bool | None,
+        Option(
+            "--share-negatives/--no-share",
+            help="Draw m unseen items for all positions of a sequence together, which is much "
+            f"cheaper for many. On for {_SHARED} if not given.",
+            rich_help_panel=_OBJECTIVE,
+        ),
+    ] = Settings.share_negatives,
+    calibration: Annotated[
+        float,
+        Option(
+            min=0,
+            max=1,
+            help="t of gBCE: 0 for binary cross-entropy, 1 for calibrated scores.",
+            rich_help_panel=_OBJECTIVE,
+        ),
+    ] = Settings.calibration,
     l2: Annotated[
         float,
         Option(

@@ -28,12 +28,14 @@ class TrainingBatches:
     """Batches of B rows, each a window of one user's training sequence.
 
     An element is `({"item_ids": int32 [B, n]}, {"positives": int32 [B, n], "negatives":
-    int32 [B, n, m], "weights": float32 [B, n]})`. With s a window of n + 1 items of the user, or
-    the whole sequence if it has no more, the inputs are s without its last item and the positives
-    s without its first, so that `positives[b, t]` is the item after `item_ids[b, t]`; another
-    `task` makes others of a window. The negatives are m items for each positive that are not in
-    the user's training sequence, uniformly drawn. The weights are those of the positives, 1 if
-    nothing is known of noise. All are left-padded with 0 at the same positions.
+    int32 [B, n, m], "unseen_counts": int32 [B], "weights": float32 [B, n]})`. With s a window of
+    n + 1 items of the user, or the whole sequence if it has no more, the inputs are s without its
+    last item and the positives s without its first, so that `positives[b, t]` is the item after
+    `item_ids[b, t]`; another `task` makes others of a window. The negatives are m items for each
+    positive that are not in the user's training sequence, uniformly drawn; or, if a sequence's
+    positions share them, m for each sequence, int32 [B, m]. The unseen counts say how many items
+    the user has not seen. The weights are those of the positives, 1 if nothing is known of noise.
+    All that have positions are left-padded with 0 at the same ones.
 
     Where the probability of noise is known, `mend` says what is done about it: "targets" weighs
     each positive by its probability of being meant; "sequence" leaves each item out of the whole
@@ -55,7 +57,7 @@ class TrainingBatches:
     batch_size
         Rows in a batch; the last batch of an epoch may have fewer.
     negatives
-        M, the negatives for a position.
+        M, the negatives for a position; 0 for none.
     seed
         Not negative.
     windows
@@ -71,11 +73,13 @@ class TrainingBatches:
         them; "times", float64 [B, n]. Nothing by default.
     task
         What is read and told; None (default) for `NextItem`.
+    share_negatives
+        Draw negatives for each sequence rather than for each position; False by default.
 
     Raises
     ------
     ValueError
-        If `windows` is another word, an argument is below its minimum (1; 0 for
+        If `windows` is another word, an argument is below its minimum (1; 0 for `negatives` and
         `seed`), or times are wanted of a `train` without.
     DataError
         If no row has two items, or if a user has seen every item.
@@ -107,6 +111,7 @@ class TrainingBatches:
         mend: str = "sequence",
         extra_inputs: Sequence[str] = (),
         task: Task | None = None,
+        share_negatives: bool = False,
     ) -> None:
         if mend not in MENDS:
             raise ValueError(f"`mend` must be one of {', '.join(MENDS)}. Received: mend={mend!r}")
@@ -122,7 +127,7 @@ class TrainingBatches:
         for name, value, least in (
             ("max_length", max_length, 1),
             ("batch_size", batch_size, 1),
-            ("negatives", negatives, 1),
+            ("negatives", negatives, 0),
             ("seed", seed, 0),
         ):
             if value < least:
@@ -138,7 +143,7 @@ class TrainingBatches:
         self._sampler = UnseenSampler(train, item_count)
         self._max_length = max_length
         self._batch_size = batch_size
-        self._negatives = negatives
+        self._drawn = (negatives,) if share_negatives else (max_length, negatives)
         self._seed = seed
         self._windows = windows
         self._extra_inputs = tuple(extra_inputs)
@@ -181,13 +186,13 @@ class TrainingBatches:
             inputs, positives, its_weights = self._task(window, weights.last(*cut), rng)
             if "user_ids" in self._extra_inputs:
                 inputs["user_ids"] = self._user_codes[chosen]
-            shape = self._max_length, self._negatives
-            drawn = self._sampler.sample(chosen, shape, rng)
+            drawn = self._sampler.sample(chosen, self._drawn, rng)
             yield (
                 inputs,
                 {
                     "positives": positives,
-                    "negatives": drawn * (positives > 0)[:, :, None],
+                    "negatives": drawn * (positives > 0)[:, :, None] if drawn.ndim == 3 else drawn,
+                    "unseen_counts": self._sampler.unseen_counts[chosen],
                     "weights": its_weights,
                 },
             )
@@ -229,7 +234,8 @@ class TrainingBatches:
                 {name: inputs[name] for name in ("item_ids", *self._extra_inputs)},
                 {
                     "positives": tf.TensorSpec(row, tf.int32),
-                    "negatives": tf.TensorSpec((*row, self._negatives), tf.int32),
+                    "negatives": tf.TensorSpec((None, *self._drawn), tf.int32),
+                    "unseen_counts": tf.TensorSpec([None], tf.int32),
                     "weights": tf.TensorSpec(row, tf.float32),
                 },
             ),

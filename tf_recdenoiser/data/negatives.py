@@ -33,6 +33,11 @@ class UnseenSampler:
     DataError
         If a user has seen every item.
 
+    Attributes
+    ----------
+    unseen_counts
+        int32 [R], how many items each user has not seen.
+
     Examples
     --------
     >>> from tf_recdenoiser.data.histories import offsets_of
@@ -55,11 +60,11 @@ class UnseenSampler:
         row, item = np.divmod(seen[np.diff(seen, prepend=-1) > 0], item_count)
         counts = np.bincount(row, minlength=histories.row_count)
         self._starts = offsets_of(counts)[:-1]
-        self._unseen_counts = item_count - counts
+        self.unseen_counts: npt.NDArray[np.int32] = (item_count - counts).astype(np.int32)
         # Ranks and s_i − i are both below I, so that a stride of I keeps the rows apart.
         self._stride = item_count
         self._keys = row * self._stride + item - (np.arange(len(row)) - self._starts[row])
-        if (full := np.flatnonzero(self._unseen_counts == 0)).size:
+        if (full := np.flatnonzero(self.unseen_counts == 0)).size:
             raise DataError(
                 f"Every user must have at least one of the {item_count} items left unseen; leave "
                 f"out the users who have seen them all. Received: {full.size} such users, the "
@@ -107,6 +112,6 @@ class UnseenSampler:
         -------
         int32 [B, *shape_tail], item codes.
         """
-        counts = self._unseen_counts[users].reshape((-1,) + (1,) * len(shape_tail))
+        counts = self.unseen_counts[users].reshape((-1,) + (1,) * len(shape_tail))
         ranks = rng.integers(0, counts, size=(len(users), *shape_tail))
         return self.unseen(users, ranks)

@@ -8,10 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser.evaluation import precision_at_noise, roc_area
+from tf_recdenoiser.layers import CatalogueLogProbability
 from tf_recdenoiser.runs import Run, load_run, load_split
-from tf_recdenoiser.training import explain
+from tf_recdenoiser.training import Recommender, explain
 
-_BATCH = 512
+# With a whole catalogue's scores for each item: below 100 MB for 3,416 items and n = 50.
+_BATCH = 128
 
 
 def noise_finders(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -22,8 +24,10 @@ def noise_finders(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> dict[st
     * `attention l`: the less the newest position attends to an item in layer l;
     * `gates`: the less of the item the gates keep, if the run has any;
     * `surprisal`: -log p(x | items before) + log q(x), by the recommender's own score of the
-      item, which binary cross-entropy makes the log ratio to a uniform law; q is the law of
-      popularity. The first item of a row, which nothing precedes, scores as the median;
+      item, which its objective makes the log ratio to a uniform law: as it is, or minus the
+      log-sum-exp of all items' scores where `log_ratios` is false of the objective. q is the law
+      that noise is looked for by. The first item of a row, which nothing precedes, scores as the
+      median;
     * `context`: the run's detectors, if it has any.
 
     Parameters
@@ -57,22 +61,30 @@ def noise_finders(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> dict[st
 
 def _surprisal(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
     before = np.pad(item_ids[:, :-1], [(0, 0), (1, 0)])
-    hidden = run.recommender.backbone
-    table = run.recommender.item_vectors()
-    logits = np.concatenate(
+    log_ratios = np.concatenate(
         [
-            np.sum(hidden({"item_ids": tf.constant(rows)}).numpy() * table[items], axis=-1)
-            for rows, items in (
-                (before[at : at + _BATCH], item_ids[at : at + _BATCH])
-                for at in range(0, len(item_ids), _BATCH)
-            )
+            _log_ratios(
+                run.recommender,
+                tf.constant(before[at : at + _BATCH]),
+                tf.constant(item_ids[at : at + _BATCH]),
+            ).numpy()
+            for at in range(0, len(item_ids), _BATCH)
         ]
     )
     share = np.maximum(counts, 1) / counts.sum() * (len(counts) - 1)
     law = run.settings.noise_law
-    surprisal = -logits + (np.log(share[item_ids]) if law != "uniform" else 0.0)
+    surprisal = -log_ratios + (np.log(share[item_ids]) if law != "uniform" else 0.0)
     surprisal[before == 0] = np.median(surprisal[before > 0])
     return surprisal
+
+
+def _log_ratios(recommender: Recommender, before: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
+    """Log p(x | items before) / q(x) of each item up to a constant, q uniform: `[B, n]`."""
+    hidden = recommender.backbone({"item_ids": before}, training=False)
+    table = tf.constant(recommender.item_vectors())
+    if recommender.objective.log_ratios:
+        return tf.reduce_sum(hidden * tf.gather(table, item_ids), axis=-1)
+    return CatalogueLogProbability(dtype="float32")(hidden, table[1:], item_ids)
 
 
 def find_planted(path: Path) -> dict[str, dict[str, float]]:

@@ -1,6 +1,7 @@
 """Keras layers: gated attention, the Jacobian penalty, Transformer blocks, embeddings."""
 
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
+from tf_recdenoiser.layers.catalogue import Catalogue, CatalogueLogProbability
 from tf_recdenoiser.layers.context import ContextFeatures
 from tf_recdenoiser.layers.draws import AttentionRecord, Draws, GateRecord, current_draws
 from tf_recdenoiser.layers.dropout import Dropout
@@ -33,6 +34,8 @@ __all__ = [
     "AppendOne",
     "AttentionRecord",
     "CandidateScores",
+    "Catalogue",
+    "CatalogueLogProbability",
     "ContextFeatures",
     "DenoisingMultiHeadAttention",
     "Draws",

@@ -13,8 +13,8 @@ from tf_recdenoiser._keras import keras, register
 class CandidateScores(keras.layers.Layer):
     """The inner product of each position with each of its candidates, in float32.
 
-    Called with hidden vectors `[B, n, d]` and candidates' vectors `[B, n, C, d]`; returns
-    `[B, n, C]`.
+    Called with hidden vectors `[B, n, d]` and candidates' vectors, `[B, n, C, d]` or, where the
+    positions of a sequence share them, `[B, C, d]`; returns `[B, n, C]`.
 
     Examples
     --------
@@ -27,12 +27,14 @@ class CandidateScores(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, hidden: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        # Faster than a matrix product for the few candidates of a sampled objective.
-        product = tf.cast(hidden, tf.float32)[:, :, tf.newaxis, :] * tf.cast(candidates, tf.float32)
-        return tf.reduce_sum(product, axis=-1)
+        hidden, candidates = tf.cast(hidden, tf.float32), tf.cast(candidates, tf.float32)
+        if candidates.shape.rank == 3:
+            return tf.matmul(hidden, candidates, transpose_b=True)
+        # Faster than a matrix product for each position.
+        return tf.reduce_sum(hidden[:, :, tf.newaxis, :] * candidates, axis=-1)
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: which positions count is said by the sample weights."""
 
     def compute_output_shape(self, hidden_shape: Any, candidates_shape: Any = None) -> Any:
-        return hidden_shape[:2] if candidates_shape is None else candidates_shape[:3]
+        return (*hidden_shape[:2], candidates_shape[-2])

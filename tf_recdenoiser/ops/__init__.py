@@ -9,6 +9,7 @@ from tf_recdenoiser.ops.gates import (
 )
 from tf_recdenoiser.ops.intervals import personal_intervals
 from tf_recdenoiser.ops.jacobian import jacobian_frobenius
+from tf_recdenoiser.ops.log_sum_exp import log_sum_exp_of_products
 from tf_recdenoiser.ops.softmax import masked_softmax
 from tf_recdenoiser.ops.swap import swap
 
@@ -18,6 +19,7 @@ __all__ = [
     "inference_gates",
     "jacobian_frobenius",
     "keep_probability",
+    "log_sum_exp_of_products",
     "masked_softmax",
     "personal_intervals",
     "swap",

@@ -1,6 +1,6 @@
 """Runs: settings, training with a record of it, and using what was trained."""
 
-from tf_recdenoiser.runs.building import NO_GATES, build_gates, build_recommender
+from tf_recdenoiser.runs.building import NO_GATES, build_gates, build_objective, build_recommender
 from tf_recdenoiser.runs.detection import Detection, detect_noise
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.loading import Run, load_run
@@ -24,6 +24,7 @@ __all__ = [
     "Settings",
     "best_epoch",
     "build_gates",
+    "build_objective",
     "build_recommender",
     "detect_noise",
     "gate_statistics",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 from tf_recdenoiser._keras import keras
@@ -12,7 +11,7 @@ from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.data import DataError, Dataset
 from tf_recdenoiser.layers import GATES, Gates
 from tf_recdenoiser.runs.settings import Settings
-from tf_recdenoiser.training import OBJECTIVES, Recommender
+from tf_recdenoiser.training import OBJECTIVES, Objective, Recommender
 
 NO_GATES = "none"
 
@@ -25,28 +24,29 @@ def _named(table: dict[str, Any], name: str, argument: str) -> Any:
     return table[name]
 
 
-def _arguments(table: Mapping[str, type], argument: str, settings: Settings) -> dict[str, Any]:
-    """The settings that the constructor of the chosen kind takes, by name.
+def _made(table: dict[str, Any], argument: str, settings: Settings, **given: Any) -> Any:
+    """What the setting `argument` names in `table`, made with the settings that it takes.
 
-    Raises
-    ------
-    ValueError
-        If a setting that other kinds of the table take is not at its default.
+    These are the ones its constructor has parameters for, `given` excepted; where a setting is
+    None, the constructor's own default holds. A setting that only others in the table take must
+    be left at its default.
     """
-    taken = {name: inspect.signature(kind).parameters for name, kind in table.items()}
-    chosen = getattr(settings, argument)
-    arguments = {}
-    for field in dataclasses.fields(settings):
-        name, value = field.name, getattr(settings, field.name)
-        takers = [kind for kind, parameters in taken.items() if name in parameters]
-        if chosen in takers:
-            arguments[name] = value
-        elif takers and value != field.default:
+    name = getattr(settings, argument)
+    kind = _named(table, name, argument)
+    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
+    takes = {
+        one: defaults.keys() & inspect.signature(table[one]).parameters.keys() - given.keys()
+        for one in table
+    }
+    for option in sorted(set().union(*takes.values()) - takes[name]):
+        if (value := getattr(settings, option)) != defaults[option]:
+            takers = ", ".join(one for one in table if option in takes[one])
             raise ValueError(
-                f"`{name}` must be left at {field.default} with the {argument} {chosen}, which has "
-                f"no such setting: it is one of {', '.join(takers)}. Received: {name}={value!r}"
+                f"`{option}` has no effect with {argument}={name!r}: leave it out, or choose "
+                f"from {takers}. Received: {option}={value!r}"
             )
-    return arguments
+    options = {option: getattr(settings, option) for option in takes[name]}
+    return kind(**given, **{o: value for o, value in options.items() if value is not None})
 
 
 def backbone_class(settings: Settings) -> type[Backbone]:
@@ -81,6 +81,12 @@ def build_gates(settings: Settings) -> Gates | None:
     return gates
 
 
+def build_objective(settings: Settings) -> Objective:
+    """The objective of these settings."""
+    objective: Objective = _made(OBJECTIVES, "objective", settings)
+    return objective
+
+
 def build_recommender(settings: Settings, item_count: int, user_count: int = 0) -> Recommender:
     """The untrained, compiled recommender of these settings.
 
@@ -92,15 +98,16 @@ def build_recommender(settings: Settings, item_count: int, user_count: int = 0) 
         Numbers of items and of users of whom something can be learned, as far as the backbone
         asks for them.
     """
-    kind = backbone_class(settings)
     sizes = {"item_count": item_count, "user_count": user_count}
-    taken = inspect.signature(kind).parameters
-    backbone = kind(
+    taken = inspect.signature(backbone_class(settings)).parameters
+    backbone = _made(
+        BACKBONES,
+        "backbone",
+        settings,
+        gates=build_gates(settings),
         **{name: size for name, size in sizes.items() if name in taken},
-        **{**_arguments(BACKBONES, "backbone", settings), "gates": build_gates(settings)},
     )
-    objective = _named(OBJECTIVES, settings.objective, "objective")(settings.negatives)
-    recommender = Recommender(backbone, objective)
+    recommender = Recommender(backbone, build_objective(settings))
     recommender.compile(
         keras.optimizers.Adam(settings.learning_rate, beta_2=0.98),
         gate_optimizer=keras.optimizers.Adam(settings.gate_learning_rate),

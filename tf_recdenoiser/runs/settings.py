@@ -10,7 +10,7 @@ from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import Gates
 from tf_recdenoiser.runs.detection import detect_noise
-from tf_recdenoiser.training import BinaryCrossEntropy, DenoisingModel
+from tf_recdenoiser.training import DenoisingModel, GeneralizedBinaryCrossEntropy
 from tf_recdenoiser.training.noise import CLEAN_ABOVE
 
 FINDERS = ("none", "context", "oracle")
@@ -47,7 +47,10 @@ class Settings:
     windows
         What of a user an epoch trains on: the newest n items or a random window; see
         `data.TrainingBatches`.
-    objective, negatives, l2, learning_rate, batch_size
+    objective, negatives, share_negatives, calibration
+        What is minimised; see `training.OBJECTIVES`. `negatives`, `share_negatives` None: as
+        the objective has them by default.
+    l2, learning_rate, batch_size
         How the weights are trained.
     planted_rate, planted_law, planted_places, planted_seed
         Noise planted in the log before it is used, to see how much of it is found and mended;
@@ -105,7 +108,9 @@ class Settings:
     gate_learning_rate: float = 0.03
     windows: str = "random"
     objective: str = "bce"
-    negatives: int = default(BinaryCrossEntropy, "negatives")
+    negatives: int | None = None
+    share_negatives: bool | None = None
+    calibration: float = default(GeneralizedBinaryCrossEntropy, "calibration")
     l2: float = default(DenoisingModel.compile, "l2")
     learning_rate: float = 1e-3
     batch_size: int = 128

@@ -15,7 +15,12 @@ from tf_recdenoiser.backbones import Backbone
 from tf_recdenoiser.data import Dataset, NoisySplit, Split, TrainingBatches, user_codes
 from tf_recdenoiser.evaluation import PROTOCOLS, precision_at_noise, roc_area
 from tf_recdenoiser.layers import Draws
-from tf_recdenoiser.runs.building import backbone_class, build_recommender, check_data
+from tf_recdenoiser.runs.building import (
+    backbone_class,
+    build_objective,
+    build_recommender,
+    check_data,
+)
 from tf_recdenoiser.runs.detection import Detection, detect_noise
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import RunError, load_model
@@ -212,18 +217,20 @@ def _batches(
     noise: np.ndarray | None,
     backbone: Backbone,
 ) -> TrainingBatches:
+    objective = build_objective(settings)
     return TrainingBatches(
         split.train,
         dataset.item_count,
         settings.max_length,
         settings.batch_size,
-        settings.negatives,
+        objective.negatives,
         settings.seed,
         settings.windows,
         noise,
         settings.mend,
         backbone.extra_inputs,
         backbone.task,
+        objective.share_negatives,
     )
 
 

@@ -4,20 +4,28 @@ from tf_recdenoiser.training.denoising_model import PARTS, DenoisingModel
 from tf_recdenoiser.training.explain import Explanation, explain
 from tf_recdenoiser.training.objectives import (
     OBJECTIVES,
+    BayesianPersonalizedRanking,
     BinaryCrossEntropy,
     CandidateCrossentropy,
+    CrossEntropy,
+    GeneralizedBinaryCrossEntropy,
     Objective,
+    SampledSoftmax,
 )
 from tf_recdenoiser.training.recommender import Recommender
 
 __all__ = [
     "OBJECTIVES",
     "PARTS",
+    "BayesianPersonalizedRanking",
     "BinaryCrossEntropy",
     "CandidateCrossentropy",
+    "CrossEntropy",
     "DenoisingModel",
     "Explanation",
+    "GeneralizedBinaryCrossEntropy",
     "Objective",
     "Recommender",
+    "SampledSoftmax",
     "explain",
 ]

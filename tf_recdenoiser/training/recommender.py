@@ -67,7 +67,9 @@ class Recommender(DenoisingModel):
                 f"`credit` must be False with {type(self.backbone).__name__}, which is not causal: "
                 "each of its gates can change the loss at every position. Received: credit=True"
             )
-        super().compile(optimizer, self.objective.loss if loss is None else loss, **kwargs)
+        if loss is None:
+            loss = self.objective.loss(self.backbone.item_count)
+        super().compile(optimizer, loss, **kwargs)
 
     def encode(self, item_ids: np.ndarray, **extra: np.ndarray) -> np.ndarray:
         """The vector of each history as seen from its newest item, `[B, d]` float32.

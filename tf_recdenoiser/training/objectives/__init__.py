@@ -1,14 +1,37 @@
 """Training objectives. A new one is one file and one line in `OBJECTIVES`."""
 
 from tf_recdenoiser.training.objectives.base import Objective
+from tf_recdenoiser.training.objectives.bayesian_personalized_ranking import (
+    BayesianPersonalizedRanking,
+)
 from tf_recdenoiser.training.objectives.binary_cross_entropy import (
     BinaryCrossEntropy,
     CandidateCrossentropy,
 )
+from tf_recdenoiser.training.objectives.cross_entropy import CrossEntropy
+from tf_recdenoiser.training.objectives.generalized_binary_cross_entropy import (
+    GeneralizedBinaryCrossEntropy,
+)
+from tf_recdenoiser.training.objectives.sampled import SampledObjective
+from tf_recdenoiser.training.objectives.sampled_softmax import SampledSoftmax
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "bce": BinaryCrossEntropy,
+    "cross_entropy": CrossEntropy,
+    "sampled_softmax": SampledSoftmax,
+    "gbce": GeneralizedBinaryCrossEntropy,
+    "bpr": BayesianPersonalizedRanking,
 }
 """Every objective by name."""
 
-__all__ = ["OBJECTIVES", "BinaryCrossEntropy", "CandidateCrossentropy", "Objective"]
+__all__ = [
+    "OBJECTIVES",
+    "BayesianPersonalizedRanking",
+    "BinaryCrossEntropy",
+    "CandidateCrossentropy",
+    "CrossEntropy",
+    "GeneralizedBinaryCrossEntropy",
+    "Objective",
+    "SampledObjective",
+    "SampledSoftmax",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -16,13 +16,28 @@ class Objective(abc.ABC):
     """What a recommender is asked to score while training, and the loss of those scores.
 
     It turns a batch of windows into what `DenoisingModel.fit` takes, `(x, y, weights)`, adds
-    the inputs it needs to the model, and maps hidden vectors to scores.
+    the inputs it needs to the model, and maps hidden vectors to scores. Its settings are the
+    fields of the dataclass.
+
+    Attributes
+    ----------
+    log_ratios
+        Whether the scores that make the loss least are log p(x | history) / q(x), q uniform,
+        up to one constant for all histories. Otherwise the constant is another one for each
+        history, and a softmax over all items removes it.
     """
+
+    log_ratios: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod
     def negatives(self) -> int:
-        """How many unseen items a batch must bring for each position."""
+        """m: how many unseen items a batch must bring for each position; 0 for none."""
+
+    @property
+    @abc.abstractmethod
+    def share_negatives(self) -> bool:
+        """Whether they are the same for all positions of a sequence."""
 
     @abc.abstractmethod
     def inputs(self, max_length: int) -> dict[str, Any]:
@@ -30,11 +45,13 @@ class Objective(abc.ABC):
 
     @abc.abstractmethod
     def scores(self, backbone: Backbone, hidden: Any, inputs: dict[str, Any]) -> Any:
-        """Scores `[B, n, C]` of hidden vectors `[B, n, d]`, as Keras layers."""
+        """What the loss is of, from hidden vectors `[B, n, d]`, as Keras layers.
 
-    @property
+        `[B, n, C]`, or `[B, n]`.
+        """
+
     @abc.abstractmethod
-    def loss(self) -> Any:
+    def loss(self, item_count: int) -> Any:
         """The Keras loss of `(y, scores)`, one number for each position."""
 
     @abc.abstractmethod
@@ -48,7 +65,8 @@ class Objective(abc.ABC):
         inputs
             The backbone's, such as `item_ids` `[B, n]`.
         targets
-            `positives` `[B, n]`, the next items (0 where padded), `negatives` `[B, n, m]`,
-            items the user has not seen, and `weights` `[B, n]`, those of the positives (0
-            where padded).
+            As `data.TrainingBatches` brings them: `positives` `[B, n]`, the next items (0
+            where padded); `negatives`, items the user has not seen, `[B, n, m]`, or `[B, m]`
+            if shared; `unseen_counts` `[B]`, the number of items these are drawn from;
+            `weights` `[B, n]`, those of the positives (0 where padded).
         """

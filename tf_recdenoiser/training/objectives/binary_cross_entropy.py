@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.backbones import Backbone
-from tf_recdenoiser.layers import CandidateScores
-from tf_recdenoiser.training.objectives.base import Objective
+from tf_recdenoiser.training.objectives.sampled import SampledObjective, true_and_others
 
 
 @register
 class CandidateCrossentropy(keras.losses.Loss):
-    """-log sigma(s_0) - sum over c >= 1 of log(1 - sigma(s_c)): candidate 0 is the true one.
+    """-w log sigma(s_0) - sum over c >= 1 of log(1 - sigma(s_c)): candidate 0 is the true one.
 
-    `y_true` is the number of the true candidate, `[B, n]` (always 0 here); `y_pred` are
-    scores `[B, n, C]`.
+    `y_true` is not looked at; `y_pred` are scores `[B, n, C]`.
+
+    Parameters
+    ----------
+    positive_weight
+        w; 1 by default.
 
     Examples
     --------
@@ -27,47 +29,36 @@ class CandidateCrossentropy(keras.losses.Loss):
     array([[1.386]], dtype=float32)
     """
 
+    def __init__(self, positive_weight: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.positive_weight = positive_weight
+
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        scores = tf.cast(y_pred, tf.float32)
-        truth = tf.one_hot(tf.cast(y_true, tf.int32), tf.shape(scores)[-1])
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(truth, scores)
-        return tf.reduce_sum(losses, axis=-1)
+        true, others = true_and_others(y_pred)
+        of_true = self.positive_weight * tf.math.softplus(-true[..., 0])
+        return of_true + tf.reduce_sum(tf.math.softplus(others), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "positive_weight": self.positive_weight}
 
 
 @dataclasses.dataclass(frozen=True)
-class BinaryCrossEntropy(Objective):
+class BinaryCrossEntropy(SampledObjective):
     """The objective of SASRec and of the paper (Eq. 6): each true item against m unseen ones.
+
+    -log sigma(s_x) - sum_{j = 1 … m} log(1 - sigma(s_j))
+
+    It is least for s_i = log p(i | history) / (m q(i)).
 
     Parameters
     ----------
     negatives
         m; 1 by default, as in SASRec.
+    share_negatives
+        As in `SampledObjective`; False by default.
     """
 
-    negatives: int = 1
+    log_ratios: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        if self.negatives < 1:
-            raise ValueError(
-                f"`negatives` must be at least 1. Received: negatives={self.negatives}"
-            )
-
-    def inputs(self, max_length: int) -> dict[str, Any]:
-        shape = [max_length, 1 + self.negatives]
-        return {"candidates": keras.Input(shape, dtype="int32", name="candidates")}
-
-    def scores(self, backbone: Backbone, hidden: Any, inputs: dict[str, Any]) -> Any:
-        vectors = backbone.item_embedding(inputs["candidates"])
-        return CandidateScores(name="scores", dtype="float32")(hidden, vectors)
-
-    @property
-    def loss(self) -> Any:
+    def loss(self, item_count: int) -> Any:
         return CandidateCrossentropy()
-
-    def example(
-        self, inputs: dict[str, tf.Tensor], targets: dict[str, tf.Tensor]
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
-        positives = targets["positives"]
-        candidates = tf.concat([positives[..., tf.newaxis], targets["negatives"]], axis=-1)
-        inputs = {**inputs, "candidates": candidates}
-        return inputs, tf.zeros_like(positives), targets["weights"]
