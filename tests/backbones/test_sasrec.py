@@ -128,6 +128,7 @@ CHANGED = {
     "gates": PositionalGates(beta=0.2, heads=3),
     "gamma": 0.01,
     "jacobian_rows": 2,
+    "attention": "entmax",
     "name": "mine",
 }
 

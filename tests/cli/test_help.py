@@ -14,7 +14,7 @@ from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.evaluation import PROTOCOLS
-from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
+from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import PARTS, Settings
 from tf_recdenoiser.training import OBJECTIVES
@@ -25,7 +25,8 @@ CHOICES = {
     ("train", "--on-bad-row"): get_args(OnBadRow),
     ("train", "--backbone"): BACKBONES,
     ("train", "--norm"): NORMS,
-    ("train", "--gates"): [*GATES, "none"],
+    ("train", "--attention"): ATTENTIONS,
+    ("train", "--gates"): [*GATES, *DROPPING, "none"],
     ("train", "--penalty"): PENALTIES,
     ("train", "--inference"): INFERENCE_GATES,
     ("train", "--estimator"): ESTIMATORS,

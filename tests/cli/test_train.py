@@ -19,7 +19,7 @@ from tests.cli.shell import PLAIN, SMALL, SYNTHETIC, Outcome, rows, tf_recdenois
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, WINDOWS, Dataset
 from tf_recdenoiser.estimators import ESTIMATORS
-from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
+from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import FINDERS, NO_GATES, RunDirectory, Settings
 from tf_recdenoiser.training import OBJECTIVES
@@ -113,6 +113,43 @@ def test_a_run_with_each_objective_is_trained(objective: str, tmp_path: Path) ->
     assert np.isfinite(RunDirectory(tmp_path / "run").history()[0]["loss"])
 
 
+@pytest.mark.parametrize(
+    ("attention", "gates"),
+    [
+        ("entmax", "positional"),
+        ("strided", "relative"),
+        ("linear", "key"),
+        ("softmax", "head_drop"),
+    ],
+)
+def test_a_run_with_another_attention_is_trained_explained_and_exported(
+    attention: str, gates: str, tmp_path: Path
+) -> None:
+    run, exported = tmp_path / "run", tmp_path / "model"
+    options = (*SMALL, "--epochs", 1, "--attention", attention, "--gates", gates)
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", run, *options)
+    assert outcome.status == 0, outcome.err
+    history = json_of(RunDirectory(run), "vocabulary.json")[:4]
+    explained = tf_recdenoiser("explain", run, "--history", ",".join(history), "--json")
+    entries = json.loads(explained.out)
+    assert tf_recdenoiser("export", run, "--to", exported).status == 0
+    loaded = tf.saved_model.load(str(exported / "1"))
+    served = loaded.signatures["explain"](
+        histories=tf.constant([history]), lengths=tf.constant([-1])
+    )
+    kept = np.array([entry["kept"] for entry in entries])
+    np.testing.assert_allclose(served["kept_per_layer"][0], kept.T, atol=1e-6)
+    shares = served["attention_per_layer"][0].numpy().sum(axis=-1)
+    assert np.all((shares > 0) & (shares < 1 + 1e-5))
+
+
+def test_a_combination_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", "--attention", "linear")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "which never forms the weights of pairs; use key gates" in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
 # --- Settings ---------------------------------------------------------------------------------
 
 # What a setting may be, where that is not any number.
@@ -127,7 +164,8 @@ VALUES: dict[str, Iterable[Any]] = {
     "backbone": BACKBONES,
     "objective": OBJECTIVES,
     "norm": NORMS,
-    "gates": [*GATES, NO_GATES],
+    "attention": ATTENTIONS,
+    "gates": [*GATES, *DROPPING, NO_GATES],
     "penalty": PENALTIES,
     "inference": INFERENCE_GATES,
     "estimator": ESTIMATORS,

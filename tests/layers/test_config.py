@@ -13,13 +13,17 @@ import tf_recdenoiser.layers as layers
 from tests.layers.reference import normal, randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
+    AttentionKind,
     CandidateScores,
     Catalogue,
     CatalogueLogProbability,
     DenoisingMultiHeadAttention,
     Dropout,
+    HeadDrop,
     ItemGates,
     JacobianRegularizedBlock,
+    KeyGates,
+    LayerDrop,
     PairwiseGates,
     PositionalGates,
     PositionEmbedding,
@@ -48,6 +52,9 @@ CHANGED: dict[type, dict[str, Any]] = {
     RelativeGates: {**COMMON, "beta": 0.0, "target_density": 0.75},
     PairwiseGates: {**COMMON, "rank": 3},
     ItemGates: {**COMMON, "rank": 3},
+    KeyGates: COMMON,
+    LayerDrop: {"rate": 0.25},
+    HeadDrop: {"rate": 0.25},
     DenoisingMultiHeadAttention: {
         "num_heads": 2,
         "key_dim": 3,
@@ -61,6 +68,7 @@ CHANGED: dict[type, dict[str, Any]] = {
         "bias_regularizer": "l1",
         "gates": PositionalGates(**GATES),
         "renormalize": True,
+        "attention": AttentionKind("entmax15", "sliding_window", {"width": 3}),
     },
     TransformerBlock: {
         "heads": 2,
@@ -71,6 +79,7 @@ CHANGED: dict[type, dict[str, Any]] = {
         "activation": "gelu",
         "gates": PositionalGates(**GATES),
         "epsilon": 1e-3,
+        "attention": "entmax",
     },
     JacobianRegularizedBlock: {
         "block": TransformerBlock(heads=2, hidden=9, gates=PositionalGates(**GATES)),
@@ -93,7 +102,7 @@ def plain(value: Any) -> Any:
 def test_every_public_layer_is_here() -> None:
     public = [getattr(layers, name) for name in layers.__all__]
     kinds = {k for k in public if isinstance(k, type) and issubclass(k, keras.layers.Layer)}
-    assert kinds - {layers.Gates} == set(CHANGED)
+    assert kinds - {layers.Gates, layers.DroppingGates} == set(CHANGED)
 
 
 @pytest.mark.parametrize("kind", CHANGED, ids=lambda kind: kind.__name__)

@@ -42,6 +42,7 @@ def test_price_and_penalty_are_those_of_the_formula(
         draws = call(gates)
         (record,) = draws.records.values()
         keep = 1 / (1 + np.exp(-record.logits.numpy().astype(np.float64)))
+        keep = np.broadcast_to(keep, (*keep.shape[:-2], N, N))
         if record.per_sequence:
             excess = keep[:, 0][USABLE].mean() - target
         elif penalty == "links":

@@ -100,6 +100,7 @@ def test_the_statistics_count_what_attention_can_use(kind: type[Gates], causal: 
     found = record(built(kind), causal=causal)
     logits = found.logits.numpy()
     shared = logits.ndim < 4
+    logits = np.broadcast_to(logits, (*logits.shape[:-2], N, N))
     counted = logits[..., CAUSAL if causal else CAUSAL | True] if shared else logits[usable(causal)]
     assert float(found.density) == pytest.approx(np.mean(counted > 0), rel=1e-5)
     keep = 1 / (1 + np.exp(-counted.astype(np.float64)))

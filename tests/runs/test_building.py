@@ -11,6 +11,7 @@ import pytest
 from tests.runs.small import DATASET, plain, small
 from tf_recdenoiser.backbones import BACKBONES, SASRec
 from tf_recdenoiser.data import DataError
+from tf_recdenoiser.layers import DROPPING, DroppingGates
 from tf_recdenoiser.runs import Settings, build_gates, build_objective, build_recommender
 from tf_recdenoiser.runs.building import check_data
 from tf_recdenoiser.training import OBJECTIVES, GeneralizedBinaryCrossEntropy
@@ -19,7 +20,15 @@ UNTIMED = dataclasses.replace(DATASET, times=None)
 
 
 def test_the_encoder_is_as_the_settings_say() -> None:
-    settings = small(blocks=3, heads=4, norm="post", dropout=0.4, jacobian_rows=7, gamma=0.25)
+    settings = small(
+        blocks=3,
+        heads=4,
+        norm="post",
+        dropout=0.4,
+        jacobian_rows=7,
+        gamma=0.25,
+        attention="entmax",
+    )
     config = build_recommender(settings, item_count=40).backbone.get_config()
     expected = {
         "item_count": 40,
@@ -31,6 +40,7 @@ def test_the_encoder_is_as_the_settings_say() -> None:
         "dropout": 0.4,
         "gamma": 0.25,
         "jacobian_rows": 7,
+        "attention": "entmax",
     }
     assert {name: config[name] for name in expected} == expected
 
@@ -52,6 +62,14 @@ def test_the_gates_are_as_the_settings_say() -> None:
 def test_a_target_density_takes_the_place_of_beta() -> None:
     gates = build_gates(small(beta=0.7, target_density=0.25))
     assert gates is not None and (gates.beta, gates.target_density) == (0.0, 0.25)
+
+
+@pytest.mark.parametrize("kind", DROPPING.values(), ids=DROPPING)
+def test_dropping_has_the_rate_of_the_settings(kind: type[DroppingGates]) -> None:
+    (name,) = (name for name, listed in DROPPING.items() if listed is kind)
+    gates = build_gates(small(gates=name, drop_rate=0.25))
+    assert type(gates) is kind and gates.rate == 0.25
+    assert build_recommender(small(gates=name), item_count=5).gate_layers == []
 
 
 def test_without_gates_there_are_none() -> None:
@@ -129,6 +147,8 @@ def test_times_that_the_backbone_needs_and_the_log_lacks_are_an_error(
     [
         ({"backbone": "no"}, r"`backbone` must be one of sasrec.*backbone='no'"),
         ({"gates": "no"}, r"`gates` must be one of none, positional, .*gates='no'"),
+        ({"attention": "no"}, r"`attention` must be .* softmax, .*attention='no'"),
+        ({"attention": "linear"}, r"`gates` must .* linear, .*key gates.*PositionalGates"),
         ({"objective": "no"}, r"`objective` must be one of bce.*objective='no'"),
     ],
 )

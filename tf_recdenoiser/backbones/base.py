@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers import Gates, JacobianRegularizedBlock
+from tf_recdenoiser.layers import DroppingGates, Gates, JacobianRegularizedBlock
 
 EXTRA_INPUTS: dict[str, tuple[int, str]] = {"user_ids": (0, "int32"), "times": (1, "float64")}
 """What a backbone may read beside `item_ids`: by name, how many axes follow B, and the type.
@@ -139,7 +139,7 @@ def stack(
 
 
 def checked_gates(
-    gates: str | dict[str, Any] | Gates | None, gamma: float, **sizes: int
+    gates: str | dict[str, Any] | Gates | DroppingGates | None, gamma: float, **sizes: int
 ) -> str | dict[str, Any] | None:
     """`gates` as it stands in a configuration; ValueError if another argument is out of range."""
     for argument, value in sizes.items():
@@ -147,4 +147,4 @@ def checked_gates(
             raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={value}")
     if gamma < 0:
         raise ValueError(f"`gamma` must not be negative. Received: gamma={gamma}")
-    return keras.layers.serialize(gates) if isinstance(gates, Gates) else gates
+    return keras.layers.serialize(gates) if isinstance(gates, keras.layers.Layer) else gates

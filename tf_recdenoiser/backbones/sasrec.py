@@ -12,7 +12,16 @@ from tf_recdenoiser.backbones.base import (
     model_inputs,
     stack,
 )
-from tf_recdenoiser.layers import Dropout, Gates, PositionEmbedding, TransformerBlock
+from tf_recdenoiser.layers import (
+    AttentionKind,
+    Dropout,
+    DroppingGates,
+    Gates,
+    PositionEmbedding,
+    TransformerBlock,
+    get_attention,
+    serialize_attention,
+)
 
 
 @register
@@ -39,11 +48,13 @@ class SASRec(Backbone):
     norm
         `"post"` (default; learns faster here) or `"pre"`; see `TransformerBlock`.
     gates
-        None (default), a name from `GATES` or a gate layer, copied for each block.
+        None (default), a name from `GATES` or `DROPPING`, or a gate layer, copied for each block.
     gamma
         Weight of the Jacobian penalty on each block; 0 by default.
     jacobian_rows
         Sequences of a batch that the penalty uses; None (default) for all.
+    attention
+        A name from `ATTENTIONS`, `"softmax"` by default, or an `AttentionKind`.
 
     Examples
     --------
@@ -64,9 +75,10 @@ class SASRec(Backbone):
         heads: int = 2,
         dropout: float = 0.2,
         norm: str = "post",
-        gates: str | dict[str, Any] | Gates | None = None,
+        gates: str | dict[str, Any] | Gates | DroppingGates | None = None,
         gamma: float = 0.0,
         jacobian_rows: int | None = None,
+        attention: str | dict[str, Any] | AttentionKind = "softmax",
         name: str | None = None,
     ) -> None:
         gates = checked_gates(
@@ -83,7 +95,9 @@ class SASRec(Backbone):
         x = PositionEmbedding(name="positions")(items(inputs["item_ids"]))
 
         def block(name: str) -> TransformerBlock:
-            return TransformerBlock(heads, dropout=dropout, norm=norm, gates=gates, name=name)
+            return TransformerBlock(
+                heads, dropout=dropout, norm=norm, gates=gates, attention=attention, name=name
+            )
 
         x = stack(Dropout(dropout)(x), blocks, block, gamma, jacobian_rows)
         outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
@@ -100,4 +114,5 @@ class SASRec(Backbone):
             gates=gates,
             gamma=gamma,
             jacobian_rows=jacobian_rows,
+            attention=serialize_attention(get_attention(attention)),
         )

@@ -19,7 +19,7 @@ from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, errors, metrics_tabl
 from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
 from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
-from tf_recdenoiser.layers import GATES, NORMS, PENALTIES
+from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import (
     FINDERS,
@@ -127,6 +127,19 @@ def train(
             rich_help_panel=_MODEL,
         ),
     ] = Settings.norm,
+    attention: Annotated[
+        str,
+        Option(
+            **one_of(
+                ATTENTIONS,
+                "How links get their weights: by a softmax; by a sparser relative of it "
+                "(entmax15, sparsemax; entmax with a learned alpha for each head); by a softmax "
+                "over a static pattern of links; or with a cost that grows with n alone "
+                "(linear), which goes with gates that are the same for every query.",
+            ),
+            rich_help_panel=_MODEL,
+        ),
+    ] = Settings.attention,
     user_width: Annotated[
         int, Option(min=1, help="Width of user vectors (sse_pt).", rich_help_panel=_MODEL)
     ] = Settings.user_width,
@@ -175,11 +188,12 @@ def train(
         str,
         Option(
             **one_of(
-                (*GATES, NO_GATES),
+                (*GATES, *DROPPING, NO_GATES),
                 "Trainable gates on attention links: the paper's, one for each pair of "
-                "positions (positional); one for each distance (relative); or of each "
+                "positions (positional); one for each distance (relative); of each "
                 "history, by the two items (pairwise) or by how an item goes with the others "
-                "(item).",
+                "(item); or one for each attended position (key). Or nothing but random "
+                "dropping of whole layers or heads.",
             ),
             rich_help_panel=_DENOISING,
         ),
@@ -231,6 +245,15 @@ def train(
             rich_help_panel=_DENOISING,
         ),
     ] = Settings.target_density,
+    drop_rate: Annotated[
+        float,
+        Option(
+            min=0,
+            max=0.99,
+            help="Of the gates that drop layers or heads at random.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.drop_rate,
     gamma: Annotated[
         float,
         Option(

@@ -1,16 +1,27 @@
 """Keras layers: gated attention, the Jacobian penalty, Transformer blocks, embeddings."""
 
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
+from tf_recdenoiser.layers.attention_kinds import (
+    ATTENTIONS,
+    AttentionKind,
+    get_attention,
+    serialize_attention,
+)
 from tf_recdenoiser.layers.catalogue import Catalogue, CatalogueLogProbability
 from tf_recdenoiser.layers.context import ContextFeatures
 from tf_recdenoiser.layers.draws import AttentionRecord, Draws, GateRecord, current_draws
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.embeddings import AppendOne, PositionEmbedding
 from tf_recdenoiser.layers.gates import (
+    DROPPING,
     GATES,
     PENALTIES,
+    DroppingGates,
     Gates,
+    HeadDrop,
     ItemGates,
+    KeyGates,
+    LayerDrop,
     PairwiseGates,
     PositionalGates,
     RelativeGates,
@@ -28,10 +39,13 @@ from tf_recdenoiser.layers.time_aware import (
 from tf_recdenoiser.layers.transformer import NORMS, TransformerBlock
 
 __all__ = [
+    "ATTENTIONS",
+    "DROPPING",
     "GATES",
     "NORMS",
     "PENALTIES",
     "AppendOne",
+    "AttentionKind",
     "AttentionRecord",
     "CandidateScores",
     "Catalogue",
@@ -40,10 +54,14 @@ __all__ = [
     "DenoisingMultiHeadAttention",
     "Draws",
     "Dropout",
+    "DroppingGates",
     "GateRecord",
     "Gates",
+    "HeadDrop",
     "ItemGates",
     "JacobianRegularizedBlock",
+    "KeyGates",
+    "LayerDrop",
     "PairwiseGates",
     "PositionEmbedding",
     "PositionalGates",
@@ -55,5 +73,7 @@ __all__ = [
     "TimeEmbedding",
     "TransformerBlock",
     "current_draws",
+    "get_attention",
     "get_gates",
+    "serialize_attention",
 ]

@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import implicit_mask, keras, policy_of, register
+from tf_recdenoiser.layers.attention_kinds import (
+    AttentionKind,
+    get_attention,
+    serialize_attention,
+)
 from tf_recdenoiser.layers.draws import current_draws
 from tf_recdenoiser.layers.dropout import Dropout
-from tf_recdenoiser.layers.gates import Gates, get_gates
-from tf_recdenoiser.ops import masked_softmax
+from tf_recdenoiser.layers.gates import DroppingGates, Gates, get_gates
+from tf_recdenoiser.layers.normalizers import NORMALIZERS
+from tf_recdenoiser.ops import linear_attention, linear_weights, positive_features
 
 
 @register
@@ -26,6 +33,16 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
 
     A padded key is hidden from every query, by the mask that `value` and `key` carry. Without
     gates the weights have the shapes and the order of those of Keras' own layer.
+
+    Other kinds of `attention` put another normalisation in the softmax's place, or leave out
+    links before it by a static pattern; gates act on the weights in the same way. In linear
+    attention, which never forms the weights of pairs,
+
+        output_u = sum_v (phi(q_u) · phi(k_v)) Z_uv x_v / sum_v phi(q_u) · phi(k_v)
+
+    has a sum over v that does not depend on u only if Z_uv does not: gates that are one for each
+    key or for the whole matrix survive, gates of pairs do not and are refused. Dropout is then on
+    the values.
 
     Parameters
     ----------
@@ -46,17 +63,19 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
     kernel_regularizer, bias_regularizer
         Of the projections; none by default.
     gates
-        A name from `GATES`, `"positional"` by default, a gate layer (a copy is used) or None
-        for none.
+        A name from `GATES` or `DROPPING`, `"positional"` by default, a gate layer (a copy is
+        used) or None for none.
     renormalize
         Whether gated rows are divided by their sum; False, the paper's, by default.
+    attention
+        A name from `ATTENTIONS`, `"softmax"` by default, or an `AttentionKind`.
 
     Call arguments
     --------------
     query, value, key
         `[B, n, d]`, `[B, m, d']`, `[B, m, d']`; key is value by default.
     attention_mask
-        Boolean `[B, n, m]` or `[n, m]`: True where attention is allowed.
+        Boolean `[B, n, m]` or `[n, m]`: True where attention is allowed. None if linear.
     use_causal_mask
         Whether position u sees only positions up to u.
     return_attention_scores
@@ -85,8 +104,9 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
-        gates: str | dict[str, Any] | Gates | None = "positional",
+        gates: str | dict[str, Any] | Gates | DroppingGates | None = "positional",
         renormalize: bool = False,
+        attention: str | dict[str, Any] | AttentionKind = "softmax",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -110,6 +130,14 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         self.value_dense = self._into_heads("value", self.value_dim)
         self.output_dense: Any = None  # its width is known once the layer is built
         self.gates: Any = get_gates(gates)
+        self.kind = get_attention(attention)
+        self.normalizer: Any = None if self.kind.is_linear else NORMALIZERS[self.kind.normalizer]()
+        if self.kind.is_linear and self.gates is not None and not self.gates.same_in_every_row:
+            raise ValueError(
+                "`gates` must be None or the same for every query where attention is linear, "
+                "which never forms the weights of pairs; use key gates. "
+                f"Received: gates={type(self.gates).__name__}"
+            )
         self.attention_dropout = Dropout(dropout, dtype=policy_of(self))
 
     def _projection(self, kind: Any, name: str, equation: str, shape: Any, bias_axes: str) -> Any:
@@ -140,12 +168,14 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         )
         self.query_dense.build(query_shape)
         self.output_dense.build((*query_shape[:-1], self.num_heads, self.value_dim))
+        if isinstance(self.normalizer, keras.layers.Layer):
+            self.normalizer.build((None, self.num_heads, None, None))
         if value_shape is not None:
             # tf_keras names the query's shape alone; the rest is then built on the first call.
             key_shape = key_shape or value_shape
             self.key_dense.build(key_shape)
             self.value_dense.build(value_shape)
-            if self.gates is not None:
+            if isinstance(self.gates, Gates):
                 self.gates.build(query_shape, key_shape)
         self.built = True
 
@@ -164,23 +194,32 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         context: Any = None,
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         key = value if key is None else key
+        if self.kind.is_linear:
+            _require_no_pairs(query, key, attention_mask, use_causal_mask)
+        links = self.kind.links(query.shape[1], key.shape[1])
         visible, live = self._masks(
-            (query, value, key), (query_mask, value_mask, key_mask), attention_mask, use_causal_mask
+            (query, value, key),
+            (query_mask, value_mask, key_mask),
+            attention_mask,
+            # Linear attention has the future left out of its sums, and only keys are hidden.
+            use_causal_mask and not self.kind.is_linear,
+            links,
         )
-        queries = self.query_dense(query) * (1.0 / math.sqrt(self.key_dim))
-        scores = self.scores(queries, self.key_dense(key), context)
-        weights = masked_softmax(scores, None if visible is None else visible[:, tf.newaxis])
-        if self.gates is not None:
-            weights = self._gated(weights, query, key, live, use_causal_mask, training)
+        visible = None if visible is None else visible[:, tf.newaxis]
+        gates = self._draw_gates(query, key, live, links, use_causal_mask, training)
+        projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
+        if self.kind.is_linear:
+            mixed, weights = self._linear(*projected, visible, gates, use_causal_mask, training)
+        else:
+            mixed, weights = self._pairwise(*projected, visible, gates, context, training)
         draws = current_draws()
         if draws is not None and not training:
             draws.observe_attention(self, weights)
-        dropped = self.attention_dropout(weights, training=training)
-        outputs = self.output_dense(self.mixed(dropped, self.value_dense(value), context))
+        outputs = self.output_dense(mixed)
         return (outputs, weights) if return_attention_scores else outputs
 
     def scores(self, queries: tf.Tensor, keys: tf.Tensor, context: Any) -> tf.Tensor:
-        """What the softmax is of, `[B, H, n, m]`.
+        """What weights are made of, `[B, H, n, m]`.
 
         Parameters
         ----------
@@ -195,21 +234,76 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         """What the weights `[B, H, n, m]` make of the values `[B, H, m, k]`: `[B, H, n, k]`."""
         return tf.matmul(weights, values)
 
-    def _gated(
+    def _pairwise(
         self,
-        weights: tf.Tensor,
+        queries: tf.Tensor,
+        keys: tf.Tensor,
+        values: tf.Tensor,
+        visible: tf.Tensor | None,
+        gates: tf.Tensor | None,
+        context: Any,
+        training: bool | None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The mixed values `[B, H, n, k]` and the gated weights `[B, H, n, m]`."""
+        queries = queries * (1.0 / math.sqrt(self.key_dim))
+        scores = self.scores(queries, keys, context)
+        weights = self._gated(self.normalizer(scores, visible), gates)
+        dropped = self.attention_dropout(weights, training=training)
+        return self.mixed(dropped, values, context), weights
+
+    def _linear(
+        self,
+        queries: tf.Tensor,
+        keys: tf.Tensor,
+        values: tf.Tensor,
+        visible: tf.Tensor | None,
+        gates: tf.Tensor | None,
+        causal: bool,
+        training: bool | None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same; in a graph the weights cost nothing where nobody asks for them."""
+        dtype = values.dtype
+        values = self.attention_dropout(values, training=training)
+        queries, keys = positive_features(queries), positive_features(keys)
+        if visible is not None:
+            keys *= tf.cast(tf.linalg.matrix_transpose(visible), keys.dtype)
+        weights = self._gated(tf.cast(linear_weights(queries, keys, causal), dtype), gates)
+        if gates is not None:
+            of_keys = tf.linalg.matrix_transpose(gates)
+            if self.renormalize:
+                keys *= of_keys
+            else:
+                values *= tf.cast(of_keys, dtype)
+        return linear_attention(queries, keys, values, causal), weights
+
+    def _draw_gates(
+        self,
         query: tf.Tensor,
         key: tf.Tensor,
         live: tf.Tensor | None,
+        links: np.ndarray | None,
         use_causal_mask: bool,
         training: bool | None,
-    ) -> tf.Tensor:
+    ) -> tf.Tensor | None:
+        if self.gates is None:
+            return None
+        if isinstance(self.gates, DroppingGates):
+            return self.gates(query, heads=self.num_heads, training=training)
         if not self.gates.built:
             with tf.init_scope():  # tf_keras would build them from the query's shape alone.
                 self.gates.build(query.shape, key.shape)
-        gates = self.gates(
-            query, key, live=live, use_causal_mask=use_causal_mask, training=training
+        return self.gates(
+            query,
+            key,
+            live=live,
+            links=None if links is None else tf.constant(links),
+            use_causal_mask=use_causal_mask,
+            training=training,
         )
+
+    def _gated(self, weights: tf.Tensor, gates: tf.Tensor | None) -> tf.Tensor:
+        if gates is None:
+            return weights
         weights *= tf.cast(gates, weights.dtype)
         if not self.renormalize:
             return weights
@@ -221,6 +315,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         masks: tuple[tf.Tensor | None, tf.Tensor | None, tf.Tensor | None],
         attention_mask: tf.Tensor | None,
         use_causal_mask: bool,
+        links: np.ndarray | None,
     ) -> tuple[tf.Tensor | None, tf.Tensor | None]:
         """What attention may see, `[B or 1, n, m]`, and which links join two items."""
         query_mask, value_mask, key_mask = (
@@ -235,6 +330,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
             keys.append(mask if mask.shape.rank == 3 else mask[tf.newaxis])
         queries = [] if query_mask is None else [query_mask[:, :, tf.newaxis]]
         live = _every(keys + queries)
+        if links is not None:
+            keys = [*keys, tf.constant(links)[tf.newaxis]]
         if use_causal_mask:
             ones = tf.ones([1, tf.shape(tensors[0])[1], tf.shape(tensors[2])[1]], tf.bool)
             keys = [*keys, tf.linalg.band_part(ones, -1, 0)]
@@ -264,6 +361,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
             "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
             "gates": None if self.gates is None else keras.layers.serialize(self.gates),
             "renormalize": self.renormalize,
+            "attention": serialize_attention(self.kind),
         }
 
 
@@ -301,6 +399,22 @@ class _OutOfHeads(keras.layers.EinsumDense):
 
 def _copy(initializer: Any) -> Any:
     return type(initializer).from_config(initializer.get_config())
+
+
+def _require_no_pairs(
+    query: tf.Tensor, key: tf.Tensor, attention_mask: tf.Tensor | None, causal: bool
+) -> None:
+    """Refuse what linear attention, whose sums over keys are shared by queries, cannot do."""
+    if attention_mask is not None:
+        raise ValueError(
+            "`attention_mask` must be None where attention is linear, which never forms the "
+            f"weights of pairs. Received: a mask of shape {attention_mask.shape}"
+        )
+    if causal and query.shape[1] != key.shape[1]:
+        raise ValueError(
+            "`use_causal_mask` must be False where attention is linear and queries and keys are "
+            f"not the same positions. Received: {query.shape[1]} queries, {key.shape[1]} keys"
+        )
 
 
 def _every(masks: list[tf.Tensor]) -> tf.Tensor | None:

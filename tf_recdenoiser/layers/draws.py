@@ -26,7 +26,7 @@ class GateRecord:
         The gate layer.
     logits
         `[n, m]` or `[H, n, m]`, or `[B, H or 1, n, m]` for gates of each sequence: n querying
-        and m attended positions.
+        and m attended positions. `[1, m]` for gates that are the same in every row.
     reachable
         Boolean `[n, m]`: entries that attention can use at all. For gates of each sequence
         `[B or 1, 1, n, m]`: links that it can use, those with padding left out.
@@ -46,6 +46,13 @@ class GateRecord:
     def per_sequence(self) -> bool:
         """Whether each sequence of the batch has gates of its own."""
         return is_per_sequence(self.logits)
+
+    @property
+    def usable(self) -> tf.Tensor:
+        """Boolean, broadcastable to the logits: the gates on links that attention can use."""
+        if not self.layer.same_in_every_row:
+            return self.reachable
+        return tf.reduce_any(self.reachable, axis=-2, keepdims=True)
 
     def first(self, rows: tf.Tensor) -> GateRecord:
         """The record of the first `rows` sequences of the batch."""

@@ -8,8 +8,13 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import implicit_mask, keras, policy_of, register
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
+from tf_recdenoiser.layers.attention_kinds import (
+    AttentionKind,
+    get_attention,
+    serialize_attention,
+)
 from tf_recdenoiser.layers.dropout import Dropout
-from tf_recdenoiser.layers.gates import Gates
+from tf_recdenoiser.layers.gates import DroppingGates, Gates
 
 NORMS = ("pre", "post")
 
@@ -40,6 +45,8 @@ class TransformerBlock(keras.layers.Layer):
         As `DenoisingMultiHeadAttention` takes them; None (default) for plain attention.
     epsilon
         Added to the variance in layer normalisation; 1e-8 by default, as in SASRec.
+    attention
+        As `DenoisingMultiHeadAttention` takes it; `"softmax"` by default.
 
     Examples
     --------
@@ -58,8 +65,9 @@ class TransformerBlock(keras.layers.Layer):
         norm: str = "post",
         causal: bool = True,
         activation: Any = "relu",
-        gates: str | dict[str, Any] | Gates | None = None,
+        gates: str | dict[str, Any] | Gates | DroppingGates | None = None,
         epsilon: float = 1e-8,
+        attention: str | dict[str, Any] | AttentionKind = "softmax",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -75,9 +83,11 @@ class TransformerBlock(keras.layers.Layer):
         self.causal = causal
         self.activation = keras.activations.get(activation)
         self.epsilon = epsilon
+        self.attention_kind = get_attention(attention)
         # The configuration, since Keras would track the prototype as a layer of its own; and a
         # copy, since tf_keras puts its wrappers into the dict itself.
-        self.gates = keras.layers.serialize(gates) if isinstance(gates, Gates) else _plain(gates)
+        is_layer = isinstance(gates, keras.layers.Layer)
+        self.gates = keras.layers.serialize(gates) if is_layer else _plain(gates)
 
     def build(self, input_shape: Any) -> None:
         width = input_shape[-1]
@@ -92,6 +102,7 @@ class TransformerBlock(keras.layers.Layer):
             width // self.heads,
             dropout=self.dropout,
             gates=_plain(self.gates),
+            attention=self.attention_kind,
             dtype=dtype,
             name="attention",
         )
@@ -160,6 +171,7 @@ class TransformerBlock(keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "gates": _plain(self.gates),
             "epsilon": self.epsilon,
+            "attention": serialize_attention(self.attention_kind),
         }
 
 

@@ -21,14 +21,17 @@ def _hard(probability: tf.Tensor) -> tf.Tensor:
 
 
 def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """The mean of `values` with `weights` broadcast to their shape; 0 if no weight is above 0.
+    """The mean of `values` with `weights`, each broadcast to the other; 0 if no weight is above 0.
 
     Examples
     --------
     >>> float(weighted_mean(tf.constant([[1.0, 2.0], [3.0, 9.0]]), tf.constant([True, False])))
     2.0
     """
-    weights = tf.broadcast_to(tf.cast(weights, values.dtype), tf.shape(values))
+    weights = tf.cast(weights, values.dtype)
+    weights = tf.broadcast_to(
+        weights, tf.broadcast_dynamic_shape(*map(tf.shape, (values, weights)))
+    )
     return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
 
 

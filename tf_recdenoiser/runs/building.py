@@ -9,7 +9,7 @@ from typing import Any
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.data import DataError, Dataset
-from tf_recdenoiser.layers import GATES, Gates
+from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.training import OBJECTIVES, Objective, Recommender
 
@@ -66,11 +66,13 @@ def check_data(settings: Settings, dataset: Dataset) -> None:
         )
 
 
-def build_gates(settings: Settings) -> Gates | None:
+def build_gates(settings: Settings) -> Gates | DroppingGates | None:
     """The prototype of the gate layers, or None."""
-    kind = _named({NO_GATES: None, **GATES}, settings.gates, "gates")
+    kind = _named({NO_GATES: None, **GATES, **DROPPING}, settings.gates, "gates")
     if kind is None:
         return None
+    if settings.gates in DROPPING:
+        return DROPPING[settings.gates](rate=settings.drop_rate)
     gates: Gates = kind(
         beta=settings.beta if settings.target_density is None else 0.0,
         penalty=settings.penalty,

@@ -8,7 +8,7 @@ from typing import Any
 from tf_recdenoiser.backbones import SSEPT, BERT4Rec, SASRec, TiSASRec
 from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.data import TrainingBatches, plant_noise
-from tf_recdenoiser.layers import Gates
+from tf_recdenoiser.layers import DroppingGates, Gates
 from tf_recdenoiser.runs.detection import detect_noise
 from tf_recdenoiser.training import DenoisingModel, GeneralizedBinaryCrossEntropy
 from tf_recdenoiser.training.noise import CLEAN_ABOVE
@@ -27,7 +27,7 @@ class Settings:
         `synthetic:users=500,noise=0.3`.
     format, on_bad_row, user_column, item_column, time_column, rating_column, k_core
         How the log is read; see `data.read_log` and `data.prepare`.
-    backbone, max_length, width, blocks, heads, dropout, norm
+    backbone, max_length, width, blocks, heads, dropout, norm, attention
         The sequence encoder. This and what follows down to `jacobian_rows` must be left at its
         default where the backbone does not take it.
     user_width, user_swap, item_swap, target_swap
@@ -39,6 +39,8 @@ class Settings:
     gates, initial_keep, beta, penalty, inference, target_density
         The gates; `gates` "none" for none. See `layers.Gates`. `beta` counts only where
         `target_density` is None.
+    drop_rate
+        Of gates that only drop at random; see `layers.DroppingGates`.
     gamma, jacobian_rows
         The Jacobian penalty; see `layers.JacobianRegularizedBlock`.
     estimator, credit, estimator_rows, gate_learning_rate
@@ -87,6 +89,7 @@ class Settings:
     heads: int = default(SASRec, "heads")
     dropout: float = default(SASRec, "dropout")
     norm: str = default(SASRec, "norm")
+    attention: str = default(SASRec, "attention")
     user_width: int = default(SSEPT, "user_width")
     user_swap: float = default(SSEPT, "user_swap")
     item_swap: float = default(SSEPT, "item_swap")
@@ -100,6 +103,7 @@ class Settings:
     penalty: str = default(Gates, "penalty")
     inference: str = default(Gates, "inference")
     target_density: float | None = default(Gates, "target_density")
+    drop_rate: float = default(DroppingGates, "rate")
     gamma: float = 1e-4
     jacobian_rows: int | None = 16
     estimator: str = default(DenoisingModel.compile, "estimator")

@@ -244,7 +244,10 @@ class DenoisingModel(keras.Model):
         if not record.per_sequence:
             losses = tf.reduce_sum(losses, axis=0, keepdims=True)
         if self.credit:
-            total = causal_credit(losses, last_layer)
+            # A gate that is the same in every row is on links of all rows from its own on.
+            for_all_rows = record.layer.same_in_every_row
+            total = causal_credit(losses, last_layer and not for_all_rows)
+            total = tf.linalg.matrix_transpose(total) if for_all_rows else total
         else:
             flat = tf.reshape(losses, [tf.shape(losses)[0], 1, -1])
             total = tf.reduce_sum(flat, axis=-1, keepdims=True)
@@ -263,7 +266,7 @@ class DenoisingModel(keras.Model):
                 losses = [losses[0] - record.layer.baseline(losses[0], self.baseline_decay)]
             used = record.first(tf.shape(found[0])[0])
             gradient = self.estimator.gradient(tf.stop_gradient(used.logits), used.uniform, losses)
-            gradient = tf.where(used.reachable, gradient, tf.zeros_like(gradient))
+            gradient = tf.where(used.usable, gradient, tf.zeros_like(gradient))
             terms.append(tf.reduce_sum(tf.stop_gradient(gradient) * used.logits))
         return _sum(terms)
 

@@ -1,6 +1,7 @@
 """Gate layers: which attention links stay open.
 
-A new kind of gate is one file and one line in `GATES`.
+A new kind of gate is one file and one line in `GATES`; one that only drops at random, with
+nothing to learn, one line in `DROPPING`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,11 @@ from typing import Any
 
 from tf_recdenoiser._keras import clone, keras
 from tf_recdenoiser.layers.gates.base import PENALTIES, Gates
+from tf_recdenoiser.layers.gates.dropping import DroppingGates
+from tf_recdenoiser.layers.gates.head_drop import HeadDrop
 from tf_recdenoiser.layers.gates.item import ItemGates
+from tf_recdenoiser.layers.gates.key import KeyGates
+from tf_recdenoiser.layers.gates.layer_drop import LayerDrop
 from tf_recdenoiser.layers.gates.pairwise import PairwiseGates
 from tf_recdenoiser.layers.gates.positional import PositionalGates
 from tf_recdenoiser.layers.gates.relative import RelativeGates
@@ -19,11 +24,20 @@ GATES: dict[str, type[Gates]] = {
     "relative": RelativeGates,
     "pairwise": PairwiseGates,
     "item": ItemGates,
+    "key": KeyGates,
 }
-"""Every kind of gate by name."""
+"""Every kind of trained gate by name."""
+
+DROPPING: dict[str, type[DroppingGates]] = {
+    "layer_drop": LayerDrop,
+    "head_drop": HeadDrop,
+}
+"""Every kind of gate that only drops at random by name."""
 
 
-def get_gates(identifier: str | dict[str, Any] | Gates | None) -> Gates | None:
+def get_gates(
+    identifier: str | dict[str, Any] | Gates | DroppingGates | None,
+) -> Gates | DroppingGates | None:
     """A new gate layer of that name, configuration or prototype; None for none.
 
     Examples
@@ -33,23 +47,29 @@ def get_gates(identifier: str | dict[str, Any] | Gates | None) -> Gates | None:
     """
     if identifier is None:
         return None
-    if isinstance(identifier, Gates):
+    if isinstance(identifier, (Gates, DroppingGates)):
         return clone(identifier)
     if isinstance(identifier, dict):
         return clone(keras.layers.deserialize(identifier))
-    if identifier not in GATES:
+    kinds: dict[str, type[Gates] | type[DroppingGates]] = {**GATES, **DROPPING}
+    if identifier not in kinds:
         raise ValueError(
-            f"`gates` must be None, a gate layer or one of {', '.join(GATES)}. "
+            f"`gates` must be None, a gate layer or one of {', '.join(kinds)}. "
             f"Received: gates={identifier!r}"
         )
-    return GATES[identifier]()
+    return kinds[identifier]()
 
 
 __all__ = [
+    "DROPPING",
     "GATES",
     "PENALTIES",
+    "DroppingGates",
     "Gates",
+    "HeadDrop",
     "ItemGates",
+    "KeyGates",
+    "LayerDrop",
     "PairwiseGates",
     "PositionalGates",
     "RelativeGates",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -68,7 +68,14 @@ class Gates(keras.layers.Layer):
     target_density
         In (0, 1): the mean keep probability to be reached, in place of `beta`; None (default)
         for `beta`.
+
+    Attributes
+    ----------
+    same_in_every_row
+        Whether a key has one gate for all queries; the logits then have 1 in place of n.
     """
+
+    same_in_every_row: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -120,9 +127,12 @@ class Gates(keras.layers.Layer):
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
         """Create what is not trained by gradients; a subclass creates its logits' parameters."""
-        length, _ = fixed_lengths(query_shape, key_shape)
+        queries, keys = fixed_lengths(query_shape, key_shape)
         self.mean_loss = self.add_weight(
-            name="mean_loss", shape=(length, 1), initializer="zeros", trainable=False
+            name="mean_loss",
+            shape=(1, keys) if self.same_in_every_row else (queries, 1),
+            initializer="zeros",
+            trainable=False,
         )
         self.losses_seen = self.add_weight(
             name="losses_seen", shape=(), initializer="zeros", trainable=False
@@ -132,7 +142,7 @@ class Gates(keras.layers.Layer):
         self.built = True
 
     def baseline(self, loss: tf.Tensor, decay: float) -> tf.Tensor:
-        """The mean of earlier losses, `[n, 1]`, after which `loss` is added to it.
+        """The mean of earlier losses, `[n, 1]` or `[1, m]`, after which `loss` is added to it.
 
         An exponential mean with `decay`, corrected for having started at zero. Before any
         loss was seen the baseline is `loss` itself: the first gradient is zero instead of
@@ -142,7 +152,7 @@ class Gates(keras.layers.Layer):
         ----------
         loss
             What this layer's gates are held to account for, a scalar or broadcastable to
-            `[n, 1]`; for gates of each sequence `[B, 1, n or 1, 1]`, of which the mean over
+            that mean; for gates of each sequence `[B, 1, n or 1, 1]`, of which the mean over
             sequences is added.
         decay
             In [0, 1).
@@ -164,7 +174,7 @@ class Gates(keras.layers.Layer):
         return min(math.log(odds), LARGEST_LOGIT) / self.sharpness
 
     def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
-        """Phi, `[n, m]`, `[H, n, m]` or `[B, H or 1, n, m]`, from the attention's inputs.
+        """Phi, `[n or 1, m]`, `[H, n, m]` or `[B, H or 1, n, m]`, from the attention's inputs.
 
         Parameters
         ----------
@@ -183,6 +193,7 @@ class Gates(keras.layers.Layer):
         live: tf.Tensor | None = None,
         use_causal_mask: bool = False,
         training: bool | None = None,
+        links: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """The gates, broadcastable to attention weights `[B, H, n, m]`.
 
@@ -194,8 +205,12 @@ class Gates(keras.layers.Layer):
             Boolean, broadcastable to `[B, n, m]`: links between two items. None: all.
         use_causal_mask
             Whether position u sees only positions up to u.
+        links
+            Boolean `[n, m]`: the links that attention has at all. None: all.
         """
         reachable = _reachable(tf.shape(query)[1], tf.shape(key)[1], use_causal_mask)
+        if links is not None:
+            reachable &= links
         visible = reachable[tf.newaxis] if live is None else reachable & live
         logits = self.sharpness * self.gate_logits(query, key, visible)
         if is_per_sequence(logits):

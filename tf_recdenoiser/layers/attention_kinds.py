@@ -1,0 +1,137 @@
+"""The kinds of attention by name.
+
+A new kind is one line in `ATTENTIONS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_recdenoiser.layers.normalizers import NORMALIZERS
+from tf_recdenoiser.ops import PATTERNS
+
+LINEAR = "linear"
+
+
+@dataclasses.dataclass(frozen=True)
+class AttentionKind:
+    """How links get their weights: which there are, and how their scores become weights.
+
+    Attributes
+    ----------
+    normalizer
+        A name from `NORMALIZERS`, `"softmax"` by default; or `"linear"` for weights that are a
+        product of features, phi(q) · phi(k) divided by the row's sum with phi(x) = elu(x) + 1
+        (Katharopoulos et al. 2020), which are never worked out one by one.
+    pattern
+        A name from `PATTERNS` of the links there are, beside what masks hide; None (default) for
+        all. A link that is not there takes no part in the normalisation.
+    options
+        Of the pattern; none by default.
+
+    Examples
+    --------
+    >>> AttentionKind(pattern="sliding_window", options={"width": 1}).links(3, 3)
+    array([[ True,  True, False],
+           [ True,  True,  True],
+           [False,  True,  True]])
+    """
+
+    normalizer: str = "softmax"
+    pattern: str | None = None
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        allowed = (*NORMALIZERS, LINEAR)
+        if self.normalizer not in allowed:
+            raise ValueError(
+                f"`normalizer` must be one of {', '.join(allowed)}. "
+                f"Received: normalizer={self.normalizer!r}"
+            )
+        if self.pattern is not None and self.pattern not in PATTERNS:
+            raise ValueError(
+                f"`pattern` must be None or one of {', '.join(PATTERNS)}. "
+                f"Received: pattern={self.pattern!r}"
+            )
+        if self.is_linear and self.pattern is not None:
+            raise ValueError(
+                "`pattern` must be None where attention is linear, which sums over all keys "
+                f"before it knows the query. Received: pattern={self.pattern!r}"
+            )
+        unknown = set(self.options) - self._option_names()
+        if unknown:
+            raise ValueError(
+                f"`options` must be options of the pattern {self.pattern}. "
+                f"Received: {', '.join(sorted(unknown))}"
+            )
+
+    def _option_names(self) -> set[str]:
+        if self.pattern is None:
+            return set()
+        return set(inspect.signature(PATTERNS[self.pattern]).parameters) - {"length"}
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether weights are never worked out one by one."""
+        return self.normalizer == LINEAR
+
+    def links(self, queries: int | None, keys: int | None) -> np.ndarray | None:
+        """The links of the pattern, boolean `[n, n]`; None for all."""
+        if self.pattern is None:
+            return None
+        if queries is None or queries != keys:
+            raise ValueError(
+                "Patterns are for self-attention over sequences of a fixed length; give "
+                f"`keras.Input` a length. Received: {queries} queries and {keys} keys"
+            )
+        return PATTERNS[self.pattern](queries, **self.options)
+
+
+ATTENTIONS: dict[str, AttentionKind] = {
+    "softmax": AttentionKind(),
+    "entmax15": AttentionKind("entmax15"),
+    "sparsemax": AttentionKind("sparsemax"),
+    "entmax": AttentionKind("entmax"),
+    **{name: AttentionKind(pattern=name) for name in PATTERNS},
+    "linear": AttentionKind(LINEAR),
+}
+"""Every kind of attention by name."""
+
+
+def get_attention(identifier: str | Mapping[str, Any] | AttentionKind) -> AttentionKind:
+    """The kind of that name, or of a `serialize_attention` record.
+
+    Examples
+    --------
+    >>> get_attention("sparsemax").normalizer
+    'sparsemax'
+    """
+    if isinstance(identifier, AttentionKind):
+        return identifier
+    if isinstance(identifier, Mapping):
+        return AttentionKind(**identifier)
+    if identifier not in ATTENTIONS:
+        raise ValueError(
+            f"`attention` must be an AttentionKind or one of {', '.join(ATTENTIONS)}. "
+            f"Received: attention={identifier!r}"
+        )
+    return ATTENTIONS[identifier]
+
+
+def serialize_attention(kind: AttentionKind) -> str | dict[str, Any]:
+    """A name, or else a record, from which `get_attention` makes `kind` again.
+
+    Examples
+    --------
+    >>> serialize_attention(AttentionKind("sparsemax"))
+    'sparsemax'
+    """
+    for name, listed in ATTENTIONS.items():
+        if kind == listed:
+            return name
+    return dataclasses.asdict(kind)
