@@ -18,7 +18,16 @@ from tf_recdenoiser.backbones.base import (
     stack,
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
-from tf_recdenoiser.layers import AppendOne, Dropout, Gates, PositionEmbedding, TransformerBlock
+from tf_recdenoiser.layers import (
+    AppendOne,
+    AttentionKind,
+    Dropout,
+    Gates,
+    PositionEmbedding,
+    TransformerBlock,
+    get_attention,
+    serialize_attention,
+)
 
 MASK = -1
 """The id that stands in the place of a masked item; the item table has no row for it."""
@@ -43,7 +52,7 @@ class BERT4Rec(Backbone):
 
     Parameters
     ----------
-    item_count, max_length, width, blocks, heads, dropout, gates, gamma, jacobian_rows
+    item_count, max_length, width, blocks, heads, dropout, gates, gamma, jacobian_rows, attention
         As `SASRec` takes them.
     mask_share
         Share of a window's items to mask in training; 0.2 by default, the paper's for
@@ -78,6 +87,7 @@ class BERT4Rec(Backbone):
         gates: str | dict[str, Any] | Gates | None = None,
         gamma: float = default(SASRec, "gamma"),
         jacobian_rows: int | None = default(SASRec, "jacobian_rows"),
+        attention: str | dict[str, Any] | AttentionKind = default(SASRec, "attention"),
         name: str | None = None,
     ) -> None:
         gates = checked_gates(
@@ -103,6 +113,7 @@ class BERT4Rec(Backbone):
                 causal=False,
                 activation="gelu",
                 gates=gates,
+                attention=attention,
                 name=name,
             )
 
@@ -123,6 +134,7 @@ class BERT4Rec(Backbone):
             gates=gates,
             gamma=gamma,
             jacobian_rows=jacobian_rows,
+            attention=serialize_attention(get_attention(attention)),
         )
 
     @property

@@ -18,11 +18,14 @@ from tf_recdenoiser.backbones.base import (
 from tf_recdenoiser.backbones.sasrec import SASRec
 from tf_recdenoiser.layers import (
     AppendOne,
+    AttentionKind,
     Dropout,
     Gates,
     PositionEmbedding,
     Swap,
     TransformerBlock,
+    get_attention,
+    serialize_attention,
 )
 
 
@@ -49,7 +52,7 @@ class SSEPT(Backbone):
         Number of items; ids run from 1 to it.
     user_count
         Number of users; ids run from 1 to it.
-    max_length, blocks, heads, dropout, norm, gates, gamma, jacobian_rows
+    max_length, blocks, heads, dropout, norm, gates, gamma, jacobian_rows, attention
         As `SASRec` takes them; `heads` must divide `width` + `user_width`.
     width
         d, of item vectors; as SASRec's by default.
@@ -87,6 +90,7 @@ class SSEPT(Backbone):
         gates: str | dict[str, Any] | Gates | None = None,
         gamma: float = default(SASRec, "gamma"),
         jacobian_rows: int | None = default(SASRec, "jacobian_rows"),
+        attention: str | dict[str, Any] | AttentionKind = default(SASRec, "attention"),
         name: str | None = None,
     ) -> None:
         gates = checked_gates(
@@ -108,7 +112,9 @@ class SSEPT(Backbone):
         x = PositionEmbedding(name="positions")(BesideUser(name="beside_user")(x, users))
 
         def block(name: str) -> TransformerBlock:
-            return TransformerBlock(heads, dropout=dropout, norm=norm, gates=gates, name=name)
+            return TransformerBlock(
+                heads, dropout=dropout, norm=norm, gates=gates, attention=attention, name=name
+            )
 
         x = stack(Dropout(dropout)(x), blocks, block, gamma, jacobian_rows)
         x = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
@@ -132,6 +138,7 @@ class SSEPT(Backbone):
             gates=gates,
             gamma=gamma,
             jacobian_rows=jacobian_rows,
+            attention=serialize_attention(get_attention(attention)),
         )
 
 
