@@ -13,10 +13,12 @@ import tf_recdenoiser.layers as layers
 from tests.layers.reference import normal, randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
+    AppendOne,
     AttentionKind,
     CandidateScores,
     Catalogue,
     CatalogueLogProbability,
+    ContextFeatures,
     DenoisingMultiHeadAttention,
     Dropout,
     HeadDrop,
@@ -28,6 +30,10 @@ from tf_recdenoiser.layers import (
     PositionalGates,
     PositionEmbedding,
     RelativeGates,
+    Swap,
+    TimeAwareAttention,
+    TimeAwareBlock,
+    TimeEmbedding,
     TransformerBlock,
 )
 
@@ -45,7 +51,11 @@ GATES = {**COMMON, "heads": 2}
 CHANGED: dict[type, dict[str, Any]] = {
     Dropout: {"rate": 0.25},
     PositionEmbedding: {"scale": False},
+    AppendOne: {},
     CandidateScores: {},
+    ContextFeatures: {"item_count": 4, "shape": (2, 3)},
+    Swap: {"rate": 0.25, "count": 4},
+    TimeEmbedding: {"width": 6, "max_interval": 9},
     Catalogue: {"item_count": 4},
     CatalogueLogProbability: {},
     PositionalGates: GATES,
@@ -81,6 +91,8 @@ CHANGED: dict[type, dict[str, Any]] = {
         "epsilon": 1e-3,
         "attention": "entmax",
     },
+    TimeAwareAttention: {"num_heads": 2, "key_dim": 3, "gates": PositionalGates(**GATES)},
+    TimeAwareBlock: {"heads": 2, "hidden": 9, "norm": "post", "gates": PositionalGates(**GATES)},
     JacobianRegularizedBlock: {
         "block": TransformerBlock(heads=2, hidden=9, gates=PositionalGates(**GATES)),
         "gamma": 0.125,

@@ -14,7 +14,7 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec, TiSASRec
 from tf_recdenoiser.retrieval import ServingModule, export_saved_model
 from tf_recdenoiser.training import Recommender
-from tf_recdenoiser.training.noise import NoiseScorer, build_detector, without_noise
+from tf_recdenoiser.training.noise import Cleaning, NoiseScorer, build_detector
 
 ITEMS, LENGTH = 12, 6
 RAW = np.array([f"i{number}" for number in range(1, ITEMS + 1)])
@@ -67,7 +67,7 @@ def test_histories_are_cleaned_on_request(
     module: ServingModule, recommender: Recommender, noise: NoiseScorer, clean: bool
 ) -> None:
     answer = module.recommend(raw(CODES), k=tf.constant([3]), clean_history=tf.constant([clean]))
-    cleaned = without_noise({"item_ids": CODES}, noise(CODES))["item_ids"]
+    cleaned = Cleaning()({"item_ids": CODES}, noise(CODES))["item_ids"]
     read = cleaned if clean else CODES
     assert clean == bool((read == 0).any())
     codes = best(recommender, read)
@@ -95,7 +95,7 @@ def test_times_and_users_stay_with_what_is_not_cleaned_away(noise: NoiseScorer) 
     times = 1.5e9 + np.cumsum(np.random.default_rng(1).integers(1, 9, CODES.shape), axis=1)
     module = ServingModule(timed, RAW, max_k=ITEMS, noise=noise)
     answer = module.recommend(raw(CODES), tf.constant(times), exclude_seen=tf.constant([False]))
-    read = without_noise({"item_ids": CODES, "times": times}, noise(CODES))
+    read = Cleaning()({"item_ids": CODES, "times": times}, noise(CODES))
     assert (read["times"] == 0).any()
     scores = timed.score(**read)[:, 1:]
     np.testing.assert_allclose(answer["scores"][:, 0], scores.max(axis=1), rtol=1e-4)

@@ -25,7 +25,7 @@ from tf_recdenoiser.runs import (
     train,
 )
 from tf_recdenoiser.runs.detection import _Windows
-from tf_recdenoiser.training.noise import noise_probability, without_noise
+from tf_recdenoiser.training.noise import Cleaning, noise_probability
 
 PLANTED = plain(planted_rate=0.25, planted_law="uniform", noise_law="uniform")
 
@@ -85,7 +85,7 @@ def test_an_oracle_trains_and_recommends_without_the_noise(tmp_path: Path) -> No
     noisy = load_split(oracle, DATASET)
     n = oracle.max_length
     histories = {"item_ids": noisy.split.test.histories.last(n)}
-    expected = without_noise(histories, noisy.test.last(n), 0.5)["item_ids"]
+    expected = Cleaning()(histories, noisy.test.last(n))["item_ids"]
     np.testing.assert_array_equal(scorer.some_inputs(1000)["item_ids"], expected)
 
 

@@ -16,7 +16,7 @@ from tf_recdenoiser.cli.console import errors, item_column, note, output, print_
 from tf_recdenoiser.cli.histories import HistoryOption, TimesOption, UserOption, parse_history
 from tf_recdenoiser.runs import Run, RunError, load_run
 from tf_recdenoiser.training.explain import explain as explain_histories
-from tf_recdenoiser.training.noise import CLEAN_ABOVE, is_meant
+from tf_recdenoiser.training.noise import Cleaning
 
 _PICTURES = (".png", ".svg", ".pdf")
 
@@ -55,10 +55,15 @@ def explain(
         for item, values in zip(items, kept, strict=True)
     ]
     if noise is not None:
-        for row, probability in zip(rows, noise[0, -len(codes) :], strict=True):
-            row["noise"] = float(probability)
+        stays = loaded.settings.cleaning.stays(
+            tf.constant(inputs["item_ids"]), tf.constant(noise)
+        ).numpy()
+        for row, probability, kept_one in zip(
+            rows, noise[0, -len(codes) :], stays[0, -len(codes) :], strict=True
+        ):
+            row |= {"noise": float(probability), "stays": bool(kept_one)}
     if picture is not None:
-        _draw(picture, rows, loaded.settings.clean_above)
+        _draw(picture, rows, loaded.settings.cleaning)
     if json:
         print_json(rows)
         return
@@ -85,14 +90,14 @@ def _check_picture(path: Path, run: Run) -> None:
         raise RunError(f"`--picture` must end in {', '.join(_PICTURES)}. Received: {path}")
 
 
-def _draw(path: Path, rows: list[dict[str, Any]], above: float) -> None:
+def _draw(path: Path, rows: list[dict[str, Any]], cleaning: Cleaning) -> None:
     # Imported here since matplotlib is an extra.
     from tf_recdenoiser.reports import history_figure
 
-    noise = np.array([[row["noise"] for row in rows]], np.float32)
-    meant = is_meant(tf.ones(noise.shape, tf.int32), tf.constant(noise), above).numpy()
+    noise = np.array([row["noise"] for row in rows])
     items = [str(row["item"]) for row in rows]
-    history_figure(items, noise[0], meant[0], above).savefig(path, dpi=100)
+    stays = np.array([row["stays"] for row in rows])
+    history_figure(items, noise, stays, cleaning.above).savefig(path, dpi=100)
     note(f"The picture is {path}.", errors)
 
 
@@ -102,7 +107,6 @@ def _table(rows: list[dict[str, Any]], layers: int, with_noise: bool) -> Table:
     for row in rows:
         cells = [f"{v:.2f}" if v > 0 else Text("pruned", "red") for v in row["kept"][:layers]]
         if with_noise:
-            probable = row["noise"] > CLEAN_ABOVE
-            cells.append(Text(f"{row['noise']:.2f}", "red" if probable else ""))
+            cells.append(Text(f"{row['noise']:.2f}", "" if row["stays"] else "red"))
         table.add_row(str(row["item"]), *cells)
     return table

@@ -34,7 +34,7 @@ def export(
             to,
             version,
             noise=loaded.detection.scorer if loaded.detection else None,
-            clean_above=loaded.settings.clean_above,
+            cleaning=loaded.settings.cleaning,
             user_ids=loaded.user_ids,
         )
     note(f"SavedModel: {written}")

@@ -331,6 +331,14 @@ def train(
             rich_help_panel=_NOISE,
         ),
     ] = Settings.clean_above,
+    clean_newest_above: Annotated[
+        float,
+        Option(
+            min=0,
+            help="The same for the newest items: one after the other, until one stays.",
+            rich_help_panel=_NOISE,
+        ),
+    ] = Settings.clean_newest_above,
     planted_rate: Annotated[
         float,
         Option(

@@ -19,11 +19,13 @@ from tf_recdenoiser.runs import (
     train,
 )
 
+_AS_IT_IS = {"clean_above": 1.0, "clean_newest_above": 1.0}
+
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "plain": {},
-    "oracle targets": {"detect": "oracle", "mend": "targets", "clean_above": 1.0},
+    "oracle targets": {"detect": "oracle", "mend": "targets", **_AS_IT_IS},
     "oracle sequence": {"detect": "oracle", "mend": "sequence"},
-    "context targets": {"detect": "context", "mend": "targets", "clean_above": 1.0},
+    "context targets": {"detect": "context", "mend": "targets", **_AS_IT_IS},
     "context sequence": {"detect": "context", "mend": "sequence"},
 }
 """What is done about noise, by name: the settings that differ from the plain run's.

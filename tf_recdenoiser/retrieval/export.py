@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_recdenoiser.retrieval.serving_module import ServingModule
 from tf_recdenoiser.retrieval.warmup import write_warmup_requests
-from tf_recdenoiser.training.noise import CLEAN_ABOVE, NoiseScorer
+from tf_recdenoiser.training.noise import Cleaning, NoiseScorer
 from tf_recdenoiser.training.recommender import Recommender
 
 
@@ -22,7 +22,7 @@ def export_saved_model(
     version: int | None = None,
     max_k: int = 100,
     noise: NoiseScorer | None = None,
-    clean_above: float = CLEAN_ABOVE,
+    cleaning: Cleaning | None = None,
     user_ids: np.ndarray | None = None,
 ) -> Path:
     """Write a recommender as `directory/VERSION/`, with warm-up requests.
@@ -46,9 +46,8 @@ def export_saved_model(
         At least 1; None (default) for the one after the highest there is.
     max_k
         The most items that a request may ask for; 100 by default.
-    noise, clean_above
-        What finds noise in histories, and from what probability on it is left out of them;
-        see `ServingModule`.
+    noise, cleaning
+        What finds noise in histories, and what of it is left out; see `ServingModule`.
     user_ids
         The raw ids of the users that the backbone knows, by code; None (default) for a backbone
         that reads no users.
@@ -77,7 +76,7 @@ def export_saved_model(
     ['explain', 'serving_default']
     """
     directory = Path(directory).absolute()
-    module = ServingModule(recommender, item_ids, max_k, noise, clean_above, user_ids)
+    module = ServingModule(recommender, item_ids, max_k, noise, cleaning, user_ids)
     directory.mkdir(parents=True, exist_ok=True)
     target = directory / str(_free_version(directory, version))
     with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as scratch:

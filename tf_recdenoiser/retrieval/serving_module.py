@@ -13,7 +13,7 @@ from tf_recdenoiser import _keras
 from tf_recdenoiser.retrieval.histories import from_slots, model_slots, to_slots
 from tf_recdenoiser.retrieval.top_k import top_items
 from tf_recdenoiser.training.explain import explanation_tensors
-from tf_recdenoiser.training.noise import CLEAN_ABOVE, NoiseScorer, is_meant
+from tf_recdenoiser.training.noise import Cleaning, NoiseScorer
 from tf_recdenoiser.training.recommender import Recommender
 
 DEFAULT_K = 10
@@ -40,8 +40,8 @@ class ServingModule(tf.Module):
         The most items that a request may ask for.
     noise
         What finds noise in histories of the same n and codes; None (default) for none.
-    clean_above
-        Items with a probability of noise above this are left out of histories.
+    cleaning
+        Which items are left out of histories; None (default) for `Cleaning()`.
     user_ids
         The raw ids `[user_count]` of the users the backbone knows, integers or strings, in the
         order of their codes; None (default) if it knows none.
@@ -69,7 +69,7 @@ class ServingModule(tf.Module):
         item_ids: np.ndarray,
         max_k: int,
         noise: NoiseScorer | None = None,
-        clean_above: float = CLEAN_ABOVE,
+        cleaning: Cleaning | None = None,
         user_ids: np.ndarray | None = None,
     ) -> None:
         super().__init__(name="recommender")
@@ -99,7 +99,7 @@ class ServingModule(tf.Module):
         no_item = tf.constant([_NO_ID[self.item_ids.dtype.kind]], keys.dtype)
         self._ids = tf.Variable(tf.concat([no_item, keys], axis=0), trainable=False)
         self._noise = noise
-        self._clean_above = clean_above
+        self._cleaning = cleaning or Cleaning()
         detectors = noise.detectors if noise else ()
         self._weights = [
             _keras.raw_variable(variable)
@@ -217,7 +217,7 @@ class ServingModule(tf.Module):
     ) -> dict[str, tf.Tensor]:
         """The backbone's inputs without noise in the rows where `clean` holds."""
         item_ids = inputs["item_ids"]
-        meant = is_meant(item_ids, noise.probabilities(item_ids), self._clean_above)
+        meant = self._cleaning.stays(item_ids, noise.probabilities(item_ids))
         slots = model_slots((item_ids > 0) & (meant | ~clean[:, tf.newaxis]), self._length)
         return {
             name: to_slots(values, slots, self._length) if values.shape.rank == 2 else values

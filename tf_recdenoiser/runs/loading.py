@@ -16,7 +16,6 @@ from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_dataset, load_split
 from tf_recdenoiser.runs.training import check_fingerprint, scorer
 from tf_recdenoiser.training import Recommender
-from tf_recdenoiser.training.noise import without_noise
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -103,7 +102,7 @@ class Run:
         scores = self.noise_scores(inputs["item_ids"])
         if scores is None:
             return inputs
-        return without_noise(inputs, scores, self.settings.clean_above)
+        return self.settings.cleaning(inputs, scores)
 
     def dataset(self) -> Dataset:
         """The data the run was trained on, read again and checked to be the same."""

@@ -11,7 +11,7 @@ from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import DroppingGates, Gates
 from tf_recdenoiser.runs.detection import detect_noise
 from tf_recdenoiser.training import DenoisingModel, GeneralizedBinaryCrossEntropy
-from tf_recdenoiser.training.noise import CLEAN_ABOVE
+from tf_recdenoiser.training.noise import Cleaning
 
 FINDERS = ("none", "context", "oracle")
 
@@ -64,9 +64,9 @@ class Settings:
         The law of the noise that the detector looks for.
     mend
         What is done in training about the noise found; see `data.TrainingBatches`.
-    clean_above
-        Items with a probability of noise above this are left out of the histories that
-        recommendations start from, and these are closed up; from 1 on none are.
+    clean_above, clean_newest_above
+        What is left out of the histories that recommendations start from; see
+        `training.noise.Cleaning`.
     epochs, patience, validate_every
         At most so many epochs; fewer if validation NDCG@10 (`full`) has not risen for
         `patience` epochs (0: never stop early). Validation happens every so many epochs.
@@ -125,7 +125,8 @@ class Settings:
     detect: str = "none"
     noise_law: str = default(detect_noise, "law")
     mend: str = default(TrainingBatches, "mend")
-    clean_above: float = CLEAN_ABOVE
+    clean_above: float = default(Cleaning, "above")
+    clean_newest_above: float = default(Cleaning, "newest_above")
     epochs: int = 200
     patience: int = 20
     validate_every: int = 1
@@ -138,13 +139,19 @@ class Settings:
             self._require(name, getattr(self, name) >= 0, "at least 0")
         self._require("planted_rate", 0 <= self.planted_rate < 1, "at least 0 and below 1")
         self._require("detect", self.detect in FINDERS, f"one of {', '.join(FINDERS)}")
-        self._require("clean_above", self.clean_above >= 0, "at least 0")
+        for name in ("clean_above", "clean_newest_above"):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("learning_rate", "gate_learning_rate"):
             self._require(name, getattr(self, name) > 0, "above 0")
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
             raise ValueError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)}")
+
+    @property
+    def cleaning(self) -> Cleaning:
+        """What is left out of the histories that recommendations start from."""
+        return Cleaning(self.clean_above, self.clean_newest_above)
 
     def plain(self) -> Settings:
         """The same run without the denoiser: no gates, no Jacobian penalty, no noise looked for."""

@@ -29,7 +29,6 @@ from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_split
 from tf_recdenoiser.training import Recommender
-from tf_recdenoiser.training.noise import without_noise
 
 # Settings that a resumed run may change, since they do not touch the epochs already done.
 EXTENDABLE = frozenset({"epochs", "patience"})
@@ -204,7 +203,7 @@ def scorer(
             probability = detection.scorer(inputs["item_ids"])
         else:
             return inputs
-        return without_noise(inputs, probability, settings.clean_above)
+        return settings.cleaning(inputs, probability)
 
     extra_inputs = backbone_class(settings).extra_inputs
     return Scorer(dataset, noisy.split, part, settings.max_length, clean, extra_inputs)

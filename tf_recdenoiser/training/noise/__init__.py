@@ -1,5 +1,6 @@
 """Which items of a history are noise: a detector of its own, and the probabilities it gives."""
 
+from tf_recdenoiser.training.noise.cleaning import Cleaning
 from tf_recdenoiser.training.noise.detector import (
     build_detector,
     context_features,
@@ -7,17 +8,15 @@ from tf_recdenoiser.training.noise.detector import (
     log_ratios,
 )
 from tf_recdenoiser.training.noise.posterior import noise_probability, noise_rate
-from tf_recdenoiser.training.noise.scorer import CLEAN_ABOVE, NoiseScorer, is_meant, without_noise
+from tf_recdenoiser.training.noise.scorer import NoiseScorer
 
 __all__ = [
-    "CLEAN_ABOVE",
+    "Cleaning",
     "NoiseScorer",
     "build_detector",
     "context_features",
     "fit_network",
-    "is_meant",
     "log_ratios",
     "noise_probability",
     "noise_rate",
-    "without_noise",
 ]

@@ -11,9 +11,6 @@ import tensorflow as tf
 from tf_recdenoiser.training.noise.detector import log_ratios
 from tf_recdenoiser.training.noise.posterior import noise_probability
 
-CLEAN_ABOVE = 0.5
-"""The probability of noise above which an item is left out, if nothing else is said."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NoiseScorer:
@@ -49,43 +46,3 @@ class NoiseScorer:
         found = tf.reduce_mean([detector(inputs, training=False) for detector in self.detectors], 0)
         probability = tf.minimum(self.rate * tf.exp(-tf.maximum(found, -50.0)), 1.0)
         return tf.where(item_ids > 0, probability, 0.0)
-
-
-def without_noise(
-    inputs: dict[str, np.ndarray], probability: np.ndarray, above: float = CLEAN_ABOVE
-) -> dict[str, np.ndarray]:
-    """Histories without the items that are probably noise, closed up towards the newest.
-
-    Parameters
-    ----------
-    inputs
-        A backbone's: `item_ids` `[B, n]`, left-padded with 0; what else there is of each item
-        moves with it.
-    probability
-        P(noise) of each, `[B, n]`.
-    above
-        See `is_meant`.
-
-    Examples
-    --------
-    >>> inputs = {"item_ids": np.array([[0, 3, 7, 5]]), "user_ids": np.array([1])}
-    >>> without_noise(inputs, np.array([[0.0, 0.1, 0.2, 0.9]]))
-    {'item_ids': array([[0, 0, 3, 7]]), 'user_ids': array([1])}
-    """
-    kept = is_meant(tf.constant(inputs["item_ids"]), tf.constant(probability), above).numpy()
-    order = np.argsort(kept, axis=1, kind="stable")
-    return {
-        name: np.take_along_axis(values * kept, order, axis=1) if values.ndim == 2 else values
-        for name, values in inputs.items()
-    }
-
-
-def is_meant(item_ids: tf.Tensor, probability: tf.Tensor, above: float) -> tf.Tensor:
-    """Which items of histories are kept, bool `[B, n]`.
-
-    Those whose probability of noise is not above `above`, and the item of each history with
-    the least probability, so that none becomes empty.
-    """
-    of_items = tf.where(item_ids > 0, tf.cast(probability, tf.float32), np.inf)
-    least = tf.reduce_min(of_items, axis=1, keepdims=True)
-    return of_items <= tf.maximum(tf.cast(above, least.dtype), tf.minimum(least, 1e9))
