@@ -178,6 +178,7 @@ VALUES: dict[str, Iterable[Any]] = {
     "credit": [False],
     "estimator_rows": [7],
     "initial_keep": [0.75],
+    "gamma": [0.5],
     "dropout": [0.5],
     "target_density": [0.5],
     "negatives": [3],

@@ -12,7 +12,13 @@ from tests.runs.small import DATASET, plain, small
 from tf_recdenoiser.backbones import BACKBONES, SASRec
 from tf_recdenoiser.data import DataError
 from tf_recdenoiser.layers import DROPPING, DroppingGates
-from tf_recdenoiser.runs import Settings, build_gates, build_objective, build_recommender
+from tf_recdenoiser.runs import (
+    Settings,
+    build_gates,
+    build_objective,
+    build_recommender,
+    resolved,
+)
 from tf_recdenoiser.runs.building import check_data
 from tf_recdenoiser.training import OBJECTIVES, GeneralizedBinaryCrossEntropy
 
@@ -75,6 +81,39 @@ def test_dropping_has_the_rate_of_the_settings(kind: type[DroppingGates]) -> Non
 def test_without_gates_there_are_none() -> None:
     assert build_gates(plain()) is None
     assert build_recommender(plain(), item_count=5).gate_layers == []
+
+
+@pytest.mark.parametrize(
+    ("backbone", "left_open", "expected"),
+    [
+        ("sasrec", {}, ("positional", 1e-4)),
+        ("sasrec", {"gates": "none"}, ("none", 1e-4)),
+        ("sasrec", {"gamma": 0.0}, ("positional", 0.0)),
+        ("fpmc", {}, ("none", 0.0)),
+        ("fpmc", {"gates": "none", "gamma": 0.0}, ("none", 0.0)),
+    ],
+)
+def test_the_denoiser_is_on_where_there_is_attention_unless_given(
+    backbone: str, left_open: dict[str, Any], expected: tuple[str, float]
+) -> None:
+    settings = resolved(Settings("synthetic", backbone=backbone, **left_open))
+    assert (settings.gates, settings.gamma) == expected
+    assert resolved(settings) == settings
+    built = build_recommender(settings, item_count=5, user_count=3)
+    assert bool(built.gate_layers) == (expected[0] != "none")
+
+
+@pytest.mark.parametrize("backbone", [name for name, kind in BACKBONES.items() if not kind.gated])
+@pytest.mark.parametrize(("name", "value"), [("gates", "relative"), ("gamma", 0.1)])
+def test_a_denoiser_is_refused_where_there_is_no_attention(
+    backbone: str, name: str, value: Any
+) -> None:
+    with pytest.raises(ValueError) as error:
+        build_recommender(Settings("synthetic", backbone=backbone, **{name: value}), item_count=5)
+    assert str(error.value) == (
+        f"`{name}` must be left out with backbone={backbone!r}, which has no attention to gate. "
+        f"Received: {name}={value!r}"
+    )
 
 
 @pytest.mark.parametrize(("credit", "expected"), [(None, True), (True, True), (False, False)])

@@ -1,4 +1,4 @@
-"""What every sequence encoder provides, and what those of Transformer blocks share."""
+"""What every sequence encoder provides, and what several of them share."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras
+from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.layers import DroppingGates, Gates, JacobianRegularizedBlock
 
 EXTRA_INPUTS: dict[str, tuple[int, str]] = {"user_ids": (0, "int32"), "times": (1, "float64")}
@@ -34,6 +35,9 @@ class Backbone(keras.Model):
     ----------
     causal
         Whether position u depends on positions up to u alone, which causal credit needs.
+    gated
+        Whether it is made of attention blocks, and so takes `gates`, `gamma` and
+        `jacobian_rows`; true by default.
     extra_inputs
         Names of inputs beyond `item_ids`, of those in `EXTRA_INPUTS`.
     item_embedding
@@ -47,6 +51,7 @@ class Backbone(keras.Model):
     """
 
     causal: ClassVar[bool]
+    gated: ClassVar[bool] = True
     extra_inputs: ClassVar[tuple[str, ...]] = ()
     asked: ClassVar[int] = 0
 
@@ -63,6 +68,12 @@ class Backbone(keras.Model):
     def question(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The model's inputs by which the newest position tells what follows some histories."""
         return inputs
+
+    def adapt(self, counts: np.ndarray) -> None:
+        """Learn how often each item is met in training, `[item_count + 1]`, before the first step.
+
+        Nothing is learned of it unless a backbone says so.
+        """
 
     def item_vectors(self) -> tf.Tensor:
         """The item table, `[item_count + 1, d]` float32."""
@@ -105,6 +116,22 @@ def item_table(item_count: int, width: int, initializer: Any = "glorot_normal") 
     )
 
 
+def scored_table(item_count: int, width: int, initializer: Any = "glorot_normal") -> Any:
+    """An item table that nothing is read by, built as no call of the backbone builds it."""
+    items = item_table(item_count, width, initializer)
+    items.build((None, None))
+    return items
+
+
+@register
+class WithoutBias(keras.initializers.Initializer):
+    """Initial rows [v; 0] of an item table."""
+
+    def __call__(self, shape: Any, dtype: Any = None, **_: Any) -> tf.Tensor:
+        vectors = keras.initializers.GlorotNormal()((shape[0], shape[1] - 1), dtype=dtype)
+        return tf.pad(tf.convert_to_tensor(vectors), [[0, 0], [0, 1]])
+
+
 def stack(
     x: Any,
     blocks: int,
@@ -138,13 +165,18 @@ def stack(
     return x
 
 
+def check_sizes(**sizes: int) -> None:
+    """ValueError unless each is at least 1."""
+    for argument, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={value}")
+
+
 def checked_gates(
     gates: str | dict[str, Any] | Gates | DroppingGates | None, gamma: float, **sizes: int
 ) -> str | dict[str, Any] | None:
     """`gates` as it stands in a configuration; ValueError if another argument is out of range."""
-    for argument, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={value}")
+    check_sizes(**sizes)
     if gamma < 0:
         raise ValueError(f"`gamma` must not be negative. Received: gamma={gamma}")
     return keras.layers.serialize(gates) if isinstance(gates, keras.layers.Layer) else gates

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones.base import (
     Backbone,
+    WithoutBias,
     checked_gates,
     default,
     item_table,
@@ -231,12 +232,3 @@ class MaskableItems(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape, self.items.output_dim - 1)
-
-
-@register
-class WithoutBias(keras.initializers.Initializer):
-    """Initial rows [v; 0] of an item table."""
-
-    def __call__(self, shape: Any, dtype: Any = None, **_: Any) -> tf.Tensor:
-        vectors = keras.initializers.GlorotNormal()((shape[0], shape[1] - 1), dtype=dtype)
-        return tf.pad(tf.convert_to_tensor(vectors), [[0, 0], [0, 1]])

@@ -19,11 +19,13 @@ from tf_recdenoiser.backbones.sasrec import SASRec
 from tf_recdenoiser.layers import (
     AppendOne,
     AttentionKind,
+    BesideUser,
     Dropout,
     Gates,
     PositionEmbedding,
     Swap,
     TransformerBlock,
+    UserEmbedding,
     get_attention,
     serialize_attention,
 )
@@ -140,51 +142,6 @@ class SSEPT(Backbone):
             jacobian_rows=jacobian_rows,
             attention=serialize_attention(get_attention(attention)),
         )
-
-
-@register
-class UserEmbedding(keras.layers.Layer):
-    """Vectors `[B, d]` of users `[B]`; the mean of all of them for the id 0."""
-
-    def __init__(self, count: int, width: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.count = count
-        self.width = width
-
-    def build(self, input_shape: Any) -> None:
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.count, self.width),
-            initializer="glorot_normal",
-            trainable=True,
-        )
-        self.built = True
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        table = tf.convert_to_tensor(self.embeddings)
-        # Without a gradient: training knows all users, and the gradient would be dense.
-        anyone = tf.stop_gradient(tf.reduce_mean(table, axis=0))
-        known = (inputs > 0)[:, tf.newaxis]
-        return tf.where(known, tf.gather(table, tf.maximum(inputs - 1, 0)), anyone)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return (*input_shape, self.width)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "count": self.count, "width": self.width}
-
-
-@register
-class BesideUser(keras.layers.Layer):
-    """[v; u] at each position, from items' vectors `[B, n, d]` and their user's `[B, d']`."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
-    def call(self, items: tf.Tensor, users: tf.Tensor) -> tf.Tensor:
-        shape = [*tf.unstack(tf.shape(items)[:2]), users.shape[-1]]
-        return tf.concat([items, tf.broadcast_to(users[:, tf.newaxis], shape)], axis=-1)
 
 
 @register

@@ -22,6 +22,7 @@ from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import (
+    DENOISER,
     FINDERS,
     NO_GATES,
     RunDirectory,
@@ -184,8 +185,30 @@ def train(
             rich_help_panel=_MODEL,
         ),
     ] = Settings.max_interval,
+    gru_width: Annotated[
+        int, Option(min=1, help="Width of recurrent states (gru4rec).", rich_help_panel=_MODEL)
+    ] = Settings.gru_width,
+    gru_layers: Annotated[
+        int, Option(min=1, help="Recurrent layers (gru4rec).", rich_help_panel=_MODEL)
+    ] = Settings.gru_layers,
+    recent: Annotated[
+        int,
+        Option(min=1, help="How many newest items are looked at (caser).", rich_help_panel=_MODEL),
+    ] = Settings.recent,
+    horizontal_filters: Annotated[
+        int,
+        Option(
+            min=1,
+            help="Filters for each number of items in a row (caser).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Settings.horizontal_filters,
+    vertical_filters: Annotated[
+        int,
+        Option(min=1, help="Filters that weigh items by place (caser).", rich_help_panel=_MODEL),
+    ] = Settings.vertical_filters,
     gates: Annotated[
-        str,
+        str | None,
         Option(
             **one_of(
                 (*GATES, *DROPPING, NO_GATES),
@@ -193,7 +216,8 @@ def train(
                 "positions (positional); one for each distance (relative); of each "
                 "history, by the two items (pairwise) or by how an item goes with the others "
                 "(item); or one for each attended position (key). Or nothing but random "
-                "dropping of whole layers or heads.",
+                f"dropping of whole layers or heads. If not given: {DENOISER['gates']}, or none "
+                "for a backbone without attention.",
             ),
             rich_help_panel=_DENOISING,
         ),
@@ -255,9 +279,12 @@ def train(
         ),
     ] = Settings.drop_rate,
     gamma: Annotated[
-        float,
+        float | None,
         Option(
-            min=0, help="γ: weight of the Jacobian penalty; 0 for none.", rich_help_panel=_DENOISING
+            min=0,
+            help="γ: weight of the Jacobian penalty; 0 for none. If not given: "
+            f"{DENOISER['gamma']}, or 0 for a backbone without attention.",
+            rich_help_panel=_DENOISING,
         ),
     ] = Settings.gamma,
     jacobian_rows: Annotated[

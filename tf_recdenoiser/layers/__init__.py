@@ -37,6 +37,7 @@ from tf_recdenoiser.layers.time_aware import (
     TimeEmbedding,
 )
 from tf_recdenoiser.layers.transformer import NORMS, TransformerBlock
+from tf_recdenoiser.layers.users import BesideUser, UserEmbedding
 
 __all__ = [
     "ATTENTIONS",
@@ -47,6 +48,7 @@ __all__ = [
     "AppendOne",
     "AttentionKind",
     "AttentionRecord",
+    "BesideUser",
     "CandidateScores",
     "Catalogue",
     "CatalogueLogProbability",
@@ -72,6 +74,7 @@ __all__ = [
     "TimeContext",
     "TimeEmbedding",
     "TransformerBlock",
+    "UserEmbedding",
     "current_draws",
     "get_attention",
     "get_gates",

@@ -1,17 +1,23 @@
 """Runs: settings, training with a record of it, and using what was trained."""
 
-from tf_recdenoiser.runs.building import NO_GATES, build_gates, build_objective, build_recommender
+from tf_recdenoiser.runs.building import (
+    build_gates,
+    build_objective,
+    build_recommender,
+    resolved,
+)
 from tf_recdenoiser.runs.detection import Detection, detect_noise
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.loading import Run, load_run
 from tf_recdenoiser.runs.models import RunError
 from tf_recdenoiser.runs.recording import best_epoch
 from tf_recdenoiser.runs.scoring import PARTS, Scorer
-from tf_recdenoiser.runs.settings import FINDERS, Settings
+from tf_recdenoiser.runs.settings import DENOISER, FINDERS, NO_GATES, Settings
 from tf_recdenoiser.runs.sources import load_dataset, load_log, load_split, synthetic_options
 from tf_recdenoiser.runs.training import EXTENDABLE, gate_statistics, train
 
 __all__ = [
+    "DENOISER",
     "EXTENDABLE",
     "FINDERS",
     "NO_GATES",
@@ -32,6 +38,7 @@ __all__ = [
     "load_log",
     "load_run",
     "load_split",
+    "resolved",
     "synthetic_options",
     "train",
 ]

@@ -10,10 +10,8 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.data import DataError, Dataset
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
-from tf_recdenoiser.runs.settings import Settings
+from tf_recdenoiser.runs.settings import DENOISER, NO_DENOISER, NO_GATES, Settings
 from tf_recdenoiser.training import OBJECTIVES, Objective, Recommender
-
-NO_GATES = "none"
 
 
 def _named(table: dict[str, Any], name: str, argument: str) -> Any:
@@ -25,10 +23,10 @@ def _named(table: dict[str, Any], name: str, argument: str) -> Any:
 
 
 def _made(table: dict[str, Any], argument: str, settings: Settings, **given: Any) -> Any:
-    """What the setting `argument` names in `table`, made with the settings that it takes.
+    """What the setting `argument` names in `table`, made with what its constructor takes.
 
-    These are the ones its constructor has parameters for, `given` excepted; where a setting is
-    None, the constructor's own default holds. A setting that only others in the table take must
+    That is what it has parameters for: of `given`, and of the other settings. Where one of these
+    is None, the constructor's own default holds. A setting that only others in the table take must
     be left at its default.
     """
     name = getattr(settings, argument)
@@ -46,13 +44,36 @@ def _made(table: dict[str, Any], argument: str, settings: Settings, **given: Any
                 f"from {takers}. Received: {option}={value!r}"
             )
     options = {option: getattr(settings, option) for option in takes[name]}
-    return kind(**given, **{o: value for o, value in options.items() if value is not None})
+    parameters = inspect.signature(kind).parameters
+    return kind(
+        **{option: value for option, value in given.items() if option in parameters},
+        **{option: value for option, value in options.items() if value is not None},
+    )
 
 
 def backbone_class(settings: Settings) -> type[Backbone]:
     """The backbone that the settings name."""
     kind: type[Backbone] = _named(BACKBONES, settings.backbone, "backbone")
     return kind
+
+
+def resolved(settings: Settings) -> Settings:
+    """The settings with the denoiser that they leave open: `DENOISER`, or none.
+
+    ValueError if they ask for one where the backbone has no attention.
+    """
+    has_attention = backbone_class(settings).gated
+    chosen = {}
+    for name, absent in NO_DENOISER.items():
+        value = getattr(settings, name)
+        if value not in (None, absent) and not has_attention:
+            raise ValueError(
+                f"`{name}` must be left out with backbone={settings.backbone!r}, which has no "
+                f"attention to gate. Received: {name}={value!r}"
+            )
+        left_open = DENOISER[name] if has_attention else absent
+        chosen[name] = left_open if value is None else value
+    return dataclasses.replace(settings, **chosen)
 
 
 def check_data(settings: Settings, dataset: Dataset) -> None:
@@ -68,6 +89,7 @@ def check_data(settings: Settings, dataset: Dataset) -> None:
 
 def build_gates(settings: Settings) -> Gates | DroppingGates | None:
     """The prototype of the gate layers, or None."""
+    settings = resolved(settings)
     kind = _named({NO_GATES: None, **GATES, **DROPPING}, settings.gates, "gates")
     if kind is None:
         return None
@@ -100,14 +122,15 @@ def build_recommender(settings: Settings, item_count: int, user_count: int = 0) 
         Numbers of items and of users of whom something can be learned, as far as the backbone
         asks for them.
     """
-    sizes = {"item_count": item_count, "user_count": user_count}
-    taken = inspect.signature(backbone_class(settings)).parameters
+    settings = resolved(settings)
     backbone = _made(
         BACKBONES,
         "backbone",
         settings,
+        item_count=item_count,
+        user_count=user_count,
         gates=build_gates(settings),
-        **{name: size for name, size in sizes.items() if name in taken},
+        gamma=settings.gamma,
     )
     recommender = Recommender(backbone, build_objective(settings))
     recommender.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tf_recdenoiser.backbones import SSEPT, BERT4Rec, SASRec, TiSASRec
+from tf_recdenoiser.backbones import SSEPT, BERT4Rec, Caser, GRU4Rec, SASRec, TiSASRec
 from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import DroppingGates, Gates
@@ -14,6 +14,11 @@ from tf_recdenoiser.training import DenoisingModel, GeneralizedBinaryCrossEntrop
 from tf_recdenoiser.training.noise import Cleaning
 
 FINDERS = ("none", "context", "oracle")
+NO_GATES = "none"
+DENOISER = {"gates": "positional", "gamma": 1e-4}
+"""What these settings stand for where they are None and the backbone has attention."""
+NO_DENOISER = {"gates": NO_GATES, "gamma": 0.0}
+"""The same where it has none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,13 +41,19 @@ class Settings:
         See `backbones.BERT4Rec`.
     max_interval
         See `backbones.TiSASRec`.
+    gru_width, gru_layers
+        See `backbones.GRU4Rec`.
+    recent, horizontal_filters, vertical_filters
+        See `backbones.Caser`.
     gates, initial_keep, beta, penalty, inference, target_density
-        The gates; `gates` "none" for none. See `layers.Gates`. `beta` counts only where
+        The gates; `gates` "none" for none, None (default) for "positional" where the backbone has
+        attention to gate and none elsewhere. See `layers.Gates`. `beta` counts only where
         `target_density` is None.
     drop_rate
         Of gates that only drop at random; see `layers.DroppingGates`.
     gamma, jacobian_rows
-        The Jacobian penalty; see `layers.JacobianRegularizedBlock`.
+        The Jacobian penalty; see `layers.JacobianRegularizedBlock`. `gamma` None (default): 1e-4
+        where the backbone has attention blocks, 0 elsewhere.
     estimator, credit, estimator_rows, gate_learning_rate
         How the gates are trained; see `DenoisingModel.compile`. `credit` None: on where the
         backbone is causal.
@@ -97,14 +108,19 @@ class Settings:
     mask_share: float = default(BERT4Rec, "mask_share")
     last_share: float = default(BERT4Rec, "last_share")
     max_interval: int = default(TiSASRec, "max_interval")
-    gates: str = "positional"
+    gru_width: int = default(GRU4Rec, "gru_width")
+    gru_layers: int = default(GRU4Rec, "gru_layers")
+    recent: int = default(Caser, "recent")
+    horizontal_filters: int = default(Caser, "horizontal_filters")
+    vertical_filters: int = default(Caser, "vertical_filters")
+    gates: str | None = None
     initial_keep: float = default(Gates, "initial_keep")
     beta: float = 0.1
     penalty: str = default(Gates, "penalty")
     inference: str = default(Gates, "inference")
     target_density: float | None = default(Gates, "target_density")
     drop_rate: float = default(DroppingGates, "rate")
-    gamma: float = 1e-4
+    gamma: float | None = None
     jacobian_rows: int | None = 16
     estimator: str = default(DenoisingModel.compile, "estimator")
     credit: bool | None = None
@@ -155,7 +171,7 @@ class Settings:
 
     def plain(self) -> Settings:
         """The same run without the denoiser: no gates, no Jacobian penalty, no noise looked for."""
-        return dataclasses.replace(self, gates="none", gamma=0.0, detect="none")
+        return dataclasses.replace(self, **NO_DENOISER, detect="none")
 
     def differences(self, other: Settings) -> dict[str, tuple[Any, Any]]:
         """What differs, as name: (here, there)."""

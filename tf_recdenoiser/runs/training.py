@@ -20,6 +20,7 @@ from tf_recdenoiser.runs.building import (
     build_objective,
     build_recommender,
     check_data,
+    resolved,
 )
 from tf_recdenoiser.runs.detection import Detection, detect_noise
 from tf_recdenoiser.runs.directory import RunDirectory
@@ -49,8 +50,8 @@ def train(
     Parameters
     ----------
     settings
-        Of the run. When resuming they must be the recorded ones, but for `epochs` and
-        `patience`.
+        Of the run; what they leave open is recorded as it was decided (`resolved`). When resuming
+        they must be the recorded ones, but for `epochs` and `patience`.
     dataset
         The prepared data.
     directory
@@ -80,6 +81,7 @@ def train(
     ValueError
         If a setting is out of its range. Like a DataError, it comes before anything is written.
     """
+    settings = resolved(settings)
     fresh = not (resume and directory.exists())
     if fresh:
         directory.require_free()
@@ -100,6 +102,7 @@ def train(
         recommender = load_model(directory.last)
     else:
         recommender = build_recommender(settings, dataset.item_count, int(users.max()))
+        recommender.backbone.adapt(_item_counts(noisy.split, noise, dataset.item_count))
     batches = _batches(settings, dataset, noisy.split, noise, recommender.backbone)
     history = _history(recommender, directory, batches.steps_per_epoch)
     if fresh:
@@ -140,6 +143,12 @@ def check_fingerprint(dataset: Dataset, directory: RunDirectory) -> None:
             f"{directory.settings().data} is not what {directory.path} was trained on: its "
             f"content has changed. Received: {dataset.fingerprint()}"
         )
+
+
+def _item_counts(split: Split, noise: np.ndarray | None, item_count: int) -> np.ndarray:
+    """How often each item is met in training, `[item_count + 1]`, as far as it was meant."""
+    meant = None if noise is None else 1.0 - noise
+    return np.bincount(split.train.items, meant, minlength=item_count + 1)
 
 
 def _history(
@@ -243,21 +252,23 @@ def _fit(
     callbacks: Sequence[Any],
 ) -> None:
     done = len(history)
-    if done >= settings.epochs or (history and is_exhausted(history, settings.patience)):
+    # Without weights to train, an epoch changes nothing: one is enough to see how good it is.
+    epochs = settings.epochs if recommender.trainable_variables else 1
+    if done >= epochs or (history and is_exhausted(history, settings.patience)):
         return
-    examples = batches.dataset(done, settings.epochs - done).map(recommender.objective.example)
+    examples = batches.dataset(done, epochs - done).map(recommender.objective.example)
     recording = Recording(
         directory,
         lambda: scorer.result(recommender, "full").summary(ks=(10,)),
         settings.validate_every,
-        settings.epochs,
+        epochs,
         settings.patience,
         history,
     )
     recommender.fit(
         examples,
         initial_epoch=done,
-        epochs=settings.epochs,
+        epochs=epochs,
         steps_per_epoch=batches.steps_per_epoch,
         shuffle=False,  # the batches are shuffled already
         callbacks=[recording, *callbacks],

@@ -314,7 +314,8 @@ class DenoisingModel(keras.Model):
         of_weights, of_gates = self._split(gradients)
         scale = _keras.loss_scale(self.optimizer)
         of_weights = _keras.unscale_gradients(self.optimizer, of_weights)
-        self.optimizer.apply_gradients(zip(of_weights, variables, strict=True))
+        if variables:
+            self.optimizer.apply_gradients(zip(of_weights, variables, strict=True))
         if gate_variables:
             if _keras.scales_loss(self.optimizer):
                 # A float16 overflow must not reach Adam's moments, which it would spoil for good.
