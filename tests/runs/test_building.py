@@ -211,8 +211,8 @@ def test_what_an_objective_is_not_given_is_its_own_default(name: str) -> None:
 @pytest.mark.parametrize(
     ("objective", "option", "value", "takers"),
     [
-        ("cross_entropy", "negatives", 1, "bce, sampled_softmax, gbce, bpr"),
-        ("cross_entropy", "share_negatives", False, "bce, sampled_softmax, gbce, bpr"),
+        ("cross_entropy", "negatives", 1, "bce, sampled_softmax, gbce, bpr, top1"),
+        ("cross_entropy", "share_negatives", False, "bce, sampled_softmax, gbce, bpr, top1"),
         ("bpr", "calibration", 0.5, "gbce"),
     ],
 )

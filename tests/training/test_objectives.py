@@ -59,6 +59,11 @@ def bpr(true: np.ndarray, drawn: np.ndarray, others: np.ndarray, unseen: np.ndar
     return -log_sigmoid(true[..., np.newaxis] - drawn).mean(-1)
 
 
+def top1(true: np.ndarray, drawn: np.ndarray, others: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+    above = 1 / (1 + np.exp(true[..., np.newaxis] - drawn))
+    return (above + 1 / (1 + np.exp(-(drawn**2)))).mean(-1)
+
+
 def cross_entropy(
     true: np.ndarray, drawn: np.ndarray, others: np.ndarray, unseen: np.ndarray
 ) -> np.ndarray:
@@ -76,6 +81,7 @@ REFERENCES: dict[str, Callable[..., np.ndarray]] = {
     "bce": bce,
     "gbce": gbce,
     "bpr": bpr,
+    "top1": top1,
     "cross_entropy": cross_entropy,
     "sampled_softmax": sampled_softmax,
 }

@@ -11,6 +11,7 @@ from tf_recdenoiser.training.objectives import (
     GeneralizedBinaryCrossEntropy,
     Objective,
     SampledSoftmax,
+    Top1,
 )
 from tf_recdenoiser.training.recommender import Recommender
 
@@ -27,5 +28,6 @@ __all__ = [
     "Objective",
     "Recommender",
     "SampledSoftmax",
+    "Top1",
     "explain",
 ]

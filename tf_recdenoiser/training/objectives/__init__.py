@@ -14,6 +14,7 @@ from tf_recdenoiser.training.objectives.generalized_binary_cross_entropy import 
 )
 from tf_recdenoiser.training.objectives.sampled import SampledObjective
 from tf_recdenoiser.training.objectives.sampled_softmax import SampledSoftmax
+from tf_recdenoiser.training.objectives.top1 import Top1
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "bce": BinaryCrossEntropy,
@@ -21,6 +22,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "sampled_softmax": SampledSoftmax,
     "gbce": GeneralizedBinaryCrossEntropy,
     "bpr": BayesianPersonalizedRanking,
+    "top1": Top1,
 }
 """Every objective by name."""
 
@@ -34,4 +36,5 @@ __all__ = [
     "Objective",
     "SampledObjective",
     "SampledSoftmax",
+    "Top1",
 ]
