@@ -63,7 +63,7 @@ def resolved(settings: Settings) -> Settings:
     ValueError if they ask for one where the backbone has no attention.
     """
     has_attention = backbone_class(settings).gated
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for name, absent in NO_DENOISER.items():
         value = getattr(settings, name)
         if value not in (None, absent) and not has_attention:
@@ -89,12 +89,12 @@ def check_data(settings: Settings, dataset: Dataset) -> None:
 
 def build_gates(settings: Settings) -> Gates | DroppingGates | None:
     """The prototype of the gate layers, or None."""
-    settings = resolved(settings)
-    kind = _named({NO_GATES: None, **GATES, **DROPPING}, settings.gates, "gates")
+    name = str(resolved(settings).gates)
+    kind = _named({NO_GATES: None, **GATES, **DROPPING}, name, "gates")
     if kind is None:
         return None
-    if settings.gates in DROPPING:
-        return DROPPING[settings.gates](rate=settings.drop_rate)
+    if name in DROPPING:
+        return DROPPING[name](rate=settings.drop_rate)
     gates: Gates = kind(
         beta=settings.beta if settings.target_density is None else 0.0,
         penalty=settings.penalty,

@@ -15,9 +15,9 @@ from tf_recdenoiser.training.noise import Cleaning
 
 FINDERS = ("none", "context", "oracle")
 NO_GATES = "none"
-DENOISER = {"gates": "positional", "gamma": 1e-4}
+DENOISER: dict[str, Any] = {"gates": "positional", "gamma": 1e-4}
 """What these settings stand for where they are None and the backbone has attention."""
-NO_DENOISER = {"gates": NO_GATES, "gamma": 0.0}
+NO_DENOISER: dict[str, Any] = {"gates": NO_GATES, "gamma": 0.0}
 """The same where it has none."""
 
 
