@@ -63,6 +63,7 @@ setup(
         "typer>=0.29",
     ],
     extras_require={
+        "bayesian": ["scikit-learn>=1.5"],
         "plots": ["matplotlib>=3.9"],
         "tensorboard": ["tensorboard>=2.20"],
         "test": [

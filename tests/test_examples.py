@@ -54,3 +54,10 @@ def test_recommender_example(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     written = example["main"](example["SYNTHETIC"], tmp_path, epochs=1)
     assert (written / "saved_model.pb").exists()
     assert "The best item after" in capsys.readouterr().out
+
+
+def test_tuning_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example = runpy.run_path(str(ROOT / "examples/tuning.py"))
+    run = example["main"](example["SYNTHETIC"], tmp_path, epochs=1, trials=2)
+    assert run.settings.width in (16, 32)
+    assert "NDCG@10 against the whole catalogue" in capsys.readouterr().out

@@ -18,8 +18,9 @@ from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import PARTS, Settings
 from tf_recdenoiser.training import OBJECTIVES
+from tf_recdenoiser.tuning import TUNERS
 
-COMMANDS = ("train", "evaluate", "recommend", "explain", "export", "demo")
+COMMANDS = ("train", "tune", "evaluate", "recommend", "explain", "export", "demo")
 CHOICES = {
     ("train", "--format"): READERS,
     ("train", "--on-bad-row"): get_args(OnBadRow),
@@ -32,6 +33,9 @@ CHOICES = {
     ("train", "--estimator"): ESTIMATORS,
     ("train", "--windows"): WINDOWS,
     ("train", "--objective"): OBJECTIVES,
+    ("tune", "--tuner"): TUNERS,
+    ("tune", "--protocol"): PROTOCOLS,
+    ("tune", "--estimator"): ESTIMATORS,
     ("evaluate", "--protocol"): PROTOCOLS,
     ("evaluate", "--split"): PARTS,
 }
@@ -74,11 +78,13 @@ def test_without_arguments_a_command_shows_its_help(command: str) -> None:
     assert words(outcome.out) == words(tf_recdenoiser(command, "--help").out)
 
 
-def test_every_setting_has_an_option(width: int) -> None:
-    shown = set(words(tf_recdenoiser("train", "--help").out))
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_every_setting_has_an_option(command: str, width: int) -> None:
+    shown = set(words(tf_recdenoiser(command, "--help").out))
     names = {field.name for field in dataclasses.fields(Settings)} - {"data"}
     assert {option_of(name) for name in names} <= shown
-    assert {"data", "--no-credit", "--out", "--resume", "--tensorboard"} <= shown
+    assert {"data", "--no-credit", "--out", "--resume"} <= shown
+    assert ("--tensorboard" in shown) == (command == "train")
 
 
 def test_defaults_are_those_of_the_settings(width: int) -> None:
@@ -101,7 +107,7 @@ def test_help_names_every_choice(command: str, option: str, width: int) -> None:
 
 @pytest.mark.parametrize(("command", "option"), CHOICES)
 def test_a_wrong_choice_is_answered_with_the_right_ones(command: str, option: str) -> None:
-    out = ("--out", "unused") if command == "train" else ()
+    out = ("--out", "unused") if command in ("train", "tune") else ()
     outcome = tf_recdenoiser(command, "unused", *out, option, "[/best]")
     assert outcome.status == 2
     assert outcome.out == ""
@@ -121,6 +127,7 @@ def test_a_wrong_choice_is_answered_with_the_right_ones(command: str, option: st
         ("train", "log.csv", "--out", "unused", "--epochs", "many"),
         ("train", "log.csv", "--out", "unused", "--dropout", "1"),
         ("train", "log.csv", "--out", "unused", "--beta", "nan"),
+        ("tune", "log.csv", "--out", "unused", "--trials", "0"),
         ("evaluate", "unused", "--seed", "-1"),
         ("recommend", "unused"),
         ("recommend", "unused", "--history", "1", "-k", "0"),

@@ -18,6 +18,7 @@ from tf_recdenoiser.cli.explain import explain
 from tf_recdenoiser.cli.export import export
 from tf_recdenoiser.cli.recommend import recommend
 from tf_recdenoiser.cli.train import train
+from tf_recdenoiser.cli.tune import tune
 from tf_recdenoiser.data import DataError
 from tf_recdenoiser.runs import RunError
 
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, recommend, explain, export, demo):
+for command in (train, tune, evaluate, recommend, explain, export, demo):
     app.command(no_args_is_help=command is not demo)(command)
 app.add_typer(experiment, name="experiment")
 
@@ -54,6 +55,7 @@ def describe(
     From a log to a served model:
 
     * `tf-recdenoiser train log.csv --out runs/first` trains, and shows how good it is;
+    * `tf-recdenoiser tune log.csv --out runs/tuned` searches for better settings;
     * `tf-recdenoiser recommend runs/first --history ID,ID` recommends;
     * `tf-recdenoiser explain runs/first --history ID,ID` shows what was pruned;
     * `tf-recdenoiser export runs/first --to saved_models/first` writes a SavedModel for

@@ -474,10 +474,11 @@ def train(
 
     Plain SASRec, to compare with: `--gates none --gamma 0`.
     """
-    settings = _settings(context.params)
+    settings = settings_of(context)
     directory = RunDirectory(out)
     if resume and directory.exists():
-        settings = _resumed(context, settings, directory.settings())
+        stated = stated_settings(context, settings)
+        settings = dataclasses.replace(directory.settings(), **stated)
     else:
         directory.require_free()
     metrics = train_and_show(settings, directory, resume, tensorboard)
@@ -506,20 +507,26 @@ def show_detection(metrics: dict[str, Any]) -> None:
         )
 
 
-def _settings(parameters: dict[str, Any]) -> Settings:
-    values = {field.name: parameters[field.name] for field in dataclasses.fields(Settings)}
+def settings_of(context: typer.Context) -> Settings:
+    """The settings of a command line that takes the options of `train`."""
+    values = {field.name: context.params[field.name] for field in dataclasses.fields(Settings)}
     values.update({name: values[name] or None for name in _ZERO_IS_ALL})
     return Settings(**values)
 
 
-def _resumed(context: typer.Context, given: Settings, recorded: Settings) -> Settings:
-    """The recorded settings with what this command line states in so many words."""
-    stated = {
+def stated_settings(context: typer.Context, given: Settings) -> dict[str, Any]:
+    """Those of the given settings that the command line states in so many words, by name."""
+    return {
         field.name: getattr(given, field.name)
         for field in dataclasses.fields(Settings)
-        if context.get_parameter_source(field.name).name == "COMMANDLINE"  # type: ignore[union-attr]
+        if is_stated(context, field.name)
     }
-    return dataclasses.replace(recorded, **stated)
+
+
+def is_stated(context: typer.Context, name: str) -> bool:
+    """Whether the command line gives a parameter in so many words."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def train_and_show(

@@ -181,10 +181,20 @@ class RunDirectory:
                 f"{self.path} is not a run directory, or its run has not come so far: it has no "
                 f"{name}. Make one with `tf-recdenoiser train DATA --out {self.path}`."
             )
-        return _parsed(path, lambda: convert(json.loads(path.read_text(encoding="utf-8"))))
+        return read_json(path, convert)
 
     def _write(self, name: str, value: Any) -> None:
-        _replace(self.path / name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+        write_json(self.path / name, value)
+
+
+def read_json(path: Path, convert: Callable[[Any], _T]) -> _T:
+    """What `convert` makes of a JSON file; RunError if that is not what was written."""
+    return _parsed(path, lambda: convert(json.loads(path.read_text(encoding="utf-8"))))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole: `path` never holds half of one."""
+    _replace(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def _parsed(path: Path, parse: Callable[[], _T]) -> _T:

@@ -1,0 +1,139 @@
+"""`tf-recdenoiser tune`: from a log to the run with the best settings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import PLAIN, SYNTHETIC, Outcome, rows, tf_recdenoiser
+from tf_recdenoiser.cli.tune import as_text
+from tf_recdenoiser.runs import RunDirectory
+from tf_recdenoiser.tuning import best_trial, load_search
+from tf_recdenoiser.tuning.trial import Trial
+
+ENTRY = "from tf_recdenoiser.cli import main; main()"
+FEW = ("--objective", "bce", "--learning-rate", 0.01, "--search", "dropout=0.0,0.3")
+
+
+def trial(out: Path, number: int) -> Trial:
+    directory = RunDirectory(out / "trials" / str(number))
+    settings = directory.settings()
+    values = {name: getattr(settings, name) for name in ("heads", "dropout")}
+    return Trial(number, values, settings, directory).ended("full")
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+    """A search of two trials. Not to be written to."""
+    out = tmp_path_factory.mktemp("tune") / "my search"
+    return tf_recdenoiser("tune", SYNTHETIC, "--out", out, *PLAIN, *FEW, "--trials", 2), out
+
+
+def test_what_is_fixed_is_not_searched(tuned: tuple[Outcome, Path]) -> None:
+    outcome, out = tuned
+    assert outcome.status == 0, outcome.err
+    search = load_search(out)
+    assert search is not None
+    assert search.choices == {"heads": (1, 2, 4), "dropout": (0.0, 0.3)}
+    assert (search.base.width, search.base.gates, search.base.learning_rate) == (8, "none", 0.01)
+
+
+def test_trials_are_shown_and_the_best_is_an_ordinary_run(tuned: tuple[Outcome, Path]) -> None:
+    outcome, out = tuned
+    trials = [trial(out, number) for number in (1, 2)]
+    best = best_trial(trials)
+    ranked = sorted(trials, key=lambda one: one is not best)
+    assert rows(outcome.out)[:2] == [
+        [str(one.number), f"{one.score:.4f}", "1", as_text(one.values)] for one in ranked
+    ]
+    assert outcome.out.splitlines()[-1] == (
+        f"The best: {as_text(best.values)}. The run lies in {out / 'best'}."
+    )
+    for one in trials:
+        assert f"Trial {one.number} of at most 2, 1 epochs: {as_text(one.values)}\n" in outcome.err
+        assert f"Trial {one.number}: validation NDCG@10 {one.score:.4f}; " in outcome.err
+    assert "Search: Running" not in outcome.out + outcome.err  # KerasTuner's own words
+    assert RunDirectory(out / "best").settings() == best.settings
+    shown = tf_recdenoiser("evaluate", out / "best", "--protocol", "full")
+    assert shown.status == 0
+    assert f"{best.directory.metrics()['test']['full']['ndcg@10']:.4f}" in shown.out
+    history = ("--history", "c00-i000")
+    assert tf_recdenoiser("recommend", out / "best", *history).status == 0
+
+
+def test_more_trials_may_be_asked_for_and_nothing_else(tuned: tuple[Outcome, Path]) -> None:
+    _, out = tuned
+    again = tf_recdenoiser("tune", SYNTHETIC, "--out", out, *PLAIN)
+    assert again.status == 1
+    assert f"{out} already holds a search. Go on with it by --resume" in again.err
+    other = tf_recdenoiser("tune", SYNTHETIC, "--out", out, "--resume", "--width", 4)
+    assert other.status == 1
+    assert "Received: width: 4, was 8\n" in other.err
+    more = tf_recdenoiser("tune", SYNTHETIC, "--out", out, "--resume", "--trials", 3)
+    assert more.status == 0, more.err
+    assert sorted(row[0] for row in rows(more.out)[:3]) == ["1", "2", "3"]
+    assert "Trial 1 of" not in more.err
+    assert "Trial 3 of at most 3" in more.err
+
+
+def test_failing_trials_are_listed_and_none_completed_is_an_error(tmp_path: Path) -> None:
+    bad = (*PLAIN, *FEW[2:4], "--dropout", 0, "--objective", "bce", "--search", "heads=3,5")
+    outcome = tf_recdenoiser("tune", SYNTHETIC, "--out", tmp_path, *bad, "--trials", 3)
+    assert outcome.status == 1
+    assert outcome.out.count("failed") == 2
+    assert "Trial 2 failed: ValueError: " in outcome.err
+    assert "Error: None of 2 trials completed" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
+    [
+        ("speed=1,2", "`--search` takes backbone, "),
+        ("width=wide", "`--search width` takes values of type int"),
+        ("width", "`--search width` takes values of type int"),
+        ("share-negatives=maybe", "takes values of type bool"),
+        ("epochs=1,2", "`--search` takes backbone, "),
+    ],
+)
+def test_what_cannot_be_searched_is_said(search: str, message: str, tmp_path: Path) -> None:
+    outcome = tf_recdenoiser("tune", SYNTHETIC, "--out", tmp_path / "new", "--search", search)
+    assert outcome.status == 1
+    assert message in outcome.err
+    assert f"Received: {search}\n" in outcome.err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for a process on Windows")
+def test_ctrl_c_leaves_a_search_that_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "my search"
+    command = ["tune", SYNTHETIC, "--out", str(out), *PLAIN, *map(str, FEW), "--trials", "6"]
+    with subprocess.Popen(
+        [sys.executable, "-c", ENTRY, *command],
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Trial 2 of"):
+                break
+        process.send_signal(signal.SIGINT)
+        printed, told = process.communicate()
+    assert process.returncode == 130
+    assert printed == ""
+    assert told.splitlines()[-1] == (
+        f"Stopped. Go on with: tf-recdenoiser tune {SYNTHETIC} --out '{out}' --resume"
+    )
+    assert "Traceback" not in told
+    first = trial(out, 1).directory.metrics_file.stat().st_mtime_ns
+    resumed = tf_recdenoiser("tune", SYNTHETIC, "--out", out, "--resume", "--trials", 2)
+    assert resumed.status == 0, resumed.err
+    assert trial(out, 1).directory.metrics_file.stat().st_mtime_ns == first
+    assert trial(out, 2).score is not None

@@ -1,0 +1,101 @@
+"""What is searched can always be built."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras_tuner
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tf_recdenoiser.backbones import BACKBONES
+from tf_recdenoiser.runs import Settings, build_recommender
+from tf_recdenoiser.tuning import CHOICES, choices_for, search_space
+from tf_recdenoiser.tuning.tuners import brackets_within, sweep_size
+
+BASE = Settings("log.csv", max_length=6)
+
+
+def space(base: Settings, **options: Any) -> keras_tuner.HyperParameters:
+    hp = keras_tuner.HyperParameters()
+    search_space(hp, base, choices_for(base, **options))
+    return hp
+
+
+def test_the_space_is_that_of_the_paper_and_more() -> None:
+    hp = space(BASE)
+    values = {one.name: one.values for one in hp.space}
+    assert list(values) == list(CHOICES)
+    assert values["width"] == [10, 20, 30, 40, 50]
+    assert sorted(values["beta"]) == sorted(values["gamma"]) == [10.0**-k for k in (5, 4, 3, 2, 1)]
+    assert all(width % heads == 0 for width in values["width"] for heads in values["heads"])
+
+
+def test_at_first_it_chooses_what_the_base_has() -> None:
+    base = dataclasses.replace(BASE, width=30, objective="gbce", beta=0.01)
+    hp = space(base)
+    assert (hp["width"], hp["objective"], hp["beta"]) == (30, "gbce", 0.01)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_what_is_chosen_is_in_the_settings(data: st.DataObject) -> None:
+    hp = keras_tuner.HyperParameters()
+    choices = choices_for(BASE)
+    chosen = {name: data.draw(st.sampled_from(values)) for name, values in choices.items()}
+    hp.values = dict(chosen)
+    found = search_space(hp, BASE, choices)
+    assert found == dataclasses.replace(BASE, **chosen)
+    assert found.width % found.heads == 0
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_the_first_and_the_last_values_can_be_built(backbone: str) -> None:
+    base = dataclasses.replace(BASE, backbone=backbone)
+    choices = choices_for(base)
+    for end in (0, -1):
+        chosen = {name: values[end] for name, values in choices.items()}
+        model = build_recommender(dataclasses.replace(base, **chosen), 7, 5)
+        assert model.backbone.item_count == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"gates": "none"}, {"beta", "estimator", "initial_keep", "gate_learning_rate"}),
+        ({"gates": "head_drop"}, {"beta", "estimator", "initial_keep", "gate_learning_rate"}),
+        ({"target_density": 0.7}, {"beta"}),
+    ],
+)
+def test_what_has_no_effect_is_not_searched(changes: dict[str, Any], missing: set[str]) -> None:
+    assert CHOICES.keys() - choices_for(dataclasses.replace(BASE, **changes)) == missing
+
+
+def test_heads_and_widths_go_together() -> None:
+    assert choices_for(BASE, fixed=["width"])["heads"] == (1, 2, 5)
+    eight = dataclasses.replace(BASE, width=8)
+    assert choices_for(eight, fixed=["width"])["heads"] == (1, 2, 4)
+    four = dataclasses.replace(BASE, heads=4)
+    assert choices_for(four, fixed=["heads"])["width"] == (20, 40)
+    with pytest.raises(ValueError, match=r"`width` must have a value .* Received: "):
+        choices_for(dataclasses.replace(BASE, heads=7), fixed=["heads"])
+
+
+def test_objectives_that_refuse_a_fixed_setting_are_left_out() -> None:
+    base = dataclasses.replace(BASE, calibration=0.5)
+    assert choices_for(base, fixed=["calibration"])["objective"] == ("gbce",)
+
+
+def test_what_decides_the_data_cannot_be_searched() -> None:
+    with pytest.raises(ValueError, match=r"must be one of .* Received: k_core"):
+        choices_for(BASE, given={"k_core": (0, 5)})
+
+
+@pytest.mark.parametrize("brackets", [1, 2, 3, 4])
+def test_a_sweep_has_as_many_trials_as_kerastuner_runs(brackets: int) -> None:
+    sizes = keras_tuner.oracles.HyperbandOracle(max_epochs=3 ** (brackets - 1))._get_size
+    assert sweep_size(brackets) == sum(sizes(s, i) for s in range(brackets) for i in range(s + 1))
+    assert brackets_within(sweep_size(brackets), 10**6) == brackets
+    assert brackets_within(sweep_size(brackets + 1) - 1, 10**6) == brackets

@@ -1,0 +1,79 @@
+"""Recommenders as a KerasTuner `HyperModel`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+
+from tf_recdenoiser.data import Dataset, user_codes
+from tf_recdenoiser.runs import (
+    RunDirectory,
+    Settings,
+    build_recommender,
+    load_run,
+    load_split,
+    train,
+)
+from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.tuning.space import Choices, search_space
+
+
+class RecommenderHyperModel(keras_tuner.HyperModel):
+    """The search space for KerasTuner's own tuners: `RandomSearch`, `Hyperband` and others.
+
+    Their objective is `keras_tuner.Objective("val_ndcg@10", "max")`, NDCG@10 against the whole
+    catalogue. They need Keras 3: KerasTuner takes no model of tf_keras. `run_search` works with
+    both, goes on after an interruption, and leaves run directories.
+
+    Parameters
+    ----------
+    base
+        Settings that hold for whatever is not searched.
+    dataset
+        The prepared data.
+    choices
+        What is searched; None (default): `choices_for(base)`.
+
+    Examples
+    --------
+    >>> from tf_recdenoiser.runs import load_dataset
+    >>> base = Settings("synthetic:users=40,items=30,clusters=5", max_length=8)
+    >>> hypermodel = RecommenderHyperModel(base, load_dataset(base), {"width": (4, 8)})
+    >>> hp = keras_tuner.HyperParameters()
+    >>> hp.Fixed("width", 4)
+    4
+    >>> hypermodel.build(hp).backbone.width
+    4
+    """
+
+    def __init__(self, base: Settings, dataset: Dataset, choices: Choices | None = None) -> None:
+        super().__init__()
+        self._base = base
+        self._dataset = dataset
+        self._choices = choices
+        self._user_count = int(user_codes(load_split(base, dataset).split.train).max())
+
+    def settings(self, hp: Any) -> Settings:
+        """The settings that `hp` chooses."""
+        return search_space(hp, self._base, self._choices)
+
+    def build(self, hp: Any) -> Recommender:
+        """The untrained, compiled recommender."""
+        return build_recommender(self.settings(hp), self._dataset.item_count, self._user_count)
+
+    def fit(self, hp: Any, model: Recommender, callbacks: Sequence[Any] = ()) -> dict[str, float]:
+        """Train, as `runs.train` does; `model` gets the weights of the best epoch.
+
+        Returns
+        -------
+        Validation metrics of that epoch, such as `val_ndcg@10`.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            directory = RunDirectory(Path(folder) / "run")
+            metrics = train(self.settings(hp), self._dataset, directory, callbacks=callbacks)
+            model.set_weights(load_run(directory.path).recommender.get_weights())
+        return {f"val_{name}": value for name, value in metrics["valid"]["full"].items()}

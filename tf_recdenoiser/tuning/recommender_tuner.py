@@ -1,0 +1,117 @@
+"""KerasTuner's loop, whose trials are runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.errors import FailedTrialError
+
+from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.runs import RunDirectory, Settings, train
+from tf_recdenoiser.tuning.space import Choices, search_space
+from tf_recdenoiser.tuning.trial import Trial, Watcher
+from tf_recdenoiser.tuning.tuners import METRIC
+
+
+class RecommenderTuner(BaseTuner):
+    """Runs trials by `runs.train`, each in a run directory; no model passes through KerasTuner.
+
+    A trial that has ended is not run again: its score, or its failure, is read from its
+    directory. One that was interrupted goes on from its last epoch. The oracle is told the same
+    each time, so it asks for the same trials, and what KerasTuner itself keeps is not needed.
+
+    Parameters
+    ----------
+    oracle
+        Of `TUNERS`.
+    base, choices, protocol
+        See `Search`.
+    dataset
+        The prepared data.
+    trials
+        Directory for the run directories, `1`, `2`, …
+    watcher
+        Told what is done.
+    scratch
+        Directory for KerasTuner's own files; empty.
+    """
+
+    def __init__(
+        self,
+        oracle: Any,
+        base: Settings,
+        choices: Choices,
+        protocol: str,
+        dataset: Dataset,
+        trials: Path,
+        watcher: Watcher,
+        scratch: str,
+    ) -> None:
+        oracle.verbose = 0
+        super().__init__(oracle, directory=scratch, project_name="search")
+        self.ended: list[Trial] = []
+        self._base = base
+        self._choices = choices
+        self._protocol = protocol
+        self._dataset = dataset
+        self._trials = trials
+        self._watcher = watcher
+
+    def run_trial(self, trial: Any) -> dict[str, float]:
+        ours = self._trial(trial).ended(self._protocol)
+        if not ours.has_ended():
+            self._watcher.begin(ours)
+            self._run(ours, trial.hyperparameters.values.get("tuner/trial_id"))
+            ours = ours.ended(self._protocol)
+        self.ended.append(ours)
+        self._watcher.end(ours)
+        if ours.score is None:
+            raise FailedTrialError(ours.failure)
+        return {METRIC: ours.score}
+
+    def _trial(self, trial: Any) -> Trial:
+        hp = trial.hyperparameters
+        settings = search_space(hp, self._base, self._choices)
+        # Hyperband alone gives a trial a part of the epochs.
+        share = hp.values.get("tuner/epochs", 1) / getattr(self.oracle, "max_epochs", 1)
+        return Trial(
+            int(trial.trial_id) + 1,
+            {name: hp.values[name] for name in self._choices},
+            dataclasses.replace(settings, epochs=math.ceil(settings.epochs * share)),
+            self._directory(trial.trial_id),
+        )
+
+    def _directory(self, trial_id: str) -> RunDirectory:
+        return RunDirectory(self._trials / str(int(trial_id) + 1))
+
+    def _run(self, trial: Trial, continued: str | None) -> None:
+        """Train; `continued` is the id of the trial whose epochs are the first of this one."""
+        directory = trial.directory
+        try:
+            if continued is not None and not directory.exists():
+                _copy_run(self._directory(continued), directory)
+            train(
+                trial.settings,
+                self._dataset,
+                directory,
+                resume=True,
+                callbacks=self._watcher.callbacks,
+                report=self._watcher.report,
+            )
+        except Exception as error:  # whatever it is, other trials may do better
+            directory.path.mkdir(parents=True, exist_ok=True)
+            trial.failure_file.write_text(f"{type(error).__name__}: {error}\n", encoding="utf-8")
+
+
+def _copy_run(source: RunDirectory, target: RunDirectory) -> None:
+    """Copy a run whole, but for its end."""
+    temporary = target.path.with_name(target.path.name + ".new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(source.path, temporary, ignore=shutil.ignore_patterns(source.metrics_file.name))
+    os.replace(temporary, target.path)
