@@ -21,6 +21,9 @@ RAW = np.array([f"i{number}" for number in range(1, ITEMS + 1)])
 CODES = np.random.default_rng(0).permuted(np.tile(np.arange(1, 13), [5, 1]), axis=1)[:, :LENGTH]
 CODES = CODES.astype(np.int32)
 
+# Thresholds that untrained detectors reach.
+CLEANING = Cleaning(above=0.6, newest_above=0.5)
+
 
 @pytest.fixture(scope="module")
 def recommender() -> Recommender:
@@ -41,7 +44,7 @@ def noise() -> NoiseScorer:
 
 @pytest.fixture(scope="module")
 def module(recommender: Recommender, noise: NoiseScorer) -> ServingModule:
-    return ServingModule(recommender, RAW, max_k=ITEMS, noise=noise)
+    return ServingModule(recommender, RAW, max_k=ITEMS, noise=noise, cleaning=CLEANING)
 
 
 def raw(codes: np.ndarray) -> tf.Tensor:
@@ -67,7 +70,7 @@ def test_histories_are_cleaned_on_request(
     module: ServingModule, recommender: Recommender, noise: NoiseScorer, clean: bool
 ) -> None:
     answer = module.recommend(raw(CODES), k=tf.constant([3]), clean_history=tf.constant([clean]))
-    cleaned = Cleaning()({"item_ids": CODES}, noise(CODES))["item_ids"]
+    cleaned = CLEANING({"item_ids": CODES}, noise(CODES))["item_ids"]
     read = cleaned if clean else CODES
     assert clean == bool((read == 0).any())
     codes = best(recommender, read)
@@ -78,7 +81,9 @@ def test_histories_are_cleaned_on_request(
 def test_an_export_holds_the_detectors(
     recommender: Recommender, noise: NoiseScorer, module: ServingModule, tmp_path: Path
 ) -> None:
-    path = export_saved_model(recommender, RAW, tmp_path / "model", noise=noise, max_k=ITEMS)
+    path = export_saved_model(
+        recommender, RAW, tmp_path / "model", noise=noise, cleaning=CLEANING, max_k=ITEMS
+    )
     histories = {"histories": raw(CODES).numpy(), "lengths": np.array([-1], np.int32)}
     choices = {"k": np.array([3], np.int32)}
     choices |= {name: np.array([True]) for name in ("exclude_seen", "clean_history")}
@@ -93,9 +98,9 @@ def test_an_export_holds_the_detectors(
 def test_times_and_users_stay_with_what_is_not_cleaned_away(noise: NoiseScorer) -> None:
     timed = Recommender(TiSASRec(ITEMS, LENGTH, width=8))
     times = 1.5e9 + np.cumsum(np.random.default_rng(1).integers(1, 9, CODES.shape), axis=1)
-    module = ServingModule(timed, RAW, max_k=ITEMS, noise=noise)
+    module = ServingModule(timed, RAW, max_k=ITEMS, noise=noise, cleaning=CLEANING)
     answer = module.recommend(raw(CODES), tf.constant(times), exclude_seen=tf.constant([False]))
-    read = Cleaning()({"item_ids": CODES, "times": times}, noise(CODES))
+    read = CLEANING({"item_ids": CODES, "times": times}, noise(CODES))
     assert (read["times"] == 0).any()
     scores = timed.score(**read)[:, 1:]
     np.testing.assert_allclose(answer["scores"][:, 0], scores.max(axis=1), rtol=1e-4)
