@@ -213,9 +213,12 @@ def test_a_step_without_a_denoiser_reaches_every_weight(
 
 def a_step_reaches_every_weight(model: Recommender) -> dict[str, tf.Tensor]:
     """The parts of its loss."""
+    objective = model.objective
+    drawn = [len(IDS)] if objective.share_negatives else IDS.shape
     targets = {
         "positives": tf.constant(np.where(IDS > 0, np.roll(IDS, 1), 0)),
-        "negatives": tf.fill([*IDS.shape, model.objective.negatives], 8),
+        "negatives": tf.fill([*drawn, objective.negatives], 8),
+        "unseen_counts": tf.fill([len(IDS)], 5),
         "weights": tf.constant((IDS > 0).astype(np.float32)),
     }
     inputs = inputs_of(type(model.backbone), IDS)

@@ -120,7 +120,8 @@ def test_both_evaluations_of_an_estimator_see_the_same_swaps() -> None:
     recommender.compile(estimator="arm", seed=1)
     for layer in recommender.gate_layers:
         layer.logits.assign(tf.fill(layer.logits.shape, 20.0))
-    inputs = {"item_ids": IDS[:2], "user_ids": WHO[:2], "candidates": np.ones([2, N, 2], np.int32)}
+    scored = dict.fromkeys(("positives", "negatives"), np.ones([2, N, 1], np.int32))
+    inputs = {"item_ids": IDS[:2], "user_ids": WHO[:2], **scored}
     x = {name: tf.constant(values) for name, values in inputs.items()}
     weights = tf.cast(x["item_ids"] > 0, tf.float32)
     gradients, _, _ = recommender.loss_gradients(

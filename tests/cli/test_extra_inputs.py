@@ -96,7 +96,7 @@ def test_a_user_who_is_not_known_is_said_to_be(folder: Path) -> None:
         (("--backbone", "tisasrec"), "TiSASRec needs times: the log must say when"),
         (("--backbone", "bert4rec", "--credit"), "`credit` must be False with BERT4Rec"),
         (("--backbone", "bert4rec", "--norm", "pre"), "`norm` has no effect with backbone="),
-        (("--max-interval", "9"), "it is one of tisasrec. Received: max_interval=9"),
+        (("--max-interval", "9"), "choose from tisasrec. Received: max_interval=9"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_training(

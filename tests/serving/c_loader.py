@@ -45,6 +45,7 @@ SUPPORTED = sys.platform == "linux"
 # TF_DataType in tensorflow/c/tf_datatype.h. Strings are NumPy object arrays of `bytes`.
 DTYPES: dict[int, np.dtype[Any]] = {
     1: np.dtype(np.float32),
+    2: np.dtype(np.float64),
     3: np.dtype(np.int32),
     7: np.dtype(object),
     9: np.dtype(np.int64),
