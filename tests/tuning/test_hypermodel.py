@@ -26,7 +26,7 @@ def test_fit_leaves_the_weights_of_the_best_epoch() -> None:
     hypermodel = RecommenderHyperModel(BASE, DATASET, {"width": (4, 8)})
     hp = keras_tuner.HyperParameters()
     model = hypermodel.build(hp)
-    assert hypermodel.settings(hp).width == model.backbone.width == 8
+    assert hypermodel.settings(hp).width == model.backbone.get_config()["width"] == 8
     before = [np.array(weight) for weight in model.get_weights()]
     metrics = hypermodel.fit(hp, model)
     assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))

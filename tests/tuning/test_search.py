@@ -86,7 +86,7 @@ def test_the_best_is_trained_again(finished: tuple[Path, list[Trial]], tmp_path:
     metrics = train_best(SEARCH, trials, DATASET, tmp_path)
     run = load_run(tmp_path / "best")
     assert run.settings == best.settings
-    assert run.recommender.backbone.width == best.values["width"]
+    assert run.recommender.backbone.get_config()["width"] == best.values["width"]
     assert {**metrics, "seconds": 0} == {**best.directory.metrics(), "seconds": 0}
     # Further trials found a better one: the old best makes room.
     other = next(trial for trial in trials if trial is not best)

@@ -46,7 +46,7 @@ class RecommenderHyperModel(keras_tuner.HyperModel):
     >>> hp = keras_tuner.HyperParameters()
     >>> hp.Fixed("width", 4)
     4
-    >>> hypermodel.build(hp).backbone.width
+    >>> hypermodel.build(hp).backbone.get_config()["width"]
     4
     """
 
@@ -65,8 +65,12 @@ class RecommenderHyperModel(keras_tuner.HyperModel):
         """The untrained, compiled recommender."""
         return build_recommender(self.settings(hp), self._dataset.item_count, self._user_count)
 
-    def fit(self, hp: Any, model: Recommender, callbacks: Sequence[Any] = ()) -> dict[str, float]:
+    def fit(
+        self, hp: Any, model: Recommender, callbacks: Sequence[Any] = (), verbose: Any = 0
+    ) -> dict[str, float]:
         """Train, as `runs.train` does; `model` gets the weights of the best epoch.
+
+        `verbose` is what `search` hands on of its own; training prints nothing.
 
         Returns
         -------

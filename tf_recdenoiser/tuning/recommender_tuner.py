@@ -79,11 +79,11 @@ class RecommenderTuner(BaseTuner):
         hp = trial.hyperparameters
         settings = search_space(hp, self._base, self._choices)
         # Hyperband alone gives a trial a part of the epochs.
-        share = hp.values.get("tuner/epochs", 1) / getattr(self.oracle, "max_epochs", 1)
+        part, whole = hp.values.get("tuner/epochs", 1), getattr(self.oracle, "max_epochs", 1)
         return Trial(
             int(trial.trial_id) + 1,
             {name: hp.values[name] for name in self._choices},
-            dataclasses.replace(settings, epochs=math.ceil(settings.epochs * share)),
+            dataclasses.replace(settings, epochs=math.ceil(settings.epochs * part / whole)),
             self._directory(trial.trial_id),
         )
 
