@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from keras_tuner.engine.base_tuner import BaseTuner
-from keras_tuner.errors import FailedTrialError
 
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.runs import RunDirectory, Settings, train
@@ -71,9 +70,13 @@ class RecommenderTuner(BaseTuner):
             ours = ours.ended(self._protocol)
         self.ended.append(ours)
         self._watcher.end(ours)
-        if ours.score is None:
-            raise FailedTrialError(ours.failure)
-        return {METRIC: ours.score}
+        return {METRIC: math.nan if ours.score is None else ours.score}
+
+    def on_trial_end(self, trial: Any) -> None:
+        # Not by an exception in `run_trial`, of which KerasTuner would print the traceback.
+        if (failure := self.ended[-1].failure) is not None:
+            trial.status, trial.message = "FAILED", failure
+        super().on_trial_end(trial)
 
     def _trial(self, trial: Any) -> Trial:
         hp = trial.hyperparameters
