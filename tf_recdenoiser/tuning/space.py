@@ -9,7 +9,7 @@ from typing import Any
 
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import GATES
-from tf_recdenoiser.runs import Settings, build_objective
+from tf_recdenoiser.runs import Settings, build_objective, resolved
 from tf_recdenoiser.runs.building import backbone_class
 from tf_recdenoiser.training import OBJECTIVES
 
@@ -131,9 +131,9 @@ def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Set
     {'width': 10, 'beta': 0.1}
     """
     choices = choices_for(base) if choices is None else choices
-    chosen = {}
+    chosen, at_first = {}, resolved(base)
     for name, values in choices.items():
-        usual = getattr(base, name)
+        usual = getattr(at_first, name)
         chosen[name] = hp.Choice(name, [*values], default=usual if usual in values else None)
     return dataclasses.replace(base, **chosen)
 
@@ -143,7 +143,7 @@ def _matters(name: str, base: Settings) -> bool:
     if name in _OF_BACKBONES:
         return name in inspect.signature(backbone_class(base)).parameters
     if name in _OF_GATES:
-        return base.gates in GATES and (name != "beta" or base.target_density is None)
+        return resolved(base).gates in GATES and (name != "beta" or base.target_density is None)
     return True
 
 
