@@ -180,6 +180,8 @@ VALUES: dict[str, Iterable[Any]] = {
     "initial_keep": [0.75],
     "gamma": [0.5],
     "dropout": [0.5],
+    "user_swap": [0.5],
+    "mask_share": [0.5],
     "target_density": [0.5],
     "negatives": [3],
     "share_negatives": [True],

@@ -15,6 +15,7 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
     AppendOne,
     AttentionKind,
+    BesideUser,
     CandidateScores,
     Catalogue,
     CatalogueLogProbability,
@@ -35,6 +36,7 @@ from tf_recdenoiser.layers import (
     TimeAwareBlock,
     TimeEmbedding,
     TransformerBlock,
+    UserEmbedding,
 )
 
 N, D = 4, 6
@@ -52,6 +54,8 @@ CHANGED: dict[type, dict[str, Any]] = {
     Dropout: {"rate": 0.25},
     PositionEmbedding: {"scale": False},
     AppendOne: {},
+    BesideUser: {},
+    UserEmbedding: {"count": 4, "width": 3},
     CandidateScores: {},
     ContextFeatures: {"item_count": 4, "shape": (2, 3)},
     Swap: {"rate": 0.25, "count": 4},

@@ -254,7 +254,7 @@ def test_a_directory_with_a_run_is_not_overwritten(halfway: RunDirectory, copy: 
 
 
 # Where any other value would not do, since it is refused before the run is looked at.
-OTHER = {"detect": "oracle", "planted_rate": 0.5}
+OTHER = {"backbone": "bert4rec", "detect": "oracle", "planted_rate": 0.5}
 KEPT = sorted({field.name for field in dataclasses.fields(Settings)} - EXTENDABLE)
 
 

@@ -72,8 +72,8 @@ def lengths(words: Any) -> dict[str, Any]:
     return {"bytes": tf.strings.length(words), "reversed": words[:, ::-1]}
 
 
-def double(x: Any) -> dict[str, Any]:
-    return {"y": tf.cast(x, tf.float64)}
+def half(x: Any) -> dict[str, Any]:
+    return {"y": tf.cast(x, tf.float16)}
 
 
 def positive(x: Any) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     signatures = {
         "serving_default": module.score,
         "lengths": signature(lengths, tf.TensorSpec([None, None], tf.string, "words")),
-        "double": signature(double, tf.TensorSpec(None, tf.float32, "x")),
+        "half": signature(half, tf.TensorSpec(None, tf.float32, "x")),
         "positive": signature(positive, tf.TensorSpec([None], tf.int32, "x")),
     }
     tf.saved_model.save(module, str(folder), signatures=signatures)
@@ -164,7 +164,7 @@ def test_a_process_without_tensorflow_gives_what_numpy_gives(exported: Path, siz
 
 def test_a_process_prints_the_signatures(exported: Path) -> None:
     signatures = c_loader.signatures_in_process(exported)
-    assert signatures.keys() == {"serving_default", "lengths", "double", "positive"}
+    assert signatures.keys() == {"serving_default", "lengths", "half", "positive"}
     inputs = signatures["serving_default"].inputs
     assert {name: (info.dtype, info.shape) for name, info in inputs.items()} == {
         "features": ("float32", (None, 3)),
@@ -173,8 +173,8 @@ def test_a_process_prints_the_signatures(exported: Path) -> None:
         "keep": ("bool", (None,)),
         "times": ("int32", ()),
     }
-    assert signatures["double"].inputs["x"].shape is None
-    assert signatures["double"].outputs["y"].dtype == "TF_DataType 2"
+    assert signatures["half"].inputs["x"].shape is None
+    assert signatures["half"].outputs["y"].dtype == "TF_DataType 19"
 
 
 def test_a_process_that_fails_raises_its_standard_error(exported: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_model_that_fails_raises_its_message(model: LoadedModel) -> None:
         ),
         ("lengths", {"words": [[1]]}, TypeError, r"inputs\['words'\] must be object"),
         ("lengths", {"words": np.array([[None]])}, TypeError, "must be str or bytes. .* None"),
-        ("double", {"x": np.float32(1)}, TypeError, "dtype of .* Received: TF_DataType 2"),
+        ("half", {"x": np.float32(1)}, TypeError, "dtype of .* Received: TF_DataType 19"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(
