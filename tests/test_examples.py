@@ -27,6 +27,7 @@ def test_readme_has_code_and_commands() -> None:
         "explain",
         "experiment",
         "export",
+        "tune",
     }
 
 
