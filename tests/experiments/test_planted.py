@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,18 +12,19 @@ import pytest
 from tests.runs.small import SYNTHETIC, plain
 from tf_recdenoiser.cli.app import run
 from tf_recdenoiser.experiments import (
-    METHODS,
+    MENDING,
     Comparison,
+    chosen,
     closed_gap,
     find_planted,
     noise_finders,
-    planted_settings,
-    run_planted,
+    run_paired,
 )
 from tf_recdenoiser.runs import RunDirectory, load_dataset, load_run, load_split, train
 
 BASE = plain(planted_rate=0.3, epochs=2)
 SEEDS = (0, 1)
+METHODS = chosen(MENDING, ["oracle sequence", "context sequence"])
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(out: Path) -> dict[str, dict[str, Comparison]]:
-    return run_planted(BASE, out, ["oracle sequence", "context sequence"], SEEDS)
+    return run_paired(BASE, out, METHODS, SEEDS)
 
 
 def per_user(out: Path, method: str) -> np.ndarray:
@@ -110,7 +112,7 @@ def test_noise_is_looked_for_once(out: Path, found: dict[str, dict[str, Comparis
 
 def test_finished_runs_are_kept(out: Path, found: dict[str, dict[str, Comparison]]) -> None:
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/metrics.json")}
-    again = run_planted(BASE, out, ["oracle sequence", "context sequence"], SEEDS)
+    again = run_paired(BASE, out, METHODS, SEEDS)
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/metrics.json")} == before
     assert repr(again) == repr(found)  # a NaN equals nothing, itself included
 
@@ -131,13 +133,26 @@ def test_the_gap_is_the_best_oracles_gain() -> None:
     assert closed_gap({"plain": gained(0), "oracle a": gained(-0.1)}, "m") == {}
 
 
-def test_every_run_differs_from_the_plain_one_by_its_method_alone() -> None:
-    runs = planted_settings(BASE, METHODS, SEEDS)
-    for (method, seed), settings in runs.items():
-        changed = settings.differences(runs["plain", seed])
-        assert {name: here for name, (here, _) in changed.items()}.items() <= METHODS[
-            method
-        ].items()
+def test_every_run_differs_from_the_plain_one_by_its_method_alone(
+    out: Path, found: dict[str, dict[str, Comparison]]
+) -> None:
+    for seed in SEEDS:
+        plain_run = RunDirectory(out / f"plain-{seed}").settings()
+        assert plain_run == dataclasses.replace(BASE, seed=seed)
+        for name in METHODS:
+            run_of_it = RunDirectory(out / f"{name.replace(' ', '-')}-{seed}").settings()
+            assert run_of_it == dataclasses.replace(plain_run, **MENDING[name])
+
+
+def test_a_log_as_it_is_can_be_mended_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["experiment", "planted", SYNTHETIC, "--out", str(tmp_path / "out"), "--rate", "0"]
+    options = ["--methods", "context sequence", "--seeds", "0", "--epochs", "1", "--json"]
+    assert run([*arguments, *options]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["finding"] == {}
+    assert set(shown["mending"]) == {"plain", "context sequence"}
 
 
 def test_the_command_shows_what_it_found(
@@ -154,7 +169,11 @@ def test_the_command_shows_what_it_found(
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(["--methods", "magic"], "`--methods` takes"), (["--seeds", "one"], "`--seeds` takes")],
+    [
+        (["--methods", "magic"], "A method must be one of plain, oracle targets"),
+        (["--methods", "plain:magic=1"], "A setting must be written as beta=0.1"),
+        (["--seeds", "one"], "`--seeds` takes"),
+    ],
 )
 def test_wrong_words_are_explained(
     options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from typer import Argument, Option
+from typer.models import OptionInfo
 
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import errors, note, output, print_json
 from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
 from tf_recdenoiser.data import NOISE_LAWS, PLACES
 from tf_recdenoiser.experiments import (
-    METHODS,
+    GATING,
+    MENDING,
     Comparison,
+    Method,
+    chosen,
     closed_gap,
     find_planted,
     run_directory,
-    run_planted,
+    run_paired,
+    with_sources,
 )
-from tf_recdenoiser.runs import RunError, Settings
+from tf_recdenoiser.runs import NO_DENOISER, RunError, Settings
+from tf_recdenoiser.training import OBJECTIVES
 
 app = typer.Typer(no_args_is_help=True, help="Compare systems on the same data and seeds.")
 
@@ -33,27 +40,52 @@ def describe() -> None:
     """Compare systems on the same data and seeds."""
 
 
+_Data = Annotated[str, Argument(help="An interaction log, as `train` takes it.")]
+_Out = Annotated[Path, Option(help="Directory for the runs; finished ones are kept.")]
+_Seeds = Annotated[str, Option(help="Seeds of the runs, `N,N,…`.")]
+_MaxLength = Annotated[int, Option(min=1, help="n.")]
+_Dropout = Annotated[float, Option(min=0, max=0.99, help="Rate.")]
+_Epochs = Annotated[int, Option(min=1, help="Of each run, at most.")]
+_Patience = Annotated[
+    int, Option(min=0, help="Stop when validation NDCG@10 has not risen for so many epochs.")
+]
+_Every = Annotated[int, Option(min=1, help="Epochs from one validation on.")]
+_Objective = Annotated[str, Option(**one_of(OBJECTIVES, "What is minimised."))]
+_BatchSize = Annotated[int, Option(min=1, help="Users in a batch.")]
+_Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
+
+
+def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
+    return Option(
+        help=f"{what}, `NAME,NAME,…`: {', '.join(table)}. `NAME:SETTING=VALUE` is a method with "
+        "another setting, for example `NAME:beta=0.03`."
+    )
+
+
 @app.command(no_args_is_help=True)
 def planted(
-    data: Annotated[str, Argument(help="An interaction log, as `train` takes it.")],
-    out: Annotated[Path, Option(help="Directory for the runs; finished ones are kept.")],
+    data: _Data,
+    out: _Out,
     law: Annotated[
         str, Option(**one_of(NOISE_LAWS, "What the noise is like."))
     ] = Settings.planted_law,
-    rate: Annotated[float, Option(min=0.01, max=0.99, help="How much of the log it is.")] = 0.25,
+    rate: Annotated[
+        float, Option(min=0, max=0.99, help="How much of the log it is; 0: the log as it is.")
+    ] = 0.25,
     places: Annotated[
         str, Option(**one_of(PLACES, "Where it is planted."))
     ] = Settings.planted_places,
     planted_seed: Annotated[int, Option(min=0, help="Of the noise.")] = Settings.planted_seed,
-    methods: Annotated[
-        str, Option(help=f"What is done about it, `NAME,NAME,…`: {', '.join(METHODS)}.")
-    ] = ",".join(METHODS),
-    seeds: Annotated[str, Option(help="Seeds of the runs, `N,N,…`.")] = "0,1,2,3,4",
-    max_length: Annotated[int, Option(min=1, help="n.")] = Settings.max_length,
-    dropout: Annotated[float, Option(min=0, max=0.99, help="Rate.")] = Settings.dropout,
-    epochs: Annotated[int, Option(min=1, help="Of each run.")] = 60,
-    validate_every: Annotated[int, Option(min=1, help="Epochs from one validation on.")] = 5,
-    json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False,
+    methods: Annotated[str, _methods("What is done about it", MENDING)] = ",".join(MENDING),
+    seeds: _Seeds = "0,1,2,3,4",
+    max_length: _MaxLength = Settings.max_length,
+    dropout: _Dropout = Settings.dropout,
+    objective: _Objective = Settings.objective,
+    batch_size: _BatchSize = Settings.batch_size,
+    epochs: _Epochs = 60,
+    patience: _Patience = 0,
+    validate_every: _Every = 5,
+    json: _Json = False,
 ) -> None:
     """Plant noise in a log, and see how much of it is found and mended.
 
@@ -62,8 +94,7 @@ def planted(
     """
     base = Settings(
         data,
-        gates="none",
-        gamma=0.0,
+        **NO_DENOISER,
         planted_rate=rate,
         planted_law=law,
         planted_places=places,
@@ -71,35 +102,90 @@ def planted(
         noise_law=law,
         max_length=max_length,
         dropout=dropout,
+        objective=objective,
+        batch_size=batch_size,
         epochs=epochs,
-        patience=0,
+        patience=patience,
         validate_every=validate_every,
     )
-    chosen = [name.strip() for name in methods.split(",")]
-    unknown = [name for name in chosen if name not in METHODS]
-    if unknown:
-        raise RunError(f"`--methods` takes {', '.join(METHODS)}. Received: {', '.join(unknown)}")
-    numbers = [_number(text) for text in seeds.split(",")]
-    with (
-        contextlib.closing(ShowProgress(errors, epochs)) as progress,
-        looking_for_noise(errors) as report,
-    ):
-        found = run_planted(base, out, chosen, numbers, [progress], report)
-    finding = find_planted(run_directory(out, _richest(chosen), numbers[0]))
+    names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
+    found = _run(base, out, chosen(MENDING, names), numbers)
+    finding = {}
+    if rate > 0:
+        finding = find_planted(run_directory(out, _richest(names), numbers[0]))
     if json:
-        mending = {
-            method: {name: dataclasses.asdict(one) for name, one in by_name.items()}
-            for method, by_name in found.items()
-        }
-        print_json({"finding": finding, "mending": mending})
+        print_json({"finding": finding, "mending": _as_json(found)})
         return
-    output.print(_finding_table(finding))
+    if finding:
+        output.print(_finding_table(finding))
+    for name in next(iter(found.values())):
+        output.print(_table(name, found, closed_gap(found, name)))
+    note(f"{_PAIRED} gap: the share of the best oracle's gain.")
+
+
+@app.command(no_args_is_help=True)
+def gates(
+    data: _Data,
+    out: _Out,
+    methods: Annotated[str, _methods("What is done to attention", GATING)] = ",".join(GATING),
+    seeds: _Seeds = "0,1,2,3,4",
+    max_length: _MaxLength = Settings.max_length,
+    dropout: _Dropout = Settings.dropout,
+    objective: _Objective = Settings.objective,
+    batch_size: _BatchSize = Settings.batch_size,
+    epochs: _Epochs = Settings.epochs,
+    patience: _Patience = Settings.patience,
+    validate_every: _Every = 5,
+    json: _Json = False,
+) -> None:
+    """Compare the paper's gates and Jacobian penalty with plain SASRec, and with controls.
+
+    Gates that are frozen at what other gates learned, the same in a random order, and a window
+    with as many links say whether a gain comes from learning, from sparsity or from chance.
+    """
+    base = Settings(
+        data,
+        **NO_DENOISER,
+        max_length=max_length,
+        dropout=dropout,
+        objective=objective,
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        validate_every=validate_every,
+    )
+    numbers = [_number(text) for text in seeds.split(",")]
+    found = _run(base, out, chosen(GATING, with_sources(_words(methods))), numbers)
+    if json:
+        print_json(_as_json(found))
+        return
     for name in next(iter(found.values())):
         output.print(_table(name, found))
-    note(
-        "±: standard errors over seeds and over users; p: t-test over seeds; gap: the share of "
-        "the best oracle's gain."
-    )
+    note(_PAIRED)
+
+
+_PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
+
+
+def _run(
+    base: Settings, out: Path, methods: Mapping[str, Method], seeds: list[int]
+) -> dict[str, dict[str, Comparison]]:
+    with (
+        contextlib.closing(ShowProgress(errors, base.epochs)) as progress,
+        looking_for_noise(errors) as report,
+    ):
+        return run_paired(base, out, methods, seeds, [progress], report)
+
+
+def _words(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _as_json(found: dict[str, dict[str, Comparison]]) -> dict[str, Any]:
+    return {
+        method: {name: dataclasses.asdict(one) for name, one in by_name.items()}
+        for method, by_name in found.items()
+    }
 
 
 def _richest(methods: list[str]) -> str:
@@ -122,14 +208,16 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _table(name: str, found: dict[str, dict[str, Comparison]]) -> Table:
+def _table(
+    name: str,
+    found: dict[str, dict[str, Comparison]],
+    gaps: dict[str, tuple[float, float]] | None = None,
+) -> Table:
     table = Table("method", title=name, title_justify="left")
-    for column in ("mean", "difference", "± seeds", "± users", "p", "gap"):
+    for column in ("mean", "difference", "± seeds", "± users", "p", *(["gap"] if gaps else [])):
         table.add_column(column, justify="right")
-    gaps = closed_gap(found, name)
     for method, by_name in found.items():
         one = by_name[name]
-        share = "{:.0%} ± {:.0%}".format(*gaps[method]) if method in gaps else "-"
         table.add_row(
             method,
             f"{one.mean:.4f}",
@@ -137,6 +225,6 @@ def _table(name: str, found: dict[str, dict[str, Comparison]]) -> Table:
             f"{one.seed_error:.4f}",
             f"{one.user_error:.4f}",
             f"{one.p_value:.2g}",
-            share,
+            *(["{:.0%} ± {:.0%}".format(*gaps[method])] if gaps else []),
         )
     return table

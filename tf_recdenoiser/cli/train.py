@@ -135,8 +135,10 @@ def train(
                 ATTENTIONS,
                 "How links get their weights: by a softmax; by a sparser relative of it "
                 "(entmax15, sparsemax; entmax with a learned alpha for each head); by a softmax "
-                "over a static pattern of links; or with a cost that grows with n alone "
-                "(linear), which goes with gates that are the same for every query.",
+                "over a static pattern of links, with options as in sliding_window:width=4; or "
+                "with a cost that grows with n alone (linear), which goes with gates that are "
+                "the same for every query.",
+                with_options=True,
             ),
             rich_help_panel=_MODEL,
         ),
@@ -241,6 +243,22 @@ def train(
             rich_help_panel=_DENOISING,
         ),
     ] = Settings.penalty,
+    gates_from: Annotated[
+        str | None,
+        Option(
+            help="A run whose gates are taken over and not trained: the same kind, in the same "
+            "layers.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.gates_from,
+    shuffle_gates: Annotated[
+        bool,
+        Option(
+            "--shuffle-gates",
+            help="Put the gates taken over into a random order, a control.",
+            rich_help_panel=_DENOISING,
+        ),
+    ] = Settings.shuffle_gates,
     initial_keep: Annotated[
         float,
         Option(

@@ -2,22 +2,23 @@
 
 from tf_recdenoiser.experiments.comparison import Comparison, compare
 from tf_recdenoiser.experiments.finding import find_planted, noise_finders
-from tf_recdenoiser.experiments.planted import (
-    METHODS,
-    closed_gap,
-    planted_settings,
-    run_directory,
-    run_planted,
-)
+from tf_recdenoiser.experiments.gating import GATING, window_width, with_sources
+from tf_recdenoiser.experiments.paired import PLAIN, Method, chosen, run_directory, run_paired
+from tf_recdenoiser.experiments.planted import MENDING, closed_gap
 
 __all__ = [
-    "METHODS",
+    "GATING",
+    "MENDING",
+    "PLAIN",
     "Comparison",
+    "Method",
+    "chosen",
     "closed_gap",
     "compare",
     "find_planted",
     "noise_finders",
-    "planted_settings",
     "run_directory",
-    "run_planted",
+    "run_paired",
+    "window_width",
+    "with_sources",
 ]

@@ -106,21 +106,40 @@ ATTENTIONS: dict[str, AttentionKind] = {
 def get_attention(identifier: str | Mapping[str, Any] | AttentionKind) -> AttentionKind:
     """The kind of that name, or of a `serialize_attention` record.
 
+    A pattern's name may be followed by its options, whole numbers all of them.
+
     Examples
     --------
     >>> get_attention("sparsemax").normalizer
     'sparsemax'
+    >>> get_attention("dilated_window:width=4,dilation=3").options
+    {'width': 4, 'dilation': 3}
     """
     if isinstance(identifier, AttentionKind):
         return identifier
     if isinstance(identifier, Mapping):
         return AttentionKind(**identifier)
-    if identifier not in ATTENTIONS:
+    name, _, options = identifier.partition(":")
+    if name not in ATTENTIONS:
         raise ValueError(
             f"`attention` must be an AttentionKind or one of {', '.join(ATTENTIONS)}. "
             f"Received: attention={identifier!r}"
         )
-    return ATTENTIONS[identifier]
+    return dataclasses.replace(ATTENTIONS[name], options=_options(options))
+
+
+def _options(text: str) -> dict[str, int]:
+    """The options in a text such as `width=4,dilation=3`."""
+    options = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        if not value.isdecimal():
+            raise ValueError(
+                "An option of a pattern must be written as width=4, for example. "
+                f"Received: {part!r}"
+            )
+        options[name] = int(value)
+    return options
 
 
 def serialize_attention(kind: AttentionKind) -> str | dict[str, Any]:

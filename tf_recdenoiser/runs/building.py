@@ -101,6 +101,7 @@ def build_gates(settings: Settings) -> Gates | DroppingGates | None:
         initial_keep=settings.initial_keep,
         inference=settings.inference,
         target_density=settings.target_density,
+        trainable=settings.gates_from is None,
     )
     return gates
 

@@ -10,7 +10,11 @@ from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import DroppingGates, Gates
 from tf_recdenoiser.runs.detection import detect_noise
-from tf_recdenoiser.training import DenoisingModel, GeneralizedBinaryCrossEntropy
+from tf_recdenoiser.training import (
+    DenoisingModel,
+    GeneralizedBinaryCrossEntropy,
+    fix_gates,
+)
 from tf_recdenoiser.training.noise import Cleaning
 
 FINDERS = ("none", "context", "oracle")
@@ -49,6 +53,9 @@ class Settings:
         The gates; `gates` "none" for none, None (default) for "positional" where the backbone has
         attention to gate and none elsewhere. See `layers.Gates`. `beta` counts only where
         `target_density` is None.
+    gates_from, shuffle_gates
+        A run whose gates are taken over and stay as they are; None (default): gates are trained.
+        Whether to shuffle them; see `fix_gates`.
     drop_rate
         Of gates that only drop at random; see `layers.DroppingGates`.
     gamma, jacobian_rows
@@ -119,6 +126,8 @@ class Settings:
     penalty: str = default(Gates, "penalty")
     inference: str = default(Gates, "inference")
     target_density: float | None = default(Gates, "target_density")
+    gates_from: str | None = None
+    shuffle_gates: bool = default(fix_gates, "shuffled")
     drop_rate: float = default(DroppingGates, "rate")
     gamma: float | None = None
     jacobian_rows: int | None = 16
@@ -160,6 +169,9 @@ class Settings:
         for name in ("learning_rate", "gate_learning_rate"):
             self._require(name, getattr(self, name) > 0, "above 0")
 
+        if self.shuffle_gates and self.gates_from is None:
+            raise ValueError("`shuffle_gates` needs `gates_from`, a run whose gates to shuffle.")
+
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
             raise ValueError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)}")
@@ -171,7 +183,9 @@ class Settings:
 
     def plain(self) -> Settings:
         """The same run without the denoiser: no gates, no Jacobian penalty, no noise looked for."""
-        return dataclasses.replace(self, **NO_DENOISER, detect="none")
+        return dataclasses.replace(
+            self, **NO_DENOISER, detect="none", gates_from=None, shuffle_gates=False
+        )
 
     def differences(self, other: Settings) -> dict[str, tuple[Any, Any]]:
         """What differs, as name: (here, there)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from tf_recdenoiser.runs.recording import Recording, best_epoch, is_exhausted
 from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_split
-from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.training import Recommender, fix_gates
 
 # Settings that a resumed run may change, since they do not touch the epochs already done.
 EXTENDABLE = frozenset({"epochs", "patience"})
@@ -103,6 +104,8 @@ def train(
     else:
         recommender = build_recommender(settings, dataset.item_count, int(users.max()))
         recommender.backbone.adapt(_item_counts(noisy.split, noise, dataset.item_count))
+        if settings.gates_from is not None:
+            _take_gates(recommender, settings)
     batches = _batches(settings, dataset, noisy.split, noise, recommender.backbone)
     history = _history(recommender, directory, batches.steps_per_epoch)
     if fresh:
@@ -121,6 +124,18 @@ def train(
     }
     directory.write_metrics(metrics)
     return metrics
+
+
+def _take_gates(recommender: Recommender, settings: Settings) -> None:
+    source = RunDirectory(Path(str(settings.gates_from)))
+    source.check_keras()
+    fix_gates(
+        recommender,
+        load_model(source.best),
+        settings.shuffle_gates,
+        settings.seed,
+        recommender.backbone.causal,
+    )
 
 
 def _check_resumable(settings: Settings, dataset: Dataset, directory: RunDirectory) -> None:

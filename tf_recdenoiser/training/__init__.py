@@ -2,6 +2,7 @@
 
 from tf_recdenoiser.training.denoising_model import PARTS, DenoisingModel
 from tf_recdenoiser.training.explain import Explanation, explain
+from tf_recdenoiser.training.fixed_gates import fix_gates
 from tf_recdenoiser.training.objectives import (
     OBJECTIVES,
     BayesianPersonalizedRanking,
@@ -30,4 +31,5 @@ __all__ = [
     "SampledSoftmax",
     "Top1",
     "explain",
+    "fix_gates",
 ]

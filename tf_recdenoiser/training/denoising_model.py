@@ -210,7 +210,7 @@ class DenoisingModel(keras.Model):
         `first` are those of the first evaluation, for the whole batch. R is the batch, or
         `estimator_rows`; the losses are then scaled as if those rows were the batch.
         """
-        records = list(draws.records.values())
+        records = _trained(draws)
         if self.estimator.evaluations == 1 or not records:
             return [[first]] * len(records)
         scale = 1.0
@@ -230,7 +230,7 @@ class DenoisingModel(keras.Model):
                 losses.append(self._sample_losses(y, outputs, weights)[0])
             return [scale * loss for loss in losses]
 
-        if any(record.per_sequence for record in records[1:]):
+        if any(record.per_sequence for record in [*draws.records.values()][1:]):
             return [evaluations(record.layer) for record in records]
         return [evaluations(None)] * len(records)
 
@@ -257,10 +257,10 @@ class DenoisingModel(keras.Model):
         self, draws: Draws, evaluations: list[list[tf.Tensor]], count: tf.Tensor
     ) -> tf.Tensor:
         """A scalar whose gradient in the logits is the estimator's, and is passed on by them."""
-        records = list(draws.records.values())
+        last_layer = next(reversed(draws.records.values()), None)
         terms = []
-        for index, (record, found) in enumerate(zip(records, evaluations, strict=True)):
-            last = index == len(records) - 1
+        for record, found in zip(_trained(draws), evaluations, strict=True):
+            last = record is last_layer
             losses = [self._accountable(loss, record, last) / count for loss in found]
             if self.estimator.baseline:
                 losses = [losses[0] - record.layer.baseline(losses[0], self.baseline_decay)]
@@ -370,6 +370,11 @@ class DenoisingModel(keras.Model):
         self.optimizer.build(variables)
         if gate_variables:
             self.gate_optimizer.build(gate_variables)
+
+
+def _trained(draws: Draws) -> list[GateRecord]:
+    """What was drawn by gate layers that have something to learn."""
+    return [record for record in draws.records.values() if record.layer.trainable_variables]
 
 
 def _sum(values: list[tf.Tensor]) -> tf.Tensor:

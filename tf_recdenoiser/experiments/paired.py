@@ -1,0 +1,150 @@
+"""Runs that differ by a method and a seed, and how the methods compare."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_recdenoiser.experiments.comparison import Comparison, compare
+from tf_recdenoiser.runs import (
+    RunDirectory,
+    RunError,
+    Settings,
+    load_dataset,
+    load_run,
+    load_split,
+    train,
+)
+
+PLAIN = "plain"
+
+Changes = Mapping[str, Any]
+Method = Changes | Callable[[Path, int], Changes]
+"""What differs from the plain run: settings by name, or what gives them for a directory of runs
+and a seed, whose earlier methods have then been trained."""
+
+
+def run_paired(
+    base: Settings,
+    out: Path,
+    methods: Mapping[str, Method],
+    seeds: Sequence[int],
+    callbacks: Sequence[Any] = (),
+    report: Callable[[str], None] = lambda text: None,
+) -> dict[str, dict[str, Comparison]]:
+    """Train what is not there yet, and compare every method with the plain run.
+
+    Noise is looked for once, with the first seed, and what was found serves all seeds: what
+    differs from seed to seed is the recommender's training.
+
+    Parameters
+    ----------
+    base
+        The plain run's settings.
+    out
+        A directory with one for each run, `METHOD-SEED`; those that are finished are kept.
+    methods
+        By name, in the order in which they are trained; `PLAIN`, to compare with, comes first
+        and need not be named.
+    seeds
+        Of the runs.
+    callbacks
+        Further Keras callbacks for each training.
+    report
+        Told what is being done while noise is looked for.
+
+    Returns
+    -------
+    By method and then by "PROTOCOL METRIC", such as "full ndcg@10".
+    """
+    methods = {PLAIN: {}, **methods}
+    dataset = load_dataset(base)
+    values: dict[str, dict[str, list[np.ndarray]]] = {method: {} for method in methods}
+    detection = None
+    for seed in seeds:
+        for name, method in methods.items():
+            settings = dataclasses.replace(base, seed=seed, **_changes(method, out, seed))
+            directory = RunDirectory(run_directory(out, name, seed))
+            looks = settings.detect == "context"
+            if not directory.metrics_file.exists():
+                known = detection if looks else None
+                train(settings, dataset, directory, True, callbacks, known, report)
+            if looks and detection is None:
+                detection = directory.detection()
+            for metric, per_user in _per_user(directory.path).items():
+                values[name].setdefault(metric, []).append(per_user)
+    return {
+        name: {
+            metric: compare(np.stack(found), np.stack(values[PLAIN][metric]))
+            for metric, found in by_metric.items()
+        }
+        for name, by_metric in values.items()
+    }
+
+
+def run_directory(out: Path, method: str, seed: int) -> Path:
+    """Where a run of an experiment lies."""
+    return out / f"{re.sub('[ :]', '-', method)}-{seed}"
+
+
+def chosen(methods: Mapping[str, Method], texts: Iterable[str]) -> dict[str, Method]:
+    """The methods that some texts ask for: `NAME`, or `NAME:SETTING=VALUE:…` with other settings.
+
+    Raises
+    ------
+    RunError
+        If there is no such method, or no such setting.
+
+    Examples
+    --------
+    >>> found = chosen({"gated": {"gates": "item"}}, ["gated", "gated:beta=0.01"])
+    >>> found["gated"], found["gated:beta=0.01"](Path("out"), 0)
+    ({'gates': 'item'}, {'gates': 'item', 'beta': 0.01})
+    """
+    return {text: _method(methods, text) for text in dict.fromkeys(texts)}
+
+
+def _method(methods: Mapping[str, Method], text: str) -> Method:
+    name, *changes = text.split(":")
+    if name not in methods:
+        raise RunError(f"A method must be one of {', '.join(methods)}. Received: {name!r}")
+    method, further = methods[name], dict(_change(change) for change in changes)
+    if not further:
+        return method
+    return lambda out, seed: {**_changes(method, out, seed), **further}
+
+
+def _changes(method: Method, out: Path, seed: int) -> Changes:
+    return method(out, seed) if callable(method) else method
+
+
+def _change(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    if name not in Settings.__dataclass_fields__:
+        raise RunError(f"A setting must be written as beta=0.1, for example. Received: {text!r}")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):  # a word
+        return name, value
+
+
+def _per_user(path: Path) -> dict[str, np.ndarray]:
+    """Metrics of each user [E], on all test users and on those whose newest item is noise."""
+    run = load_run(path)
+    scorer = run.scorer("test")
+    newest = load_split(run.settings, run.dataset()).test.last(1)[:, 0] > 0
+    values = {}
+    for protocol in ("full", "paper"):
+        result = scorer.result(run.recommender, protocol)
+        for metric in ("ndcg@10", "hit@10"):
+            per_user = result.per_user(metric)
+            values[f"{protocol} {metric}"] = per_user
+            if newest.any():
+                values[f"{protocol} {metric}, newest is noise"] = per_user[newest]
+    return values
