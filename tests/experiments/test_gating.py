@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs.small import SYNTHETIC, plain
+from tests.runs.small import DATASET, SYNTHETIC, plain
 from tf_recdenoiser.cli.app import run
 from tf_recdenoiser.experiments import GATING, chosen, run_paired, window_width
 from tf_recdenoiser.runs import RunDirectory, load_run
@@ -20,7 +20,7 @@ LENGTH = BASE.max_length
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("gates")
-    run_paired(BASE, out, chosen(GATING, [*GATING, "relative:beta=0.5"]), seeds=[1])
+    run_paired(BASE, DATASET, out, chosen(GATING, [*GATING, "relative:beta=0.5"]), seeds=[1])
     return out
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs.small import SYNTHETIC, plain
+from tests.runs.small import DATASET, SYNTHETIC, plain
 from tf_recdenoiser.cli.app import run
 from tf_recdenoiser.experiments import (
     MENDING,
@@ -34,7 +34,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(out: Path) -> dict[str, dict[str, Comparison]]:
-    return run_paired(BASE, out, METHODS, SEEDS)
+    return run_paired(BASE, DATASET, out, METHODS, SEEDS)
 
 
 def per_user(out: Path, method: str) -> np.ndarray:
@@ -112,7 +112,7 @@ def test_noise_is_looked_for_once(out: Path, found: dict[str, dict[str, Comparis
 
 def test_finished_runs_are_kept(out: Path, found: dict[str, dict[str, Comparison]]) -> None:
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/metrics.json")}
-    again = run_paired(BASE, out, METHODS, SEEDS)
+    again = run_paired(BASE, DATASET, out, METHODS, SEEDS)
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/metrics.json")} == before
     assert repr(again) == repr(found)  # a NaN equals nothing, itself included
 

@@ -16,20 +16,22 @@ from typer.models import OptionInfo
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import errors, note, output, print_json
 from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
-from tf_recdenoiser.data import NOISE_LAWS, PLACES
+from tf_recdenoiser.data import NOISE_LAWS, PLACES, Dataset
 from tf_recdenoiser.experiments import (
     GATING,
     MENDING,
+    SYSTEMS,
     Comparison,
     Method,
     chosen,
     closed_gap,
     find_planted,
+    fitting_systems,
     run_directory,
     run_paired,
     with_sources,
 )
-from tf_recdenoiser.runs import NO_DENOISER, RunError, Settings
+from tf_recdenoiser.runs import NO_DENOISER, RunError, Settings, load_dataset
 from tf_recdenoiser.training import OBJECTIVES
 
 app = typer.Typer(no_args_is_help=True, help="Compare systems on the same data and seeds.")
@@ -109,7 +111,7 @@ def planted(
         validate_every=validate_every,
     )
     names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
-    found = _run(base, out, chosen(MENDING, names), numbers)
+    found = _run(base, load_dataset(base), out, chosen(MENDING, names), numbers)
     finding = {}
     if rate > 0:
         finding = find_planted(run_directory(out, _richest(names), numbers[0]))
@@ -155,7 +157,52 @@ def gates(
         validate_every=validate_every,
     )
     numbers = [_number(text) for text in seeds.split(",")]
-    found = _run(base, out, chosen(GATING, with_sources(_words(methods))), numbers)
+    names = with_sources(_words(methods))
+    _show(_run(base, load_dataset(base), out, chosen(GATING, names), numbers), json)
+
+
+@app.command(no_args_is_help=True)
+def systems(
+    data: _Data,
+    out: _Out,
+    methods: Annotated[
+        str | None,
+        _methods("The systems; if not given, all that the log has the data for", SYSTEMS),
+    ] = None,
+    seeds: _Seeds = "0",
+    max_length: _MaxLength = Settings.max_length,
+    dropout: _Dropout = Settings.dropout,
+    objective: _Objective = Settings.objective,
+    batch_size: _BatchSize = Settings.batch_size,
+    epochs: _Epochs = Settings.epochs,
+    patience: _Patience = Settings.patience,
+    validate_every: _Every = 5,
+    json: _Json = False,
+) -> None:
+    """Compare the paper's systems: baselines, backbones, and backbones with its denoiser.
+
+    All have the same data, objective and number of epochs; "plain" is SASRec.
+    """
+    base = Settings(
+        data,
+        **NO_DENOISER,
+        max_length=max_length,
+        dropout=dropout,
+        objective=objective,
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        validate_every=validate_every,
+    )
+    numbers, dataset = [_number(text) for text in seeds.split(",")], load_dataset(base)
+    names = fitting_systems(dataset) if methods is None else _words(methods)
+    _show(_run(base, dataset, out, chosen(SYSTEMS, names), numbers), json)
+
+
+_PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
+
+
+def _show(found: dict[str, dict[str, Comparison]], json: bool) -> None:
     if json:
         print_json(_as_json(found))
         return
@@ -164,17 +211,14 @@ def gates(
     note(_PAIRED)
 
 
-_PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
-
-
 def _run(
-    base: Settings, out: Path, methods: Mapping[str, Method], seeds: list[int]
+    base: Settings, dataset: Dataset, out: Path, methods: Mapping[str, Method], seeds: list[int]
 ) -> dict[str, dict[str, Comparison]]:
     with (
         contextlib.closing(ShowProgress(errors, base.epochs)) as progress,
         looking_for_noise(errors) as report,
     ):
-        return run_paired(base, out, methods, seeds, [progress], report)
+        return run_paired(base, dataset, out, methods, seeds, [progress], report)
 
 
 def _words(text: str) -> list[str]:

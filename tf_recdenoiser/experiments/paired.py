@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments.comparison import Comparison, compare
 from tf_recdenoiser.runs import (
     RunDirectory,
     RunError,
     Settings,
-    load_dataset,
     load_run,
     load_split,
     train,
@@ -32,6 +32,7 @@ and a seed, whose earlier methods have then been trained."""
 
 def run_paired(
     base: Settings,
+    dataset: Dataset,
     out: Path,
     methods: Mapping[str, Method],
     seeds: Sequence[int],
@@ -47,6 +48,8 @@ def run_paired(
     ----------
     base
         The plain run's settings.
+    dataset
+        What `load_dataset(base)` gives.
     out
         A directory with one for each run, `METHOD-SEED`; those that are finished are kept.
     methods
@@ -64,7 +67,6 @@ def run_paired(
     By method and then by "PROTOCOL METRIC", such as "full ndcg@10".
     """
     methods = {PLAIN: {}, **methods}
-    dataset = load_dataset(base)
     values: dict[str, dict[str, list[np.ndarray]]] = {method: {} for method in methods}
     detection = None
     for seed in seeds:
