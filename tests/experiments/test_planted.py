@@ -20,7 +20,15 @@ from tf_recdenoiser.experiments import (
     noise_finders,
     run_paired,
 )
-from tf_recdenoiser.runs import RunDirectory, load_dataset, load_run, load_split, train
+from tf_recdenoiser.runs import (
+    NO_DENOISER,
+    RunDirectory,
+    Settings,
+    load_dataset,
+    load_run,
+    load_split,
+    train,
+)
 
 BASE = plain(planted_rate=0.3, epochs=2)
 SEEDS = (0, 1)
@@ -82,7 +90,7 @@ def test_surprisal_is_the_models_own_score_of_the_item_that_came(
     loaded = load_run(out / "plain-0")
     histories = load_split(loaded.settings, loaded.dataset()).split.test.histories.last(12)
     counts = np.arange(1, loaded.recommender.backbone.item_count + 2)
-    scores = noise_finders(loaded, histories, counts)["surprisal"]
+    scores = noise_finders(loaded, {"item_ids": histories}, counts)["surprisal"]
     before = np.hstack([np.zeros([len(histories), 1], np.int32), histories[:, :-1]])
     logits = (
         loaded.recommender.encode(before) * loaded.recommender.item_vectors()[histories[:, -1]]
@@ -98,11 +106,23 @@ def test_surprisal_of_scores_that_are_no_log_ratios_is_of_their_softmax(tmp_path
     loaded = load_run(tmp_path / "run")
     histories = load_split(settings, loaded.dataset()).split.test.histories.last(12)
     counts = np.ones(loaded.recommender.backbone.item_count + 1)
-    scores = noise_finders(loaded, histories, counts)["surprisal"]
+    scores = noise_finders(loaded, {"item_ids": histories}, counts)["surprisal"]
     before = np.hstack([np.zeros([len(histories), 1], np.int32), histories[:, :-1]])
     powers = np.exp(loaded.recommender.score(before)[:, 1:].astype(np.float64))
     newest = powers[np.arange(len(histories)), histories[:, -1] - 1]
     np.testing.assert_allclose(scores[:, -1], -np.log(newest / powers.sum(-1)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", ["bert4rec", "tisasrec", "sse_pt", "gru4rec", "popularity"])
+def test_noise_can_be_looked_for_by_every_kind_of_backbone(backbone: str, tmp_path: Path) -> None:
+    settings = Settings(
+        SYNTHETIC, backbone=backbone, max_length=12, planted_rate=0.3, epochs=1, **NO_DENOISER
+    )
+    train(settings, load_dataset(settings), RunDirectory(tmp_path / "run"))
+    found = find_planted(tmp_path / "run")
+    assert ("surprisal" in found) == (backbone != "bert4rec")
+    assert ("attention 1" in found) == (backbone in ("bert4rec", "tisasrec", "sse_pt"))
+    assert all(0 <= one["roc_area"] <= 1 for one in found.values())
 
 
 def test_noise_is_looked_for_once(out: Path, found: dict[str, dict[str, Comparison]]) -> None:

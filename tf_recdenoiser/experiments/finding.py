@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,14 @@ import tensorflow as tf
 
 from tf_recdenoiser.evaluation import precision_at_noise, roc_area
 from tf_recdenoiser.layers import CatalogueLogProbability
-from tf_recdenoiser.runs import Run, load_run, load_split
+from tf_recdenoiser.runs import Inputs, Run, evaluation_inputs, load_run, load_split
 from tf_recdenoiser.training import Recommender, explain
 
 # With a whole catalogue's scores for each item: below 100 MB for 3,416 items and n = 50.
 _BATCH = 128
 
 
-def noise_finders(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+def noise_finders(run: Run, inputs: Inputs, counts: np.ndarray) -> dict[str, np.ndarray]:
     """Scores of noise by each means the run has, as seen from the newest position.
 
     * `popularity`: the rarer an item, the more suspect;
@@ -27,15 +28,15 @@ def noise_finders(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> dict[st
       item, which its objective makes the log ratio to a uniform law: as it is, or minus the
       log-sum-exp of all items' scores where `log_ratios` is false of the objective. q is the law
       that noise is looked for by. The first item of a row, which nothing precedes, scores as the
-      median;
+      median. Of causal backbones alone, whose score of an item does not know it;
     * `context`: the run's detectors, if it has any.
 
     Parameters
     ----------
     run
         A finished run.
-    item_ids
-        Histories `[B, n]`, left-padded with 0.
+    inputs
+        What the backbone reads of some users, `item_ids` `[B, n]` and the rest.
     counts
         How often each item occurs in training, `[item_count + 1]`.
 
@@ -43,15 +44,16 @@ def noise_finders(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> dict[st
     -------
     `[B, n]` by name.
     """
-    batches = [item_ids[at : at + _BATCH] for at in range(0, len(item_ids), _BATCH)]
-    seen = [explain(run.recommender, batch) for batch in batches]
+    item_ids = inputs["item_ids"]
+    seen = [explain(run.recommender, **batch) for batch in _batches(inputs)]
     attention = np.concatenate([one.attention_per_layer for one in seen])
     scores = {
         "random": np.random.default_rng(0).random(item_ids.shape),
         "popularity": -counts[item_ids].astype(float),
         **{f"attention {layer + 1}": -attention[:, layer] for layer in range(attention.shape[1])},
-        "surprisal": _surprisal(run, item_ids, counts),
     }
+    if run.recommender.backbone.causal:
+        scores["surprisal"] = _surprisal(run, inputs, counts)
     if run.recommender.gate_layers:
         scores["gates"] = 1.0 - np.concatenate([one.kept for one in seen])
     if (found := run.noise_scores(item_ids)) is not None:
@@ -59,28 +61,36 @@ def noise_finders(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> dict[st
     return scores
 
 
-def _surprisal(run: Run, item_ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    before = np.pad(item_ids[:, :-1], [(0, 0), (1, 0)])
+def _batches(inputs: Inputs) -> Iterator[Inputs]:
+    for at in range(0, len(inputs["item_ids"]), _BATCH):
+        yield {name: values[at : at + _BATCH] for name, values in inputs.items()}
+
+
+def _surprisal(run: Run, inputs: Inputs, counts: np.ndarray) -> np.ndarray:
+    item_ids = inputs["item_ids"]
+    before = {name: _shifted(values) for name, values in inputs.items()}
     log_ratios = np.concatenate(
         [
-            _log_ratios(
-                run.recommender,
-                tf.constant(before[at : at + _BATCH]),
-                tf.constant(item_ids[at : at + _BATCH]),
-            ).numpy()
-            for at in range(0, len(item_ids), _BATCH)
+            _log_ratios(run.recommender, batch, tf.constant(its_items["item_ids"])).numpy()
+            for batch, its_items in zip(_batches(before), _batches(inputs), strict=True)
         ]
     )
     share = np.maximum(counts, 1) / counts.sum() * (len(counts) - 1)
     law = run.settings.noise_law
     surprisal = -log_ratios + (np.log(share[item_ids]) if law != "uniform" else 0.0)
-    surprisal[before == 0] = np.median(surprisal[before > 0])
+    nothing_before = before["item_ids"] == 0
+    surprisal[nothing_before] = np.median(surprisal[~nothing_before])
     return surprisal
 
 
-def _log_ratios(recommender: Recommender, before: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
+def _shifted(values: np.ndarray) -> np.ndarray:
+    """What is known of each position's predecessor, `[B, n]`; of a user, `[B]`, the same."""
+    return np.pad(values[:, :-1], [(0, 0), (1, 0)]) if values.ndim == 2 else values
+
+
+def _log_ratios(recommender: Recommender, before: Inputs, item_ids: tf.Tensor) -> tf.Tensor:
     """Log p(x | items before) / q(x) of each item up to a constant, q uniform: `[B, n]`."""
-    hidden = recommender.backbone({"item_ids": before}, training=False)
+    hidden = recommender.backbone(recommender.inputs_of(**before), training=False)
     table = tf.constant(recommender.item_vectors())
     if recommender.objective.log_ratios:
         return tf.reduce_sum(hidden * tf.gather(table, item_ids), axis=-1)
@@ -95,14 +105,15 @@ def find_planted(path: Path) -> dict[str, dict[str, float]]:
     run = load_run(path)
     dataset = run.dataset()
     noisy, n = load_split(run.settings, dataset), run.settings.max_length
-    item_ids = noisy.split.test.histories.last(n)
+    extra_inputs = run.recommender.backbone.extra_inputs
+    inputs = evaluation_inputs(noisy.split, "test", n, extra_inputs)
     counts = np.bincount(noisy.split.train.items, minlength=dataset.item_count + 1)
-    is_item = item_ids > 0
+    is_item = inputs["item_ids"] > 0
     is_noise = noisy.test.last(n)[is_item] > 0
     return {
         name: {
             "roc_area": roc_area(scores[is_item], is_noise),
             "precision": precision_at_noise(scores[is_item], is_noise),
         }
-        for name, scores in noise_finders(run, item_ids, counts).items()
+        for name, scores in noise_finders(run, inputs, counts).items()
     }

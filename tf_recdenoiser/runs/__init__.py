@@ -11,7 +11,7 @@ from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.loading import Run, load_run
 from tf_recdenoiser.runs.models import RunError
 from tf_recdenoiser.runs.recording import best_epoch
-from tf_recdenoiser.runs.scoring import PARTS, Scorer
+from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer, evaluation_inputs
 from tf_recdenoiser.runs.settings import DENOISER, FINDERS, NO_DENOISER, NO_GATES, Settings
 from tf_recdenoiser.runs.sources import load_dataset, load_log, load_split, synthetic_options
 from tf_recdenoiser.runs.training import EXTENDABLE, gate_statistics, train
@@ -24,6 +24,7 @@ __all__ = [
     "NO_GATES",
     "PARTS",
     "Detection",
+    "Inputs",
     "Run",
     "RunDirectory",
     "RunError",
@@ -34,6 +35,7 @@ __all__ = [
     "build_objective",
     "build_recommender",
     "detect_noise",
+    "evaluation_inputs",
     "gate_statistics",
     "load_dataset",
     "load_log",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -49,12 +50,9 @@ class Recommender(DenoisingModel):
         super().__init__(inputs={**own, **added}, outputs=scores, name=name)
         self.backbone = backbone
         self.objective = objective
-        self._encode = tf.function(
-            lambda inputs: tf.cast(
-                backbone(backbone.question(inputs), training=False)[:, -1], tf.float32
-            ),
-            reduce_retracing=True,
-        )
+        # TensorFlow counts tracings by code, and warns where many models share it, as a lambda's;
+        # a partial has none.
+        self._encode = tf.function(functools.partial(_newest, backbone), reduce_retracing=True)
 
     def compile(self, optimizer: Any = "adam", loss: Any = None, **kwargs: Any) -> None:
         """As `DenoisingModel.compile`, with the objective's loss.
@@ -141,3 +139,9 @@ class Recommender(DenoisingModel):
         config["objective"] = OBJECTIVES[options.pop("name")](**options)
         config["backbone"] = keras.utils.deserialize_keras_object(config["backbone"])
         return cls(**config)
+
+
+def _newest(backbone: Backbone, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+    """What each history asks, as seen from its newest item: `[B, d]`."""
+    hidden = backbone(backbone.question(inputs), training=False)
+    return tf.cast(hidden[:, -1], tf.float32)
