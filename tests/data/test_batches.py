@@ -95,12 +95,21 @@ LONG = [list(range(1, 13)), [13, 14, 15]]
 NOISE = np.linspace(0, 1, 15)
 
 
-def test_targets_are_weighted_by_their_probability_of_being_meant() -> None:
-    batches = example_batches(train=histories_of(LONG), noise=NOISE, mend="targets")
-    weight_of = dict(zip(range(1, 16), 1 - NOISE, strict=True))
+@pytest.mark.parametrize("least", [0.0, 0.3, 1.0])
+def test_targets_are_weighted_by_their_probability_of_being_meant(least: float) -> None:
+    batches = example_batches(
+        train=histories_of(LONG), noise=NOISE, mend="targets", least_weight=least
+    )
+    weights = [max(1 - probability, least) for probability in NOISE]
+    weight_of = dict(zip(range(1, 16), weights, strict=True))
     for _, targets in batches.epoch(0):
         expected = [[weight_of.get(item, 0) for item in row] for row in targets["positives"]]
         np.testing.assert_allclose(targets["weights"], expected, rtol=1e-6)
+
+
+def test_a_least_weight_must_be_a_share() -> None:
+    with pytest.raises(ValueError, match="`least_weight` must be in"):
+        example_batches(noise=None, least_weight=1.5)
 
 
 def test_items_are_left_out_of_sequences_as_often_as_they_are_noise() -> None:

@@ -367,6 +367,15 @@ def train(
             rich_help_panel=_NOISE,
         ),
     ] = Settings.mend,
+    least_weight: Annotated[
+        float,
+        Option(
+            min=0,
+            max=1,
+            help="What a target weighs at the least where targets are weighed.",
+            rich_help_panel=_NOISE,
+        ),
+    ] = Settings.least_weight,
     clean_above: Annotated[
         float,
         Option(

@@ -38,7 +38,8 @@ class TrainingBatches:
     All that have positions are left-padded with 0 at the same ones.
 
     Where the probability of noise is known, `mend` says what is done about it: "targets" weighs
-    each positive by its probability of being meant; "sequence" leaves each item out of the whole
+    each positive by its probability of being meant, or by `least_weight` if that is more;
+    "sequence" leaves each item out of the whole
     sequence, which is closed up, with its probability of being noise, drawn anew each epoch. In
     expectation either trains on what was meant, if the probabilities are right.
 
@@ -68,6 +69,9 @@ class TrainingBatches:
         The probability of noise of each item of `train`, float [N]; None (default) for none.
     mend
         "targets" or "sequence" (default).
+    least_weight
+        For `mend="targets"`: what a target weighs at the least, in [0, 1]; 0 by default. Above
+        0 no item is unlearned altogether, however rare it is.
     extra_inputs
         What the inputs hold beside `item_ids`: "user_ids", int32 [B], as `user_codes` numbers
         them; "times", float64 [B, n]. Nothing by default.
@@ -109,12 +113,17 @@ class TrainingBatches:
         windows: str = "newest",
         noise: npt.NDArray[np.floating] | None = None,
         mend: str = "sequence",
+        least_weight: float = 0.0,
         extra_inputs: Sequence[str] = (),
         task: Task | None = None,
         share_negatives: bool = False,
     ) -> None:
         if mend not in MENDS:
             raise ValueError(f"`mend` must be one of {', '.join(MENDS)}. Received: mend={mend!r}")
+        if not 0 <= least_weight <= 1:
+            raise ValueError(
+                f"`least_weight` must be in [0, 1]. Received: least_weight={least_weight}"
+            )
         if noise is not None and noise.shape != train.items.shape:
             raise ValueError(
                 f"`noise` must have a probability for each of the {len(train.items)} items of "
@@ -149,9 +158,9 @@ class TrainingBatches:
         self._extra_inputs = tuple(extra_inputs)
         self._task = task or NextItem()
         self._drop = noise if mend == "sequence" else None
-        weights = (
-            1.0 - noise if noise is not None and mend == "targets" else np.ones(len(train.items))
-        )
+        weights = np.ones(len(train.items))
+        if noise is not None and mend == "targets":
+            weights = np.maximum(1.0 - noise, least_weight)
         self._weights = Histories(train.offsets, weights.astype(np.float32))
 
     @property

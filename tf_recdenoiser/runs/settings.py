@@ -80,7 +80,7 @@ class Settings:
         knowing where it was planted.
     noise_law
         The law of the noise that the detector looks for.
-    mend
+    mend, least_weight
         What is done in training about the noise found; see `data.TrainingBatches`.
     clean_above, clean_newest_above
         What is left out of the histories that recommendations start from; see
@@ -150,6 +150,7 @@ class Settings:
     detect: str = "none"
     noise_law: str = default(detect_noise, "law")
     mend: str = default(TrainingBatches, "mend")
+    least_weight: float = default(TrainingBatches, "least_weight")
     clean_above: float = default(Cleaning, "above")
     clean_newest_above: float = default(Cleaning, "newest_above")
     epochs: int = 200

@@ -251,6 +251,7 @@ def _batches(
         settings.windows,
         noise,
         settings.mend,
+        settings.least_weight,
         backbone.extra_inputs,
         backbone.task,
         objective.share_negatives,
