@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.runs.small import DATASET, plain
+from tf_recdenoiser._keras import layers_of
 from tf_recdenoiser.data import Histories
 from tf_recdenoiser.data.histories import offsets_of
 from tf_recdenoiser.evaluation import roc_area
+from tf_recdenoiser.layers import NoiseMixture
 from tf_recdenoiser.runs import (
     Detection,
     RunDirectory,
@@ -25,6 +27,7 @@ from tf_recdenoiser.runs import (
     train,
 )
 from tf_recdenoiser.runs.detection import _Windows
+from tf_recdenoiser.training import BinaryCrossEntropy
 from tf_recdenoiser.training.noise import Cleaning, noise_probability
 
 PLANTED = plain(planted_rate=0.25, planted_law="uniform", noise_law="uniform")
@@ -94,6 +97,29 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     directory = RunDirectory(tmp_path_factory.mktemp("runs") / "looked")
     train(dataclasses.replace(PLANTED, detect="context", epochs=3), DATASET, directory)
     return directory
+
+
+def test_the_likelihood_takes_the_share_and_the_law_of_the_noise(tmp_path: Path) -> None:
+    settings = dataclasses.replace(
+        PLANTED, detect="oracle", mend="likelihood", noise_law="popularity", epochs=1
+    )
+    train(settings, DATASET, RunDirectory(tmp_path / "run"))
+    model = load_run(tmp_path / "run").recommender
+    assert model.objective == BinaryCrossEntropy(noise_rate=0.25)
+    (mixture,) = (layer for layer in layers_of(model) if isinstance(layer, NoiseMixture))
+    counts = np.bincount(load_split(settings, DATASET).split.train.items)
+    np.testing.assert_allclose(
+        np.exp(mixture.log_law)[1:], counts[1:] / counts.sum() * DATASET.item_count, rtol=1e-5
+    )
+
+
+def test_an_objective_without_probabilities_is_refused_before_noise_is_looked_for(
+    tmp_path: Path,
+) -> None:
+    settings = dataclasses.replace(PLANTED, detect="context", mend="likelihood", objective="bpr")
+    with pytest.raises(ValueError, match="objectives bce, cross_entropy, gbce"):
+        train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_looks_for_noise_records_what_it_found(looked: RunDirectory) -> None:

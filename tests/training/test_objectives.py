@@ -16,15 +16,17 @@ import pytest
 import tensorflow as tf
 
 from tests.layers.reference import normal, randomize
-from tf_recdenoiser._keras import keras, raw_variable
-from tf_recdenoiser.backbones import SASRec
+from tf_recdenoiser._keras import keras, layers_of, raw_variable
+from tf_recdenoiser.backbones import Backbone, SASRec
 from tf_recdenoiser.data import TrainingBatches, leave_one_out, prepare, synthetic_log
+from tf_recdenoiser.layers import NoiseMixture
 from tf_recdenoiser.training import (
     OBJECTIVES,
     BayesianPersonalizedRanking,
     BinaryCrossEntropy,
     CrossEntropy,
     GeneralizedBinaryCrossEntropy,
+    NoiseAwareObjective,
     Objective,
     Recommender,
     SampledSoftmax,
@@ -156,6 +158,95 @@ def test_the_loss_is_the_reference(name: str, objective: Objective) -> None:
     found = losses(model, x, y)
     assert found.shape == IDS.shape and found.dtype == np.float32
     np.testing.assert_allclose(found[VALID], expected[VALID], rtol=1e-4, atol=1e-5)
+
+
+SHARES = np.random.default_rng(5).uniform(0.2, 2, ITEMS + 1)
+NOISE_RATE = 0.3
+noise_aware = pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, kind) for name, kind in OBJECTIVES.items() if issubclass(kind, NoiseAwareObjective)],
+)
+
+
+@noise_aware
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_loss_beside_noise_is_the_reference_of_the_mixture(
+    name: str, kind: type[NoiseAwareObjective], shared: bool
+) -> None:
+    """Ratios to a uniform law are mixed: (1 - rho) p / u + rho q / u, u = 1 / I."""
+    sampled = {"negatives": M, "share_negatives": shared} if name != "cross_entropy" else {}
+    objective = kind(noise_rate=NOISE_RATE, **sampled)
+    model = recommender(objective)
+    model.assume_noise(SHARES)
+    hidden = model.backbone({"item_ids": IDS}, training=False).numpy().astype(np.float64)
+    scores = hidden @ model.item_vectors().T
+    if name == "cross_entropy":
+        p = np.exp(scores[..., 1:]) / np.exp(scores[..., 1:]).sum(-1, keepdims=True)
+        observed = (1 - NOISE_RATE) * p + NOISE_RATE * SHARES[1:] / ITEMS
+        true = np.take_along_axis(observed, np.maximum(POSITIVES, 1)[..., np.newaxis] - 1, -1)
+        expected = -np.log(true[..., 0])
+    else:
+        power = (0.75 * (1 - (ITEMS - 1) / M) + (ITEMS - 1) / M) * M / (ITEMS - 1)
+        neutral = (power if name == "gbce" else 1) / M
+        ratios = (1 - NOISE_RATE) * np.exp(scores) / neutral + NOISE_RATE * SHARES
+        observed = np.log(ratios * neutral)
+        drawn = negatives_for(objective)
+        if objective.share_negatives:
+            drawn = np.repeat(drawn[:, np.newaxis], N, axis=1)
+        expected = REFERENCES[name](
+            np.take_along_axis(observed, POSITIVES[..., np.newaxis], -1)[..., 0],
+            np.take_along_axis(observed, drawn, -1),
+            np.zeros([*IDS.shape, ITEMS - 1]),
+            UNSEEN,
+        )
+    x, y, _ = example(objective)
+    np.testing.assert_allclose(losses(model, x, y)[VALID], expected[VALID], rtol=1e-4)
+
+
+@noise_aware
+def test_the_law_of_noise_is_saved_with_the_model(
+    name: str, kind: type[NoiseAwareObjective], tmp_path: Path
+) -> None:
+    model = recommender(kind(noise_rate=NOISE_RATE))
+    model.assume_noise(SHARES)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.objective == model.objective
+    (layer,) = (one for one in layers_of(again) if isinstance(one, NoiseMixture))
+    np.testing.assert_allclose(np.asarray(layer.log_law)[1:], np.log(SHARES[1:]), rtol=1e-6)
+
+
+def test_trained_beside_noise_a_model_says_what_users_mean() -> None:
+    """Every user likes one of two items, and a third of the log is noise: it is seen through."""
+    rng = np.random.default_rng(0)
+    rows, rate, items = 4000, 1 / 3, 8
+    liked = rng.integers(1, 3, rows)
+    shown = np.where(rng.random(rows) < rate, rng.integers(1, items + 1, rows), liked)
+    likes = keras.Input([1], dtype="int32", name="item_ids")
+
+    class Lookup(Backbone):
+        causal = True
+
+        def __init__(self) -> None:
+            table = keras.layers.Embedding(items + 1, items, name="items")
+            table.build((None, None))
+            hidden = keras.layers.Embedding(items + 1, items, name="hidden")(likes)
+            super().__init__(inputs={"item_ids": likes}, outputs=hidden)
+            self._set(table, item_count=items, max_length=1)
+
+    model = Recommender(Lookup(), CrossEntropy(noise_rate=rate))
+    model.compile(keras.optimizers.Adam(0.05), seed=1)
+    targets = {
+        "positives": tf.constant(shown[:, np.newaxis], tf.int32),
+        "weights": tf.ones([rows, 1]),
+    }
+    x, y, weights = model.objective.example(
+        {"item_ids": tf.constant(liked[:, np.newaxis], tf.int32)}, targets
+    )
+    model.fit(x, y, sample_weight=weights, batch_size=500, epochs=40, verbose=0)
+    scores = model.score(np.array([[1], [2]], np.int32))[:, 1:]
+    probability = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    assert (np.diag(probability) > 0.95).all()
 
 
 @every_objective

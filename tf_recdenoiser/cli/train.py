@@ -361,8 +361,9 @@ def train(
         Option(
             **one_of(
                 MENDS,
-                "In training, weigh each target by its probability of being meant; or leave "
-                "items out of whole sequences with their probability of being noise.",
+                "In training, weigh each target by its probability of being meant; leave items "
+                "out of whole sequences with their probability of being noise; or take the share "
+                "of noise found for noise that any target may be.",
             ),
             rich_help_panel=_NOISE,
         ),

@@ -11,6 +11,7 @@ from tf_recdenoiser.data.noise import (
     PLACES,
     NoisePlanter,
     NoisySplit,
+    law_shares,
     plant_noise,
 )
 from tf_recdenoiser.data.prepare import prepare
@@ -45,6 +46,7 @@ __all__ = [
     "UnseenSampler",
     "checked_log",
     "item_vectors",
+    "law_shares",
     "leave_one_out",
     "plant_noise",
     "prepare",

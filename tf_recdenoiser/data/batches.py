@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WINDOWS = ("newest", "random")
 
-MENDS = ("targets", "sequence")
+MENDS = ("targets", "sequence", "likelihood")
 
 Batch = tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]
 
@@ -41,7 +41,8 @@ class TrainingBatches:
     each positive by its probability of being meant, or by `least_weight` if that is more;
     "sequence" leaves each item out of the whole
     sequence, which is closed up, with its probability of being noise, drawn anew each epoch. In
-    expectation either trains on what was meant, if the probabilities are right.
+    expectation either trains on what was meant, if the probabilities are right. "likelihood"
+    leaves the batches as they are, since the objective sees to noise (`layers.NoiseMixture`).
 
     Every epoch shuffles the rows and draws new negatives, by a generator that depends on the seed
     and the number of the epoch alone: a run resumed at epoch e sees what an unbroken one sees.
@@ -68,7 +69,7 @@ class TrainingBatches:
     noise
         The probability of noise of each item of `train`, float [N]; None (default) for none.
     mend
-        "targets" or "sequence" (default).
+        "targets", "sequence" (default) or "likelihood".
     least_weight
         For `mend="targets"`: what a target weighs at the least, in [0, 1]; 0 by default. Above
         0 no item is unlearned altogether, however rare it is.

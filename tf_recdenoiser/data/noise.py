@@ -22,6 +22,29 @@ _BURST = 5
 _ROUNDS = 20
 
 
+def law_shares(counts: npt.ArrayLike, law: str) -> npt.NDArray[np.float64]:
+    """How often noise is each item, where 1 is as often as by a uniform law: `[I + 1]`.
+
+    Parameters
+    ----------
+    counts
+        How often each item occurs in training, `[I + 1]`; entry 0 is padding.
+    law
+        By `"uniform"` all are 1. By another law they are in proportion to the counts, an item
+        that does not occur counting as if it occurred once.
+
+    Examples
+    --------
+    >>> law_shares([0, 3, 1], law="popularity")
+    array([1. , 1.5, 0.5])
+    """
+    counts = np.asarray(counts)
+    shares = np.ones(len(counts))
+    if law != "uniform":
+        shares[1:] = np.maximum(counts[1:], 1) / counts[1:].sum() * (len(counts) - 1)
+    return shares
+
+
 @dataclass(frozen=True, eq=False)
 class NoisySplit:
     """A split and where noise stands in it; held-out targets are always clean.

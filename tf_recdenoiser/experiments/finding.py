@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_recdenoiser.data import law_shares
 from tf_recdenoiser.evaluation import precision_at_noise, roc_area
 from tf_recdenoiser.layers import CatalogueLogProbability
 from tf_recdenoiser.runs import Inputs, Run, evaluation_inputs, load_run, load_split
@@ -75,9 +76,7 @@ def _surprisal(run: Run, inputs: Inputs, counts: np.ndarray) -> np.ndarray:
             for batch, its_items in zip(_batches(before), _batches(inputs), strict=True)
         ]
     )
-    share = np.maximum(counts, 1) / counts.sum() * (len(counts) - 1)
-    law = run.settings.noise_law
-    surprisal = -log_ratios + (np.log(share[item_ids]) if law != "uniform" else 0.0)
+    surprisal = np.log(law_shares(counts, run.settings.noise_law))[item_ids] - log_ratios
     nothing_before = before["item_ids"] == 0
     surprisal[nothing_before] = np.median(surprisal[~nothing_before])
     return surprisal

@@ -16,12 +16,14 @@ MENDING: Mapping[str, Changes] = {
     "oracle targets": {"detect": "oracle", "mend": "targets", **_AS_IT_IS},
     "oracle sequence": {"detect": "oracle", "mend": "sequence"},
     "context targets": {"detect": "context", "mend": "targets", **_AS_IT_IS},
+    "context likelihood": {"detect": "context", "mend": "likelihood", **_AS_IT_IS},
     "context sequence": {"detect": "context", "mend": "sequence"},
 }
 """What is done about noise, by name: the settings that differ from the plain run's.
 
-Oracles know where the noise is. "targets": noise is no training target; "sequence": it is taken
-out of whole sequences, the histories that recommendations start from included.
+Oracles know where the noise is. "targets": noise is no training target; "likelihood": any target
+may be noise, with the share that was found; "sequence": noise is taken out of whole sequences, the
+histories that recommendations start from included.
 """
 
 

@@ -28,6 +28,7 @@ from tf_recdenoiser.layers.gates import (
     get_gates,
 )
 from tf_recdenoiser.layers.jacobian import JacobianRegularizedBlock
+from tf_recdenoiser.layers.noise_mixture import NoiseMixture
 from tf_recdenoiser.layers.scores import CandidateScores
 from tf_recdenoiser.layers.swap import Swap
 from tf_recdenoiser.layers.time_aware import (
@@ -64,6 +65,7 @@ __all__ = [
     "JacobianRegularizedBlock",
     "KeyGates",
     "LayerDrop",
+    "NoiseMixture",
     "PairwiseGates",
     "PositionEmbedding",
     "PositionalGates",

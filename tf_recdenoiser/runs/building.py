@@ -11,7 +11,7 @@ from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.data import DataError, Dataset
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
 from tf_recdenoiser.runs.settings import DENOISER, NO_DENOISER, NO_GATES, Settings
-from tf_recdenoiser.training import OBJECTIVES, Objective, Recommender
+from tf_recdenoiser.training import OBJECTIVES, NoiseAwareObjective, Objective, Recommender
 
 
 def _named(table: dict[str, Any], name: str, argument: str) -> Any:
@@ -106,13 +106,22 @@ def build_gates(settings: Settings) -> Gates | DroppingGates | None:
     return gates
 
 
-def build_objective(settings: Settings) -> Objective:
-    """The objective of these settings."""
-    objective: Objective = _made(OBJECTIVES, "objective", settings)
+def build_objective(settings: Settings, noise_rate: float = 0.0) -> Objective:
+    """The objective of these settings, which takes the share `noise_rate` of targets for noise."""
+    kind = _named(OBJECTIVES, settings.objective, "objective")
+    able = [name for name, one in OBJECTIVES.items() if issubclass(one, NoiseAwareObjective)]
+    if settings.mend == "likelihood" and not issubclass(kind, NoiseAwareObjective):
+        raise ValueError(
+            f"`mend='likelihood'` must go with one of the objectives {', '.join(able)}, whose "
+            f"scores say how probable items are. Received: objective={settings.objective!r}"
+        )
+    objective: Objective = _made(OBJECTIVES, "objective", settings, noise_rate=noise_rate)
     return objective
 
 
-def build_recommender(settings: Settings, item_count: int, user_count: int = 0) -> Recommender:
+def build_recommender(
+    settings: Settings, item_count: int, user_count: int = 0, noise_rate: float = 0.0
+) -> Recommender:
     """The untrained, compiled recommender of these settings.
 
     Parameters
@@ -122,6 +131,8 @@ def build_recommender(settings: Settings, item_count: int, user_count: int = 0) 
     item_count, user_count
         Numbers of items and of users of whom something can be learned, as far as the backbone
         asks for them.
+    noise_rate
+        See `build_objective`; 0 by default.
     """
     settings = resolved(settings)
     backbone = _made(
@@ -133,7 +144,7 @@ def build_recommender(settings: Settings, item_count: int, user_count: int = 0) 
         gates=build_gates(settings),
         gamma=settings.gamma,
     )
-    recommender = Recommender(backbone, build_objective(settings))
+    recommender = Recommender(backbone, build_objective(settings, noise_rate))
     recommender.compile(
         keras.optimizers.Adam(settings.learning_rate, beta_2=0.98),
         gate_optimizer=keras.optimizers.Adam(settings.gate_learning_rate),

@@ -13,7 +13,14 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import Backbone
-from tf_recdenoiser.data import Dataset, NoisySplit, Split, TrainingBatches, user_codes
+from tf_recdenoiser.data import (
+    Dataset,
+    NoisySplit,
+    Split,
+    TrainingBatches,
+    law_shares,
+    user_codes,
+)
 from tf_recdenoiser.evaluation import PROTOCOLS, precision_at_noise, roc_area
 from tf_recdenoiser.layers import Draws
 from tf_recdenoiser.runs.building import (
@@ -89,6 +96,7 @@ def train(
     else:
         _check_resumable(settings, dataset, directory)
     check_data(settings, dataset)
+    build_objective(settings)  # An objective that does not fit is named before a long search.
     noisy = load_split(settings, dataset)
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
@@ -102,7 +110,10 @@ def train(
     if directory.exists() and directory.last.exists():
         recommender = load_model(directory.last)
     else:
-        recommender = build_recommender(settings, dataset.item_count, int(users.max()))
+        rate = _mixture_rate(settings, detection)
+        recommender = build_recommender(settings, dataset.item_count, int(users.max()), rate)
+        observed = _item_counts(noisy.split, None, dataset.item_count)
+        recommender.assume_noise(law_shares(observed, settings.noise_law))
         recommender.backbone.adapt(_item_counts(noisy.split, noise, dataset.item_count))
         if settings.gates_from is not None:
             _take_gates(recommender, settings)
@@ -124,6 +135,15 @@ def train(
     }
     directory.write_metrics(metrics)
     return metrics
+
+
+def _mixture_rate(settings: Settings, detection: Detection | None) -> float:
+    """How much of the targets the objective is to take for noise."""
+    if settings.mend != "likelihood":
+        return 0.0
+    if settings.detect == "oracle":
+        return settings.planted_rate
+    return 0.0 if detection is None else detection.scorer.rate
 
 
 def _take_gates(recommender: Recommender, settings: Settings) -> None:

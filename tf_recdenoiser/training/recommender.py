@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._keras import keras, layers_of, register
 from tf_recdenoiser.backbones import EXTRA_INPUTS, Backbone
+from tf_recdenoiser.layers import NoiseMixture
 from tf_recdenoiser.training.denoising_model import DenoisingModel
 from tf_recdenoiser.training.objectives import OBJECTIVES, BinaryCrossEntropy, Objective
 
@@ -93,6 +94,18 @@ class Recommender(DenoisingModel):
             "item_ids": tf.constant(item_ids, tf.int32),
             **{name: tf.constant(extra[name], EXTRA_INPUTS[name][1]) for name in wanted},
         }
+
+    def assume_noise(self, shares: np.ndarray) -> None:
+        """Tell the objective's `NoiseMixture`, if it has one, the law of noise.
+
+        Parameters
+        ----------
+        shares
+            I q(i), `[item_count + 1]`: 1 where noise is as often item i as by a uniform law.
+        """
+        for layer in layers_of(self):
+            if isinstance(layer, NoiseMixture):
+                layer.assume(shares)
 
     def item_vectors(self) -> np.ndarray:
         """The item table, `[item_count + 1, d]` float32; row 0 is padding."""

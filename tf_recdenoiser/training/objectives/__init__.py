@@ -12,6 +12,7 @@ from tf_recdenoiser.training.objectives.cross_entropy import CrossEntropy
 from tf_recdenoiser.training.objectives.generalized_binary_cross_entropy import (
     GeneralizedBinaryCrossEntropy,
 )
+from tf_recdenoiser.training.objectives.noise_aware import NoiseAwareObjective
 from tf_recdenoiser.training.objectives.sampled import SampledObjective
 from tf_recdenoiser.training.objectives.sampled_softmax import SampledSoftmax
 from tf_recdenoiser.training.objectives.top1 import Top1
@@ -33,6 +34,7 @@ __all__ = [
     "CandidateCrossentropy",
     "CrossEntropy",
     "GeneralizedBinaryCrossEntropy",
+    "NoiseAwareObjective",
     "Objective",
     "SampledObjective",
     "SampledSoftmax",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from tf_recdenoiser.backbones import Backbone
+from tf_recdenoiser.layers import NoiseMixture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,10 @@ class Objective(abc.ABC):
     """
 
     log_ratios: ClassVar[bool] = False
+
+    def mixture(self, item_count: int) -> NoiseMixture | None:
+        """What makes scores of meant items those of observed ones; None where all are meant."""
+        return None
 
     @property
     @abc.abstractmethod

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser.training.objectives.noise_aware import NoiseAwareObjective
 from tf_recdenoiser.training.objectives.sampled import SampledObjective, true_and_others
 
 
@@ -43,7 +45,7 @@ class CandidateCrossentropy(keras.losses.Loss):
 
 
 @dataclasses.dataclass(frozen=True)
-class BinaryCrossEntropy(SampledObjective):
+class BinaryCrossEntropy(NoiseAwareObjective, SampledObjective):
     """The objective of SASRec and of the paper (Eq. 6): each true item against m unseen ones.
 
     -log sigma(s_x) - sum_{j = 1 … m} log(1 - sigma(s_j))
@@ -56,9 +58,14 @@ class BinaryCrossEntropy(SampledObjective):
         m; 1 by default, as in SASRec.
     share_negatives
         As in `SampledObjective`; False by default.
+    noise_rate
+        See `NoiseAwareObjective`.
     """
 
     log_ratios: ClassVar[bool] = True
+
+    def neutral_score(self, item_count: int) -> float:
+        return -math.log(self.negatives)
 
     def loss(self, item_count: int) -> Any:
         return CandidateCrossentropy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -10,7 +11,7 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones import Backbone
 from tf_recdenoiser.layers import Catalogue, CatalogueLogProbability
-from tf_recdenoiser.training.objectives.base import Objective
+from tf_recdenoiser.training.objectives.noise_aware import NoiseAwareObjective
 
 
 @register
@@ -28,13 +29,18 @@ class NegativeLogLikelihood(keras.losses.Loss):
 
 
 @dataclasses.dataclass(frozen=True)
-class CrossEntropy(Objective):
+class CrossEntropy(NoiseAwareObjective):
     """The true item against all items, as in GRU4Rec (Hidasi et al. 2016) and BERT4Rec.
 
     -log [ exp(s_x) / sum_{i = 1 … I} exp(s_i) ]
 
     Padding is no item. Scores are computed for the V valid positions alone: one matrix `[V, I]`
     that lasts, and two of its size in passing, 87 MB each for V = 6400 and I = 3416.
+
+    Parameters
+    ----------
+    noise_rate
+        See `NoiseAwareObjective`: -log [(1 - rho) p(x) + rho q(x)], p being the softmax.
     """
 
     negatives: ClassVar[int] = 0
@@ -46,7 +52,12 @@ class CrossEntropy(Objective):
     def scores(self, backbone: Backbone, hidden: Any, inputs: dict[str, Any]) -> Any:
         items = backbone.item_embedding(Catalogue(backbone.item_count, name="catalogue")(hidden))
         log_probability = CatalogueLogProbability(name="scores", dtype="float32")
-        return log_probability(hidden, items, inputs["positives"])
+        scores = log_probability(hidden, items, inputs["positives"])
+        observed = self.mixture(backbone.item_count)
+        return scores if observed is None else observed(scores, inputs["positives"])
+
+    def neutral_score(self, item_count: int) -> float:
+        return -math.log(item_count)
 
     def loss(self, item_count: int) -> Any:
         return NegativeLogLikelihood()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 from tf_recdenoiser.training.objectives.binary_cross_entropy import CandidateCrossentropy
+from tf_recdenoiser.training.objectives.noise_aware import NoiseAwareObjective
 from tf_recdenoiser.training.objectives.sampled import SampledObjective
 
 
 @dataclasses.dataclass(frozen=True)
-class GeneralizedBinaryCrossEntropy(SampledObjective):
+class GeneralizedBinaryCrossEntropy(NoiseAwareObjective, SampledObjective):
     """gBCE, the objective of gSASRec (Petrov and Macdonald 2023).
 
     -log sigma(s_x)^b - sum_{j = 1 … m} log(1 - sigma(s_j)),
@@ -30,6 +32,8 @@ class GeneralizedBinaryCrossEntropy(SampledObjective):
         As in `SampledObjective`; True by default.
     calibration
         t; 0.75 by default, as in gSASRec.
+    noise_rate
+        See `NoiseAwareObjective`.
 
     Raises
     ------
@@ -55,7 +59,14 @@ class GeneralizedBinaryCrossEntropy(SampledObjective):
                 f"`calibration` must be in [0, 1]. Received: calibration={self.calibration}"
             )
 
-    def loss(self, item_count: int) -> Any:
+    def power(self, item_count: int) -> float:
+        """B, of a catalogue of so many items."""
         # Written out, b = t (a - 1) + 1; of a single item there are no others.
         share = self.negatives / max(item_count - 1, 1)
-        return CandidateCrossentropy(self.calibration * (share - 1) + 1)
+        return self.calibration * (share - 1) + 1
+
+    def neutral_score(self, item_count: int) -> float:
+        return math.log(self.power(item_count) / self.negatives)
+
+    def loss(self, item_count: int) -> Any:
+        return CandidateCrossentropy(self.power(item_count))

@@ -60,10 +60,11 @@ class SampledObjective(Objective):
         }
 
     def scores(self, backbone: Backbone, hidden: Any, inputs: dict[str, Any]) -> Any:
-        scored = [
-            CandidateScores(dtype="float32")(hidden, backbone.item_embedding(inputs[name]))
-            for name in ("positives", "negatives")
-        ]
+        observed = self.mixture(backbone.item_count)
+        scored = []
+        for item_ids in (inputs["positives"], inputs["negatives"]):
+            scores = CandidateScores(dtype="float32")(hidden, backbone.item_embedding(item_ids))
+            scored.append(scores if observed is None else observed(scores, item_ids))
         return keras.layers.Concatenate(name="scores", dtype="float32")(scored)
 
     def example(
