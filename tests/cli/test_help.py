@@ -94,7 +94,8 @@ def test_defaults_are_those_of_the_settings(width: int) -> None:
     for field in dataclasses.fields(Settings):
         if field.name != "data":
             text = shown[option_of(field.name)]
-            default = "" if field.default is None else f"[default: {field.default}]"
+            is_said = field.default is not None and field.default is not False
+            default = f"[default: {field.default}]" if is_said else ""
             assert default in text
             assert ("[default" in text) == bool(default)
 

@@ -198,6 +198,19 @@ def test_unknown_names_are_refused_with_those_there_are(
         build_recommender(small(**changes), item_count=5)
 
 
+@pytest.mark.parametrize(
+    ("gates", "estimator"),
+    [("item", "straight_through"), ("pairwise", "disarm"), ("none", "disarm")],
+)
+def test_gates_are_trained_as_suits_them_if_nothing_else_is_said(
+    gates: str, estimator: str
+) -> None:
+    assert resolved(small(gates=gates)).estimator == estimator
+    assert resolved(small(gates=gates, estimator="arm")).estimator == "arm"
+    compiled = build_recommender(small(gates=gates), item_count=5).get_compile_config()
+    assert compiled["estimator"]["name"] == estimator
+
+
 def test_an_objective_has_the_settings_it_takes() -> None:
     settings = small(objective="gbce", negatives=7, share_negatives=False, calibration=0.25)
     assert build_objective(settings) == GeneralizedBinaryCrossEntropy(7, False, 0.25)

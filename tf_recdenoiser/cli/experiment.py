@@ -66,6 +66,7 @@ def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
 
 @app.command(no_args_is_help=True)
 def planted(
+    context: typer.Context,
     data: _Data,
     out: _Out,
     law: Annotated[
@@ -94,22 +95,7 @@ def planted(
     Every method trains plain SASRec with the same seeds, and is compared with doing nothing.
     Oracles know where the noise is: what they gain is what there is to be gained.
     """
-    base = Settings(
-        data,
-        **NO_DENOISER,
-        planted_rate=rate,
-        planted_law=law,
-        planted_places=places,
-        planted_seed=planted_seed,
-        noise_law=law,
-        max_length=max_length,
-        dropout=dropout,
-        objective=objective,
-        batch_size=batch_size,
-        epochs=epochs,
-        patience=patience,
-        validate_every=validate_every,
-    )
+    base = _base(context, planted_rate=rate, planted_law=law, planted_places=places, noise_law=law)
     names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
     found = _run(base, load_dataset(base), out, chosen(MENDING, names), numbers)
     finding = {}
@@ -127,6 +113,7 @@ def planted(
 
 @app.command(no_args_is_help=True)
 def gates(
+    context: typer.Context,
     data: _Data,
     out: _Out,
     methods: Annotated[str, _methods("What is done to attention", GATING)] = ",".join(GATING),
@@ -145,17 +132,7 @@ def gates(
     Gates that are frozen at what other gates learned, the same in a random order, and a window
     with as many links say whether a gain comes from learning, from sparsity or from chance.
     """
-    base = Settings(
-        data,
-        **NO_DENOISER,
-        max_length=max_length,
-        dropout=dropout,
-        objective=objective,
-        batch_size=batch_size,
-        epochs=epochs,
-        patience=patience,
-        validate_every=validate_every,
-    )
+    base = _base(context)
     numbers = [_number(text) for text in seeds.split(",")]
     names = with_sources(_words(methods))
     _show(_run(base, load_dataset(base), out, chosen(GATING, names), numbers), json)
@@ -163,6 +140,7 @@ def gates(
 
 @app.command(no_args_is_help=True)
 def systems(
+    context: typer.Context,
     data: _Data,
     out: _Out,
     methods: Annotated[
@@ -183,23 +161,19 @@ def systems(
 
     All have the same data, objective and number of epochs; "plain" is SASRec.
     """
-    base = Settings(
-        data,
-        **NO_DENOISER,
-        max_length=max_length,
-        dropout=dropout,
-        objective=objective,
-        batch_size=batch_size,
-        epochs=epochs,
-        patience=patience,
-        validate_every=validate_every,
-    )
+    base = _base(context)
     numbers, dataset = [_number(text) for text in seeds.split(",")], load_dataset(base)
     names = fitting_systems(dataset) if methods is None else _words(methods)
     _show(_run(base, dataset, out, chosen(SYSTEMS, names), numbers), json)
 
 
 _PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
+
+
+def _base(context: typer.Context, **further: Any) -> Settings:
+    """The plain run's settings: the command's options of that name, and `further` ones."""
+    names = context.params.keys() & Settings.__dataclass_fields__.keys()
+    return Settings(**{name: context.params[name] for name in names}, **NO_DENOISER, **further)
 
 
 def _show(found: dict[str, dict[str, Comparison]], json: bool) -> None:

@@ -14,6 +14,7 @@ from typer import Argument, Option
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import BACKBONES
+from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, errors, metrics_table, note, output
 from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
@@ -32,13 +33,19 @@ from tf_recdenoiser.runs import (
     load_log,
 )
 from tf_recdenoiser.runs import train as train_run
-from tf_recdenoiser.training import OBJECTIVES
+from tf_recdenoiser.training import OBJECTIVES, DenoisingModel
 
 _DATA, _MODEL, _DENOISING, _TRAINING = "Data", "Model", "Denoising", "Training"
 _OBJECTIVE = "Objective"
 _NOISE, _PLANTED = "Noise found and mended", "Noise planted, to see what is found"
 # Typer cannot say None on the command line; 0 stands for it.
 _ZERO_IS_ALL = ("jacobian_rows", "estimator_rows")
+_SUITING = "; ".join(
+    [
+        str(default(DenoisingModel.compile, "estimator")),
+        *(f"for gates of kind {name} {kind.suits}" for name, kind in GATES.items() if kind.suits),
+    ]
+)
 _DRAWING = {name: kind() for name, kind in OBJECTIVES.items() if kind().negatives}
 _NEGATIVES = ", ".join(f"{one.negatives} ({name})" for name, one in _DRAWING.items())
 _SHARED = " and ".join(name for name, one in _DRAWING.items() if one.share_negatives)
@@ -314,8 +321,11 @@ def train(
         ),
     ] = Settings.jacobian_rows,
     estimator: Annotated[
-        str,
-        Option(**one_of(ESTIMATORS, "Of the gates' gradient."), rich_help_panel=_DENOISING),
+        str | None,
+        Option(
+            **one_of(ESTIMATORS, f"Of the gates' gradient. If not given: {_SUITING}."),
+            rich_help_panel=_DENOISING,
+        ),
     ] = Settings.estimator,
     credit: Annotated[
         bool | None,

@@ -8,10 +8,17 @@ from typing import Any
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import BACKBONES, Backbone
+from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.data import DataError, Dataset
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
 from tf_recdenoiser.runs.settings import DENOISER, NO_DENOISER, NO_GATES, Settings
-from tf_recdenoiser.training import OBJECTIVES, NoiseAwareObjective, Objective, Recommender
+from tf_recdenoiser.training import (
+    OBJECTIVES,
+    DenoisingModel,
+    NoiseAwareObjective,
+    Objective,
+    Recommender,
+)
 
 
 def _named(table: dict[str, Any], name: str, argument: str) -> Any:
@@ -58,7 +65,7 @@ def backbone_class(settings: Settings) -> type[Backbone]:
 
 
 def resolved(settings: Settings) -> Settings:
-    """The settings with the denoiser that they leave open: `DENOISER`, or none.
+    """The settings with the denoiser that they leave open: `DENOISER`, or none; and how it trains.
 
     ValueError if they ask for one where the backbone has no attention.
     """
@@ -73,6 +80,9 @@ def resolved(settings: Settings) -> Settings:
             )
         left_open = DENOISER[name] if has_attention else absent
         chosen[name] = left_open if value is None else value
+    if settings.estimator is None:
+        kind = GATES.get(chosen["gates"], Gates)
+        chosen["estimator"] = kind.suits or default(DenoisingModel.compile, "estimator")
     return dataclasses.replace(settings, **chosen)
 
 

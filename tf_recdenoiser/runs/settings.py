@@ -62,8 +62,9 @@ class Settings:
         The Jacobian penalty; see `layers.JacobianRegularizedBlock`. `gamma` None (default): 1e-4
         where the backbone has attention blocks, 0 elsewhere.
     estimator, credit, estimator_rows, gate_learning_rate
-        How the gates are trained; see `DenoisingModel.compile`. `credit` None: on where the
-        backbone is causal.
+        How the gates are trained; see `DenoisingModel.compile`. `estimator` None: what suits
+        the kind of gates, or else that method's default. `credit` None: on where the backbone
+        is causal.
     windows
         What of a user an epoch trains on: the newest n items or a random window; see
         `data.TrainingBatches`.
@@ -131,7 +132,7 @@ class Settings:
     drop_rate: float = default(DroppingGates, "rate")
     gamma: float | None = None
     jacobian_rows: int | None = 16
-    estimator: str = default(DenoisingModel.compile, "estimator")
+    estimator: str | None = None
     credit: bool | None = None
     estimator_rows: int | None = None
     gate_learning_rate: float = 0.03

@@ -73,9 +73,12 @@ class Gates(keras.layers.Layer):
     ----------
     same_in_every_row
         Whether a key has one gate for all queries; the logits then have 1 in place of n.
+    suits
+        The name of the estimator that suits gates of this kind; None for any.
     """
 
     same_in_every_row: ClassVar[bool] = False
+    suits: ClassVar[str | None] = None
 
     def __init__(
         self,

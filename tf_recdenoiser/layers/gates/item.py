@@ -40,6 +40,8 @@ class ItemGates(LowRankGates):
             [0.75, 1.  ]]], dtype=float32)
     """
 
+    suits = "straight_through"
+
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
         lengths = fixed_lengths(query_shape, key_shape)
         if lengths[0] != lengths[1]:
