@@ -86,14 +86,15 @@ def _project_pages(start: str) -> dict[str, str | Path]:
             found[uri] = _LINK.sub(lambda link: f"]({_uri(link[1])}", text)
         elif path.endswith(".py"):
             code = (ROOT / path).read_text(encoding="utf-8")
-            found[uri] = f"# {path}\n\n````python\n{code}````\n"
+            title = f"---\ntitle: {path.rsplit('/', 1)[-1]}\n---\n# {path}"
+            found[uri] = f"{title}\n\n````python\n{code}````\n"
         else:
             found[uri] = ROOT / path
     return found
 
 
 def _uri(path: str) -> str:
-    return "index.md" if path == "README.md" else re.sub(r"\.py$", ".py.md", path)
+    return f"{path}.md" if path.endswith(".py") else path
 
 
 # --- The reference ----------------------------------------------------------------------------
@@ -104,8 +105,10 @@ def _reference() -> dict[str, str]:
     root = griffe.load(PACKAGE, search_paths=[ROOT])
     packages = [root, *_public_packages(root)]
     owners = _owners(packages[1:])
-    pages = {name.page: f"---\ntitle: {name.name}\n---\n::: {name.package.path}.{name.name}\n"
-             for name in owners.values()}  # fmt: skip
+    pages = {
+        name.page: f"---\ntitle: {name.name}\n---\n::: {name.package.path}.{name.name}\n"
+        for name in owners.values()
+    }
     for package in packages:
         place = f"{_folder(package)}/index.md"
         inner = [other for other in packages if other.parent is package]

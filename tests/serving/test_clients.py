@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import runpy
 import subprocess
 import sys
@@ -201,6 +202,14 @@ def test_times_and_users_are_sent_to_models_that_read_them(
         else:
             with pytest.raises(ValueError, match="`times` must be given: the model reads it"):
                 client.recommend([[10, 30]])
+
+
+def test_the_examples_of_the_columns_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    import columns
+
+    outcome = doctest.testmod(columns)
+    assert outcome.attempted >= 6 and outcome.failed == 0
 
 
 # --- From a shell -----------------------------------------------------------------------------
