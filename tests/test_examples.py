@@ -29,20 +29,6 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SERVING = (ROOT / "examples/serving/README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
-COMMANDS = re.findall(r"^\$ tf-recdenoiser (.*)$", README, re.M)
-
-
-def test_readme_has_code_and_commands() -> None:
-    assert len(PYTHON) == 2
-    assert {command.split()[0] for command in COMMANDS} == {
-        "train",
-        "evaluate",
-        "recommend",
-        "explain",
-        "experiment",
-        "export",
-        "tune",
-    }
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=["own_model", "recommender"])
@@ -87,44 +73,57 @@ def form(output: str) -> list[str]:
     return [line for line, _ in itertools.groupby(lines)]
 
 
+def printed_by(command: str) -> str:
+    """Both streams of a command that ends well."""
+    both = io.StringIO()
+    with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both):
+        status = run(shlex.split(command.removeprefix("tf-recdenoiser ")))
+    assert status == 0, (command, both.getvalue())
+    return both.getvalue()
+
+
+COMMANDS = [part for part in shown_in(README) if part.command.startswith("tf-recdenoiser ")]
+GUIDE = [part for part in COMMANDS if part.output]
+
+
 @dataclass(frozen=True)
 class Followed:
-    """The README's commands, run one after the other in `folder`, and what each printed."""
+    """The guide's commands, run one after the other in `folder`, and what each printed."""
 
     folder: Path
-    printed: dict[str, str]
+    printed: list[str]
 
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
-    folder = tmp_path_factory.mktemp("readme")
-    printed = {}
+    folder = tmp_path_factory.mktemp("guide")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for command in COMMANDS:
-            both = io.StringIO()
-            with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both):
-                status = run(shlex.split(command))
-            assert status == 0, (command, both.getvalue())
-            printed[f"tf-recdenoiser {command}"] = both.getvalue()
-    return Followed(folder, printed)
+        return Followed(folder, [printed_by(part.command) for part in GUIDE])
 
 
-def test_readme_commands_run_one_after_the_other(followed: Followed) -> None:
+def test_the_guide_prints_what_it_shows(followed: Followed) -> None:
+    names = [part.command.split()[1] for part in GUIDE]
+    assert names == ["train", "evaluate", "recommend", "explain", "export"]
+    for part, printed in zip(GUIDE, followed.printed, strict=True):
+        here = printed.replace(str(followed.folder), "/home/you")
+        assert form(here) == form(part.output), part.command
     assert (followed.folder / "saved_models/first/1/saved_model.pb").exists()
 
 
-def test_readme_commands_print_what_is_shown(followed: Followed) -> None:
-    shown = [part for part in shown_in(README) if part.command in followed.printed and part.output]
-    assert len(shown) == 5
-    for part in shown:
-        printed = followed.printed[part.command].replace(str(followed.folder), "/home/you")
-        assert form(printed) == form(part.output), part.command
+def test_the_other_commands_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    others = [part.command for part in COMMANDS if part not in GUIDE]
+    assert {command.split()[1] for command in others} == {"train", "explain", "experiment", "tune"}
+    for command in others:
+        printed_by(command)
 
 
 @pytest.fixture(scope="module")
 def served(followed: Followed) -> Iterator[Addresses]:
-    """The model that the README's commands exported."""
+    """The model that the guide exported."""
     if not c_loader.SUPPORTED:
         pytest.skip("TensorFlow's C library is found on Linux only")
     with servers.stand_in(followed.folder / "saved_models/first/1") as addresses:
