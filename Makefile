@@ -5,6 +5,10 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	--constraint constraints.txt
 
 # Two test processes share two cores, so each keeps to one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
@@ -21,7 +25,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test test-keras-3 test-tf-keras test-slow lint bench clean
+.PHONY: help install demo test test-keras-3 test-tf-keras test-slow lint bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -51,8 +55,11 @@ lint: $(INSTALLED) ## check style, formatting and types
 bench: $(INSTALLED) ## measure training steps a second
 	$(BIN)/python benchmarks/steps.py
 
+docs: $(DOCS_INSTALLED) ## write this guide and the reference as pages into docs/html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs.yml
+
 clean: ## remove .venv, caches and build files, but no run and no exported model
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/html *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stops with a remedy where $(PYTHON) cannot make the environment.
@@ -76,6 +83,9 @@ $(INSTALLED): setup.py pyproject.toml constraints.txt
 			"make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c "$$CHECK_PYTHON" "$(MAKECMDGOALS)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable ".[test]"
+	$(PIP_INSTALL) --editable ".[test]"
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(PIP_INSTALL) --editable ".[docs]"
 	@touch $@

@@ -64,6 +64,14 @@ setup(
     ],
     extras_require={
         "bayesian": ["scikit-learn>=1.5"],
+        "docs": [
+            "mkdocs>=1.6",
+            "mkdocs-material>=9.7",
+            "mkdocstrings-python>=2.0",
+            # The newest mkdocstrings for Python 3.10 does not work with later ones.
+            'pymdown-extensions<12 ; python_version < "3.11"',
+            "ruff>=0.9",
+        ],
         "plots": ["matplotlib>=3.9"],
         "tensorboard": ["tensorboard>=2.20"],
         "test": [

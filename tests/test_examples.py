@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import itertools
+import json
+import math
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 import tempfile
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.serving import c_loader, servers
+from tests.serving.servers import Addresses
 from tf_recdenoiser.cli.app import run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SERVING = (ROOT / "examples/serving/README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
-COMMANDS = re.findall(r"^\$ tf-recdenoiser (.*)$", README, re.M)
-
-
-def test_readme_has_code_and_commands() -> None:
-    assert len(PYTHON) == 2
-    assert {command.split()[0] for command in COMMANDS} == {
-        "train",
-        "evaluate",
-        "recommend",
-        "explain",
-        "experiment",
-        "export",
-        "tune",
-    }
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=["own_model", "recommender"])
@@ -41,13 +41,133 @@ def test_readme_code_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert list(tmp_path.rglob("saved_model.pb"))
 
 
-def test_readme_commands_run_one_after_the_other(
+# --- The commands -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command and what a text shows that it prints; empty if nothing is shown."""
+
+    command: str
+    output: str
+
+
+def shown_in(text: str) -> list[Shown]:
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.S | re.M)
+    return [
+        Shown(*part.partition("\n")[::2])
+        for block in blocks
+        for part in re.split(r"^\$ ", block, flags=re.M)[1:]
+    ]
+
+
+def form(output: str) -> list[str]:
+    """The lines of an output, whatever its numbers are and however many rows a table has."""
+    lines = [
+        re.sub(r"(?<![a-z])\d[\d.,]*", "#", " ".join(re.sub(r"[━─]+", "─", line).split()))
+        for line in output.splitlines()
+        if line.strip() not in ("", "…")
+    ]
+    # Ids are numbered too, and one group's stand for another's.
+    lines = [re.sub(r"c\d+-i\d+", "ID", line) for line in lines]
+    return [line for line, _ in itertools.groupby(lines)]
+
+
+def printed_by(command: str) -> str:
+    """Both streams of a command that ends well."""
+    both = io.StringIO()
+    with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both):
+        status = run(shlex.split(command.removeprefix("tf-recdenoiser ")))
+    assert status == 0, (command, both.getvalue())
+    return both.getvalue()
+
+
+COMMANDS = [part for part in shown_in(README) if part.command.startswith("tf-recdenoiser ")]
+GUIDE = [part for part in COMMANDS if part.output]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The guide's commands, run one after the other in `folder`, and what each printed."""
+
+    folder: Path
+    printed: list[str]
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    folder = tmp_path_factory.mktemp("guide")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return Followed(folder, [printed_by(part.command) for part in GUIDE])
+
+
+def test_the_guide_prints_what_it_shows(followed: Followed) -> None:
+    names = [part.command.split()[1] for part in GUIDE]
+    assert names == ["train", "evaluate", "recommend", "explain", "export"]
+    for part, printed in zip(GUIDE, followed.printed, strict=True):
+        here = printed.replace(str(followed.folder), "/home/you")
+        assert form(here) == form(part.output), part.command
+    assert (followed.folder / "saved_models/first/1/saved_model.pb").exists()
+
+
+def test_the_other_commands_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for command in COMMANDS:
-        assert run(shlex.split(command)) == 0, command
-    assert (tmp_path / "saved_models/first/1/saved_model.pb").exists()
+    others = [part.command for part in COMMANDS if part not in GUIDE]
+    assert {command.split()[1] for command in others} == {"train", "explain", "experiment", "tune"}
+    for command in others:
+        printed_by(command)
+
+
+@pytest.fixture(scope="module")
+def served(followed: Followed) -> Iterator[Addresses]:
+    """The model that the guide exported."""
+    if not c_loader.SUPPORTED:
+        pytest.skip("TensorFlow's C library is found on Linux only")
+    with servers.stand_in(followed.folder / "saved_models/first/1") as addresses:
+        yield addresses
+
+
+def test_the_shown_clients_print_what_is_shown(served: Addresses) -> None:
+    shown = [
+        part for part in shown_in(README) + shown_in(SERVING) if part.command.startswith("python ")
+    ]
+    assert len(shown) == 5
+    for part in shown:
+        _, script, *arguments = shlex.split(part.command)
+        address = served.grpc if "grpc" in script else served.rest
+        command = [sys.executable, str(ROOT / script), *arguments, "--server", address]
+        outcome = subprocess.run(command, capture_output=True, text=True)
+        assert outcome.returncode == 0, outcome.stderr
+        if part.output:
+            assert form(outcome.stdout) == form(part.output)
+            assert len(outcome.stdout.splitlines()) == len(part.output.splitlines())
+
+
+def test_the_shown_requests_have_answers_like_the_shown_ones(served: Addresses) -> None:
+    requests = [
+        shlex.split(part.command) for part in shown_in(SERVING) if part.command.startswith("curl ")
+    ]
+    answers = re.findall(r"^```json\n(.*?)^```", SERVING, re.S | re.M)
+    assert len(requests) == len(answers) == 2
+    for (_, address, _, body), shown in zip(requests, answers, strict=True):
+        url = served.rest + address.removeprefix("localhost:8501")
+        with urllib.request.urlopen(url, body.encode()) as answer:
+            assert kinds(json.load(answer)) == kinds(json.loads(shown))
+
+
+def kinds(answer: Any) -> Any:
+    """An answer with every number but an infinite one as 0, and every id that is one as ID."""
+    if isinstance(answer, dict):
+        return {name: kinds(value) for name, value in answer.items()}
+    if isinstance(answer, list):
+        return [kinds(value) for value in answer]
+    if isinstance(answer, float):
+        return answer if math.isinf(answer) else 0
+    is_id = isinstance(answer, str) and re.fullmatch(r"c\d+-i\d+", answer)
+    return "ID" if is_id else answer
 
 
 def test_recommender_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

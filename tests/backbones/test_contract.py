@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 from tests.layers.reference import randomize
 from tests.runs.small import DATASET, small
@@ -23,6 +26,7 @@ from tf_recdenoiser.runs import Run, RunDirectory, Settings, load_run, train
 from tf_recdenoiser.training import OBJECTIVES, Recommender, explain
 
 ITEMS, USERS, N, D = 9, 4, 6, 4
+K = 7
 SIZES = {"item_count": ITEMS, "user_count": USERS, "max_length": N, "width": D}
 IDS = np.array([[3, 1, 4, 1, 5, 9], [0, 0, 0, 2, 6, 5]], np.int32)
 every_backbone = pytest.mark.parametrize("kind", BACKBONES.values(), ids=BACKBONES)
@@ -286,31 +290,98 @@ def histories(run: Run, lengths: tuple[int, ...] = (1, 5, 12, 17)) -> dict[str, 
     }
 
 
-@pytest.mark.skipif(not c_loader.SUPPORTED, reason="TensorFlow's C library is found on Linux only")
-def test_what_is_served_is_what_the_model_says(run: Run, tmp_path: Path) -> None:
-    k = 7
-    path = export_saved_model(
-        run.recommender, run.item_ids, tmp_path / "model", max_k=k, user_ids=run.user_ids
+Answers = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
+def by_python(version: Path) -> AbstractContextManager[Answers]:
+    """The signatures of a SavedModel that Python has loaded again."""
+    signatures = tf.saved_model.load(str(version)).signatures
+
+    def answer(signature: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        outputs = signatures[signature](**{name: tf.constant(v) for name, v in inputs.items()})
+        return {name: values.numpy() for name, values in outputs.items()}
+
+    return nullcontext(answer)
+
+
+@contextmanager
+def by_the_c_loader(version: Path) -> Iterator[Answers]:
+    """The signatures of a SavedModel in TensorFlow Serving's loader."""
+    with c_loader.load(version) as model:
+        yield model.run
+
+
+@pytest.fixture(scope="module")
+def version(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run, exported."""
+    return export_saved_model(
+        run.recommender,
+        run.item_ids,
+        tmp_path_factory.mktemp("exported") / "model",
+        max_k=K,
+        user_ids=run.user_ids,
     )
+
+
+every_loader = pytest.mark.parametrize(
+    "loaded",
+    [
+        by_python,
+        pytest.param(
+            by_the_c_loader,
+            marks=pytest.mark.skipif(
+                not c_loader.SUPPORTED, reason="TensorFlow's C library is found on Linux only"
+            ),
+        ),
+    ],
+)
+
+
+@every_loader
+def test_what_is_served_is_what_the_model_says(
+    run: Run, version: Path, loaded: Callable[[Path], AbstractContextManager[Answers]]
+) -> None:
     both = histories(run)
-    choices = {"k": np.array([k], np.int32), "exclude_seen": np.array([False])}
-    answer = c_loader.run_in_process(path, "serving_default", {**both["asked"], **choices})
+    choices = {"k": np.array([K], np.int32), "exclude_seen": np.array([False])}
+    with loaded(version) as answers:
+        answer = answers("serving_default", {**both["asked"], **choices})
+        explained = answers("explain", both["asked"])
     scores = run.recommender.score(**both["read"])
     scores[:, 0] = -np.inf
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :K]
     np.testing.assert_allclose(
-        answer["scores"], np.take_along_axis(scores, best, 1), rtol=1e-4, atol=1e-5
+        answer["scores"], np.take_along_axis(scores, best, 1), rtol=1e-5, atol=1e-5
     )
     assert answer["item_ids"].tolist() == [
         [item.encode() for item in row] for row in run.item_ids[best - 1].tolist()
     ]
-    explained = c_loader.run_in_process(path, "explain", both["asked"])
     expected = explain(run.recommender, **both["read"])
     n = run.settings.max_length
     for name in ("kept", "kept_per_layer", "attention_per_layer"):
         found = explained[name]
-        np.testing.assert_allclose(found[..., -n:], getattr(expected, name), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(found[..., -n:], getattr(expected, name), rtol=1e-5, atol=1e-6)
         assert (found[..., :-n] == 0).all()
+
+
+@every_loader
+def test_its_warm_up_requests_can_be_played(
+    version: Path, loaded: Callable[[Path], AbstractContextManager[Answers]]
+) -> None:
+    file = version / "assets.extra" / "tf_serving_warmup_requests"
+    played = []
+    with loaded(version) as answers:
+        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+            request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+            inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+            outputs = answers(request.model_spec.signature_name, inputs)
+            rows = len(inputs["histories"])
+            # One row of each, so that a server that runs requests together takes them too.
+            assert {len(values) for values in (*inputs.values(), *outputs.values())} == {rows}
+            played.append((request.model_spec.signature_name, rows))
+    assert sorted(played) == [
+        *(("explain", size) for size in (1, 32)),
+        *(("serving_default", size) for size in (1, 32)),
+    ]
 
 
 def test_it_says_what_it_kept_of_each_item(run: Run) -> None:

@@ -12,6 +12,10 @@ from tests.cli.shell import rows, tf_recdenoiser
 from tf_recdenoiser.runs import RunDirectory, load_run
 
 
+def listed(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_versions_are_written_one_after_the_other_and_recommend_as_the_run_does(
     trained: RunDirectory, tmp_path: Path
 ) -> None:
@@ -22,9 +26,13 @@ def test_versions_are_written_one_after_the_other_and_recommend_as_the_run_does(
         assert (to / str(version) / "saved_model.pb").is_file()
         assert outcome.out.splitlines() == [
             f"SavedModel: {to / str(version)}",
-            f"Serve it: tensorflow_model_server --model_name=first '--model_base_path={to}'",
+            "Serve it: tensorflow_model_server --port=8500 --rest_api_port=8501 "
+            f"--model_name=first '--model_base_path={to}'",
+            "In a container: docker run --rm -p 8500:8500 -p 8501:8501 "
+            f"--mount 'type=bind,source={to},target=/models/first,readonly' tensorflow/serving "
+            "--model_config_file=/models/first/models.config",
         ]
-    assert sorted(path.name for path in to.iterdir()) == ["1", "2"]
+    assert listed(to) == ["1", "2", "batching.config", "models.config"]
 
     refused = tf_recdenoiser("export", trained.path, "--to", to, "--version", 2)
     assert refused.status == 1
@@ -45,6 +53,24 @@ def test_versions_are_written_one_after_the_other_and_recommend_as_the_run_does(
     assert served["scores"].numpy()[0].tolist() == pytest.approx(
         [entry["score"] for entry in found], abs=1e-5
     )
+
+
+def test_old_versions_are_deleted_on_request(trained: RunDirectory, tmp_path: Path) -> None:
+    for version in ("1", "3", "notes"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "saved_model.pb").touch()
+    command = ("export", trained.path, "--to", tmp_path)
+    refused = tf_recdenoiser(*command, "--keep", 0)
+    assert refused.status == 2 and "--keep" in refused.err
+    assert listed(tmp_path) == ["1", "3", "notes"]
+
+    assert "Deleted" not in tf_recdenoiser(*command, "--keep", 3).out
+    outcome = tf_recdenoiser(*command, "--keep", 2)
+    assert outcome.out.splitlines()[:2] == [
+        f"SavedModel: {tmp_path / '5'}",
+        "Deleted versions: 1, 3",
+    ]
+    assert listed(tmp_path) == ["4", "5", "batching.config", "models.config", "notes"]
 
 
 @pytest.mark.slow

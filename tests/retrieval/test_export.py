@@ -42,6 +42,7 @@ needs_c_library = pytest.mark.skipif(
     not c_loader.SUPPORTED, reason="TensorFlow's C library is found on Linux only"
 )
 KINDS = sorted(VOCABULARIES)
+SERVER_FILES = ["batching.config", "models.config"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,6 +178,22 @@ def test_k_is_the_number_of_columns(exported: Exported, served: LoadedModel) -> 
         got = served.run("serving_default", requests(padded(history, exported.kind), k=[k]))
         assert_recommended(got, exported.model, exported.kind, history, [k], [True])
         assert np.isfinite(got["scores"]).sum() == min(k, ITEM_COUNT - 2)
+
+
+@pytest.mark.parametrize("size", [1, 512])
+def test_a_batch_of_any_size(exported: Exported, served: LoadedModel, size: int) -> None:
+    rng = np.random.default_rng(size)
+    entries = [*exported.ids.tolist(), *UNKNOWN[exported.kind]]
+    histories = [
+        [entries[place] for place in rng.integers(len(entries), size=length)]
+        for length in rng.integers(1, 10, size)
+    ]
+    k = rng.integers(1, MAX_K + 1, size).tolist()
+    batch = padded(histories, exported.kind)
+    got = served.run("serving_default", requests(batch, k=k))
+    assert_recommended(got, exported.model, exported.kind, histories, k, [True] * size)
+    inputs = {"histories": batch, "lengths": np.array([-1], np.int32)}
+    assert_explained(served.run("explain", inputs), exported, histories)
 
 
 def test_when_everything_is_seen_nothing_is_left(exported: Exported, served: LoadedModel) -> None:
@@ -331,6 +348,10 @@ def export(folder: Path, version: int | None = None, **options: Any) -> Path:
     )
 
 
+def listed(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_versions_are_counted(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "model"
     assert export(folder) == folder / "1"
@@ -339,7 +360,7 @@ def test_versions_are_counted(tmp_path: Path) -> None:
     assert export(folder) == folder / "8"
     assert export(folder, version=3) == folder / "3"
     assert export(folder) == folder / "9"
-    assert sorted(p.name for p in folder.iterdir()) == ["007", "1", "3", "8", "9", "notes.txt"]
+    assert listed(folder) == ["007", "1", "3", "8", "9", *SERVER_FILES, "notes.txt"]
 
 
 @pytest.mark.parametrize("taken", ["4", "004"])
@@ -393,7 +414,7 @@ def test_leftovers_of_a_killed_export_do_not_matter(tmp_path: Path) -> None:
     leftover.mkdir(parents=True)
     path = export(tmp_path)
     assert path == tmp_path / "1"
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".export-0123abcd", "1"]
+    assert listed(tmp_path) == [".export-0123abcd", "1", *SERVER_FILES]
     assert leftover.is_dir()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from tf_recdenoiser.cli.console import busy, note
-from tf_recdenoiser.retrieval import export_saved_model
+from tf_recdenoiser.retrieval import export_saved_model, prune_versions
 from tf_recdenoiser.runs import load_run
 
 
@@ -20,11 +20,16 @@ def export(
         int | None,
         Option(min=1, help="Version number; one more than the highest there, if not given."),
     ] = None,
+    keep: Annotated[
+        int | None,
+        Option(min=1, help="Leave so many versions, the new one included; all, if not given."),
+    ] = None,
 ) -> None:
     """Write a SavedModel that TensorFlow Serving loads, as the next version of a model.
 
     Signatures: `serving_default` recommends, `explain` tells how much of each history item
-    was kept. Histories are raw ids, as in the log.
+    was kept. Histories are raw ids, as in the log. `models.config` and `batching.config`,
+    beside the versions, are for the server's command line, and yours to edit.
     """
     with busy(f"Exporting {run}"):
         loaded = load_run(run)
@@ -37,6 +42,29 @@ def export(
             cleaning=loaded.settings.cleaning,
             user_ids=loaded.user_ids,
         )
+        pruned = [] if keep is None else prune_versions(written, keep)
     note(f"SavedModel: {written}")
-    command = [f"--model_name={written.parent.name}", f"--model_base_path={written.parent}"]
-    note(f"Serve it: tensorflow_model_server {shlex.join(command)}")
+    if pruned:
+        note(f"Deleted versions: {', '.join(path.name for path in pruned)}")
+    for how, command in serving_commands(written.parent).items():
+        note(f"{how}: {shlex.join(command)}")
+
+
+def serving_commands(model: Path) -> dict[str, list[str]]:
+    """The commands that serve a model over gRPC and REST, with and without a container.
+
+    Parameters
+    ----------
+    model
+        Its directory, absolute.
+    """
+    mount = f"type=bind,source={model},target=/models/{model.name},readonly"
+    ports = ("-p", "8500:8500", "-p", "8501:8501")
+    served = (f"--model_name={model.name}", f"--model_base_path={model}")
+    return {
+        "Serve it": ["tensorflow_model_server", "--port=8500", "--rest_api_port=8501", *served],
+        "In a container": [
+            *("docker", "run", "--rm", *ports, "--mount", mount, "tensorflow/serving"),
+            f"--model_config_file=/models/{model.name}/models.config",
+        ],
+    }

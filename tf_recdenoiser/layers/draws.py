@@ -215,6 +215,9 @@ class Draws:
     def again(self, index: int, changed: Any = None) -> Draws:
         """Draws for evaluating the loss again: the same noise, the gates of evaluation `index`.
 
+        The model may be called with the first sequences of the batch alone, which then have
+        the uniform numbers that they have here.
+
         Parameters
         ----------
         index
@@ -222,9 +225,6 @@ class Draws:
         changed
             A gate layer: all others then draw as in this evaluation. None (default): all
             layers use the gates of evaluation `index`.
-
-        The model may be called with the first sequences of the batch alone, which then have
-        the uniform numbers that they have here.
         """
         draws = Draws(self.seed, self.estimator, index, with_penalties=False)
         draws._earlier = self.records

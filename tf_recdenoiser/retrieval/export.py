@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_recdenoiser.retrieval.server_files import write_server_files
 from tf_recdenoiser.retrieval.serving_module import ServingModule
+from tf_recdenoiser.retrieval.versions import free_version
 from tf_recdenoiser.retrieval.warmup import write_warmup_requests
 from tf_recdenoiser.training.noise import Cleaning, NoiseScorer
 from tf_recdenoiser.training.recommender import Recommender
@@ -31,6 +33,10 @@ def export_saved_model(
     `ServingModule.signatures` describes, and loads with TensorFlow alone. The version appears
     whole or not at all: it is written beside its place, under a name that TensorFlow Serving
     does not take for a version, and then renamed.
+
+    Beside the versions stand `models.config`, which names the model and where a container has
+    it, and `batching.config`, for a server that runs requests together. They are written once,
+    and then left as they are.
 
     Parameters
     ----------
@@ -78,7 +84,7 @@ def export_saved_model(
     directory = Path(directory).absolute()
     module = ServingModule(recommender, item_ids, max_k, noise, cleaning, user_ids)
     directory.mkdir(parents=True, exist_ok=True)
-    target = directory / str(_free_version(directory, version))
+    target = directory / str(free_version(directory, version))
     with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as scratch:
         # One level down: the scratch directory itself is closed to other users, a server's too.
         written = Path(scratch, "model")
@@ -93,20 +99,5 @@ def export_saved_model(
             timed="times" in recommender.backbone.extra_inputs,
         )
         os.rename(written, target)
+    write_server_files(directory, module.no_id)
     return target
-
-
-def _free_version(directory: Path, version: int | None) -> int:
-    """The version to write: `version` if it is free, or the one after the highest."""
-    # "007" is version 7 to TensorFlow Serving as well.
-    present = {int(path.name) for path in directory.iterdir() if path.name.isdecimal()}
-    if version is None:
-        return max(present, default=0) + 1
-    if version < 1:
-        raise ValueError(f"`version` must be None or at least 1. Received: version={version}")
-    if version in present:
-        raise FileExistsError(
-            f"`version` must be free in {directory}; leave it out for the next one, "
-            f"{max(present) + 1}. Received: version={version}"
-        )
-    return version

@@ -50,6 +50,8 @@ class ServingModule(tf.Module):
     ----------
     item_ids
         The raw ids, int64 or object (of str) `[item_count]`.
+    no_id
+        What stands where there is no item: -1, or an empty string.
     recommend, explain
         The functions behind the signatures; see `signatures`.
 
@@ -95,8 +97,9 @@ class ServingModule(tf.Module):
                 tf.TensorSpec([None], self._user_codes.key_dtype),
                 tf.constant([_NO_ID[users.dtype.kind]], self._user_codes.key_dtype),
             )
+        self.no_id = _NO_ID[self.item_ids.dtype.kind]
         # Row 0 is what stands where there is no item to return.
-        no_item = tf.constant([_NO_ID[self.item_ids.dtype.kind]], keys.dtype)
+        no_item = tf.constant([self.no_id], keys.dtype)
         self._ids = tf.Variable(tf.concat([no_item, keys], axis=0), trainable=False)
         self._noise = noise
         self._cleaning = cleaning or Cleaning()

@@ -1,0 +1,130 @@
+"""The columns of a request to a served recommender, and the rows of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NO_ID: Mapping[str, Any] = {"DT_INT64": -1, "DT_STRING": ""}
+"""What stands for no item and for no user, by the type of their ids."""
+
+Histories = Sequence[Sequence[Any]]
+
+
+def request_columns(
+    dtypes: Mapping[str, str], histories: Histories, length: int | None = None, **values: Any
+) -> dict[str, list[Any]]:
+    """Every input of a signature, with one row for each history.
+
+    Parameters
+    ----------
+    dtypes
+        The signature's inputs, and the names of their types, as the server's metadata has them.
+    histories
+        Raw ids of the type that the log has, each history's oldest first. May be empty.
+    length
+        How many columns to send. Where the server runs requests together, all clients must send
+        equally many: choose at least the n of the model. Of longer histories the newest items
+        are sent, so that older ones may be recommended again. None (default) for the longest
+        of these histories.
+    values
+        Other inputs by name: one value for all rows, or a list with one for each. `times` are
+        one for each item. `users` that are left out are unknown ones, and `clean_history` is
+        true. What the signature does not take is left out.
+
+    Raises
+    ------
+    ValueError
+        If an input is missing, or a list has not one value for each history.
+
+    Examples
+    --------
+    >>> dtypes = {"histories": "DT_STRING", "lengths": "DT_INT32", "k": "DT_INT32"}
+    >>> request_columns(dtypes, [["a", "b", "c"], ["d"]], length=2, k=5)
+    {'histories': [['b', 'c'], ['d', '']], 'lengths': [2, 1], 'k': [5, 5]}
+    """
+    width = length or max([1, *map(len, histories)])
+    given = {"histories": histories, "clean_history": True, **values}
+    if "users" in dtypes:
+        given.setdefault("users", NO_ID[dtypes["users"]])
+    given["lengths"] = [min(len(history), width) for history in histories]
+    columns = {}
+    for name, dtype in dtypes.items():
+        if name not in given:
+            raise ValueError(f"`{name}` must be given: the model reads it. Received: none")
+        rows = given[name]
+        if isinstance(rows, (str, int, float)):
+            rows = [rows] * len(histories)
+        if len(rows) != len(histories):
+            raise ValueError(
+                f"`{name}` must have one value for each of {len(histories)} histories. "
+                f"Received: {len(rows)}"
+            )
+        if name == "histories":
+            rows = [_filled(row, width, NO_ID[dtype]) for row in rows]
+        elif name == "times":
+            rows = [_filled(row, width, 0.0) for row in rows]
+        columns[name] = list(rows)
+    return columns
+
+
+def _filled(row: Sequence[Any], width: int, filler: Any) -> list[Any]:
+    newest = list(row[-width:])
+    return newest + [filler] * (width - len(newest))
+
+
+def recommended(item_ids: Histories, scores: Sequence[Sequence[float]]) -> list[list[Any]]:
+    """`(item, score)` of each row's items, best first, without columns that hold none.
+
+    There are such columns where a row had fewer items to offer than it asked for, or stood in a
+    batch with one that asked for more.
+
+    Examples
+    --------
+    >>> recommended([["a", "b"], ["c", ""]], [[2.5, 1.0], [0.5, float("-inf")]])
+    [[('a', 2.5), ('b', 1.0)], [('c', 0.5)]]
+    """
+    return [
+        [(item, score) for item, score in zip(*row, strict=True) if score > float("-inf")]
+        for row in zip(item_ids, scores, strict=True)
+    ]
+
+
+def explained(
+    histories: Histories,
+    kept: Sequence[Sequence[float]],
+    known: Sequence[Sequence[bool]],
+    length: int | None = None,
+) -> list[list[Any]]:
+    """`(item, kept)` of each row's items, oldest first; kept is None for an item not known.
+
+    Parameters
+    ----------
+    histories, length
+        Those of the request.
+    kept, known
+        Those of the answer.
+
+    Examples
+    --------
+    >>> explained([["a", "no such item"]], kept=[[0.9, 0.0, 0.0]], known=[[True, False, False]])
+    [[('a', 0.9), ('no such item', None)]]
+    """
+    sent = [history[-length:] if length else history for history in histories]
+    return [
+        # What fills the row up comes after its items.
+        [(item, share if is_known else None) for item, share, is_known in zip(*row, strict=False)]
+        for row in zip(sent, kept, known, strict=True)
+    ]
+
+
+def parse_ids(text: str, dtype: str) -> list[Any]:
+    """Ids of a type, from a list with commas between them.
+
+    Examples
+    --------
+    >>> parse_ids("3,14", "DT_INT64"), parse_ids("3,14", "DT_STRING"), parse_ids("", "DT_INT64")
+    ([3, 14], ['3', '14'], [])
+    """
+    parts = text.split(",") if text else []
+    return [int(part) for part in parts] if dtype == "DT_INT64" else parts

@@ -1,0 +1,57 @@
+"""The command line that both clients have."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from columns import parse_ids
+
+
+def run(
+    client: Any, server: str, description: str | None, arguments: Sequence[str] | None = None
+) -> None:
+    """Ask about one history, and print a line for each item.
+
+    Parameters
+    ----------
+    client
+        The class of the client.
+    server
+        Where it looks for the server.
+    description
+        What the command does.
+    arguments
+        The command's; None (default) for those it was called with.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", help="the model's name")
+    parser.add_argument("--history", default="", help="raw ids as in the log, oldest first: ID,ID")
+    parser.add_argument("--times", help="when each was met, if the model reads it: 0,60,120")
+    parser.add_argument("--user", help="the user's raw id, if the model knows users")
+    parser.add_argument("-k", type=int, default=10, help="how many items")
+    parser.add_argument("--explain", action="store_true", help="how much of each item was kept")
+    parser.add_argument("--length", type=int, help="columns to send, for a server that batches")
+    parser.add_argument("--server", default=server)
+    asked = parser.parse_args(arguments)
+    try:
+        for item, number in _answer(client(asked.model, asked.server, asked.length), asked):
+            print(f"{item}\t{'unknown' if number is None else format(number, '.3f')}")
+    except (ConnectionError, ValueError) as error:
+        raise SystemExit(str(error)) from error
+
+
+def _answer(client: Any, asked: argparse.Namespace) -> list[tuple[Any, float | None]]:
+    dtypes = client.dtypes["serving_default"]
+    histories = [parse_ids(asked.history, dtypes["histories"])]
+    further: dict[str, Any] = {}
+    if asked.times is not None:
+        further["times"] = [[float(time) for time in asked.times.split(",")]]
+    if asked.user is not None:
+        further["users"] = parse_ids(asked.user, dtypes.get("users", "DT_STRING"))
+    if asked.explain:
+        return client.explain(histories, **further)[0]
+    return client.recommend(histories, k=asked.k, **further)[0]
