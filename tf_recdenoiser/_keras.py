@@ -75,3 +75,41 @@ def unscale_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
 def loss_scale(optimizer: Any) -> tf.Tensor:
     """The factor by which `scale_loss` multiplies, as a float32 scalar."""
     return tf.cast(scale_loss(optimizer, tf.ones([], tf.float32)), tf.float32)
+
+
+def is_graph(model: Any) -> bool:
+    """Whether `model` is a functional or Sequential model, which can be cloned layer by layer."""
+    return isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")
+
+
+def attention_shapes(attention: Any) -> list[Any]:
+    """The shapes of query, value and key that a `MultiHeadAttention` was built for."""
+    config = attention.get_build_config()["shapes_dict"] if IS_KERAS_3 else attention.get_config()
+    shapes = [config.get(f"{name}_shape") for name in ("query", "value", "key")]
+    return [None if shape is None else tuple(tf.TensorShape(shape)) for shape in shapes]
+
+
+def held_layers(layer: Any) -> dict[str, Any]:
+    """The attributes of `layer` that are layers or lists of them, by name."""
+    kept_by_keras = ("_layers", "_self_tracked_trackables")
+
+    def holds(value: Any) -> bool:
+        parts = value if isinstance(value, list) else [value]
+        return bool(parts) and all(isinstance(part, keras.layers.Layer) for part in parts)
+
+    return {k: v for k, v in vars(layer).items() if k not in kept_by_keras and holds(v)}
+
+
+def replace_held(layer: Any, name: str, value: Any) -> None:
+    """Put `value` in the place of what `held_layers(layer)[name]` is, built or not."""
+    if not IS_KERAS_3:
+        setattr(layer, name, value)  # tf_keras forgets the old one by itself
+        return
+    tracker = layer._tracker
+    was_locked = tracker.locked
+    tracker.unlock()
+    for old in tf.nest.flatten(getattr(layer, name)):
+        tracker.untrack(old)
+    setattr(layer, name, value)
+    if was_locked:
+        tracker.lock()

@@ -10,7 +10,7 @@ from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import DroppingGates, Gates
 from tf_recdenoiser.runs.detection import detect_noise
-from tf_recdenoiser.training import DenoisingModel, GeneralizedBinaryCrossEntropy
+from tf_recdenoiser.training import GateTraining, GeneralizedBinaryCrossEntropy
 from tf_recdenoiser.training.noise import Cleaning
 
 FINDERS = ("none", "context", "oracle")
@@ -55,7 +55,7 @@ class Settings:
         The Jacobian penalty; see `layers.JacobianRegularizedBlock`. `gamma` None (default): 1e-4
         where the backbone has attention blocks, 0 elsewhere.
     estimator, credit, estimator_rows, gate_learning_rate
-        How the gates are trained; see `DenoisingModel.compile`. `credit` None: on where the
+        How the gates are trained; see `GateTraining.compile`. `credit` None: on where the
         backbone is causal.
     windows
         What of a user an epoch trains on: the newest n items or a random window; see
@@ -122,7 +122,7 @@ class Settings:
     drop_rate: float = default(DroppingGates, "rate")
     gamma: float | None = None
     jacobian_rows: int | None = 16
-    estimator: str = default(DenoisingModel.compile, "estimator")
+    estimator: str = default(GateTraining.compile, "estimator")
     credit: bool | None = None
     estimator_rows: int | None = None
     gate_learning_rate: float = 0.03
@@ -131,7 +131,7 @@ class Settings:
     negatives: int | None = None
     share_negatives: bool | None = None
     calibration: float = default(GeneralizedBinaryCrossEntropy, "calibration")
-    l2: float = default(DenoisingModel.compile, "l2")
+    l2: float = default(GateTraining.compile, "l2")
     learning_rate: float = 1e-3
     batch_size: int = 128
     planted_rate: float = 0.0
