@@ -82,6 +82,13 @@ def is_graph(model: Any) -> bool:
     return isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")
 
 
+def ends_of(graph: Any) -> tuple[Any, Any]:
+    """The inputs and outputs of a functional or Sequential model, structured as it takes them."""
+    if isinstance(graph, keras.Sequential):
+        return graph.inputs[0], graph.outputs[0]  # Keras 3 has no `input` of an uncalled one
+    return graph.input, graph.output
+
+
 def attention_shapes(attention: Any) -> list[Any]:
     """The shapes of query, value and key that a `MultiHeadAttention` was built for."""
     config = attention.get_build_config()["shapes_dict"] if IS_KERAS_3 else attention.get_config()

@@ -148,6 +148,10 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.block.compute_output_shape(input_shape)
 
+    def compute_output_spec(self, inputs: Any, **_: Any) -> Any:
+        # Keras 3's own would ask the block for `compute_output_shape`, which few layers have.
+        return self.block.compute_output_spec(inputs)
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),

@@ -100,13 +100,20 @@ def denoise(
             "`model` must be a functional or built Sequential Keras model. "
             f"Received: {type(model).__name__}"
         )
-    copy = keras.models.clone_model(model)
+    copy = _copy(model)
     copy.set_weights(model.get_weights())
     conversion = _Conversion(gates, blocks, gamma, jacobian_rows)
-    graph = conversion.graph(copy)
-    converted = DenoisingModel(inputs=graph.input, outputs=graph.output, name=model.name)
+    inputs, outputs = _keras.ends_of(conversion.graph(copy))
+    converted = DenoisingModel(inputs=inputs, outputs=outputs, name=model.name)
     conversion.check(converted)
     return converted
+
+
+def _copy(layer: Any) -> Any:
+    """A new layer like `layer`; graph within graph, so that custom layers need no registration."""
+    if _keras.is_graph(layer):
+        return keras.models.clone_model(layer, clone_function=_copy)
+    return type(layer).from_config(layer.get_config())
 
 
 class _Conversion:

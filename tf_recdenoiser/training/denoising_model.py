@@ -158,6 +158,8 @@ class DenoisingModel(GateTraining, keras.Model):
         return logs
 
     def get_compile_config(self) -> dict[str, Any]:
+        if getattr(self, "optimizer", None) is None:
+            return {}  # Keras asks models that were never compiled, too
         serialize = keras.utils.serialize_keras_object
         return {
             "optimizer": keras.optimizers.serialize(self.optimizer),
