@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -78,15 +79,43 @@ def loss_scale(optimizer: Any) -> tf.Tensor:
 
 
 def is_graph(model: Any) -> bool:
-    """Whether `model` is a functional or Sequential model, which can be cloned layer by layer."""
-    return isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")
+    """Whether `model` is a built functional or Sequential model that does what its graph says."""
+    made_by_keras = type(model).call.__module__.split(".")[0] in ("keras", "tf_keras")
+    return made_by_keras and hasattr(_graph_of(model), "_nodes_by_depth")
 
 
-def ends_of(graph: Any) -> tuple[Any, Any]:
-    """The inputs and outputs of a functional or Sequential model, structured as it takes them."""
-    if isinstance(graph, keras.Sequential):
-        return graph.inputs[0], graph.outputs[0]  # Keras 3 has no `input` of an uncalled one
-    return graph.input, graph.output
+def replay(model: Any, call: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]) -> Any:
+    """The inputs and outputs of a graph like that of `model`, for which `is_graph` is true.
+
+    `call(layer, args, kwargs)` is called for each call of a layer in the graph of `model`, in
+    order, with tensors of the new graph in the place of those of the old one, and returns new
+    tensors in the place of those that the layer returned. Both graphs have the same inputs.
+
+    Keras' own `clone_model` does not end under tf_keras where a model that is a layer of another
+    gives place to a layer that is no model.
+    """
+    graph = _graph_of(model)
+    tensors: dict[int, Any] = {}
+
+    def new(structure: Any) -> Any:
+        return tf.nest.map_structure(lambda part: tensors.get(id(part), part), structure)
+
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            if IS_KERAS_3:
+                layer, args, kwargs = node.operation, node.arguments.args, node.arguments.kwargs
+            else:
+                layer, args, kwargs = node.layer, node.call_args, node.call_kwargs
+            found = call(layer, new(args), new(kwargs))
+            pairs = zip(tf.nest.flatten(node.outputs), tf.nest.flatten(found), strict=True)
+            tensors.update({id(old): tensor for old, tensor in pairs})
+    return graph.input, new(graph.output)
+
+
+def _graph_of(model: Any) -> Any:
+    return model._functional if IS_KERAS_3 and isinstance(model, keras.Sequential) else model
 
 
 def attention_shapes(attention: Any) -> list[Any]:
@@ -96,27 +125,52 @@ def attention_shapes(attention: Any) -> list[Any]:
     return [None if shape is None else tuple(tf.TensorShape(shape)) for shape in shapes]
 
 
-def held_layers(layer: Any) -> dict[str, Any]:
-    """The attributes of `layer` that are layers or lists of them, by name."""
-    kept_by_keras = ("_layers", "_self_tracked_trackables")
+def map_layers(value: Any, function: Callable[[Any], Any]) -> Any:
+    """`value` with `function` of each layer in it, be it one or in lists, tuples or dicts."""
+    if isinstance(value, keras.layers.Layer):
+        return function(value)
+    if isinstance(value, dict):
+        return {key: map_layers(part, function) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        parts = [map_layers(part, function) for part in value]
+        if hasattr(value, "_fields"):
+            return value.__class__(*parts)  # type: ignore[arg-type]
+        return parts if isinstance(value, list) else tuple(parts)
+    return value
 
-    def holds(value: Any) -> bool:
-        parts = value if isinstance(value, list) else [value]
-        return bool(parts) and all(isinstance(part, keras.layers.Layer) for part in parts)
 
-    return {k: v for k, v in vars(layer).items() if k not in kept_by_keras and holds(v)}
+def replace_layers(layer: Any, function: Callable[[Any], Any]) -> None:
+    """Put `function` of each layer that is an attribute of `layer`, or in one, in its place.
+
+    A functional model is left as it is, whose layers are its graph's.
+    """
+    if hasattr(_graph_of(layer), "_nodes_by_depth"):
+        return
+    kept_by_keras = ("_layers", "_self_tracked_trackables", "_tracked")
+    for name, value in list(vars(layer).items()):
+        old = _layers_in(value)
+        if name in kept_by_keras or not old:
+            continue
+        new = map_layers(value, function)
+        if any(one is not other for one, other in zip(_layers_in(new), old, strict=True)):
+            _replace_attribute(layer, name, old, new)
 
 
-def replace_held(layer: Any, name: str, value: Any) -> None:
-    """Put `value` in the place of what `held_layers(layer)[name]` is, built or not."""
+def _layers_in(value: Any) -> list[Any]:
+    found: list[Any] = []
+    map_layers(value, found.append)
+    return found
+
+
+def _replace_attribute(layer: Any, name: str, old: list[Any], value: Any) -> None:
     if not IS_KERAS_3:
-        setattr(layer, name, value)  # tf_keras forgets the old one by itself
+        setattr(layer, name, value)  # tf_keras forgets the old layers by itself
         return
     tracker = layer._tracker
     was_locked = tracker.locked
     tracker.unlock()
-    for old in tf.nest.flatten(getattr(layer, name)):
-        tracker.untrack(old)
+    for part in old:
+        tracker.untrack(part)
     setattr(layer, name, value)
     if was_locked:
         tracker.lock()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection
 from typing import Any
 
 import tensorflow as tf
 
 from tf_recdenoiser import _keras
-from tf_recdenoiser._keras import keras
+from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.layers import (
     DenoisingMultiHeadAttention,
@@ -21,7 +22,7 @@ from tf_recdenoiser.training.denoising_model import DenoisingModel
 
 _GATES = default(DenoisingMultiHeadAttention.__init__, "gates")
 
-_SHARED_ARGUMENTS = (
+_SHARED = (
     "name",
     "trainable",
     "num_heads",
@@ -34,23 +35,16 @@ _SHARED_ARGUMENTS = (
     "kernel_regularizer",
     "bias_regularizer",
 )
-"""Of `MultiHeadAttention` and `DenoisingMultiHeadAttention`; `output_shape` and `dtype` beside."""
+"""Arguments of `MultiHeadAttention` that `DenoisingMultiHeadAttention` takes by the same name."""
 
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "attention_axes": (None, (1,), [1]),
-    "activity_regularizer": (None,),
-    "kernel_constraint": (None,),
-    "bias_constraint": (None,),
-    "sliding_window": (None,),
-    "use_gate": (False,),
-}
-"""What `DenoisingMultiHeadAttention` has no argument for must have one of these values."""
+_WITHOUT_EFFECT = ("seed", "flash_attention", "softmax_robust_masking")
+"""Those that change no output, save of positions that attend to nothing."""
 
 
 def denoise(
     model: Any,
     gates: str | dict[str, Any] | Gates | DroppingGates | None = _GATES,
-    blocks: Collection[str] | Callable[[Any], bool] = (),
+    blocks: str | Collection[str] | Callable[[Any], bool] = (),
     gamma: float = 0.0,
     jacobian_rows: int | None = None,
 ) -> DenoisingModel:
@@ -58,33 +52,40 @@ def denoise(
 
     Every `keras.layers.MultiHeadAttention` becomes a `DenoisingMultiHeadAttention` of the same
     name and weights, whether it is a layer of the model, of a functional or Sequential model
-    inside it, or an attribute (also in a list) of a custom layer. With all gates open the outputs
-    are those of `model`, save at padded positions, of which attention makes nothing of worth in
-    either. `keras.layers.Dropout` becomes `layers.Dropout`, which drops alike in every
-    evaluation of a step. `model` itself stays as it is; the copy shares nothing with it.
+    inside it, or an attribute (also in lists, tuples and dicts) of another layer, such as a
+    `TransformerEncoder` of keras-hub. So does the `CachedMultiHeadAttention` in keras-hub's
+    `TransformerDecoder`, which can then be called on whole sequences alone, without a cache.
+    `keras.layers.Dropout` becomes `layers.Dropout`, which drops alike in every evaluation of a
+    step. With all gates open the outputs are those of `model`, save at padded positions, of which
+    attention makes nothing of worth in either. `model` itself stays as it is; the copy shares no
+    weights with it, and is not compiled.
 
-    The copy is not compiled. If a custom layer had its attributes changed, the copy can be
-    saved by `save_weights` only, to be loaded into what `denoise` makes of the same model
-    again: the layer's own class, which Keras would load it by, makes Keras' attention.
+    A model that is a class of its own is converted as a layer of a functional one:
+    `denoise(keras.Model(inputs, model(inputs)))`. So are the weights of its layers, but not its
+    other methods, such as a loss.
+
+    Where attention was an attribute, the copy can be saved by `save_weights` only, to be loaded
+    into what `denoise` makes of the same model again, or exported: the class by which Keras would
+    load the layer makes Keras' attention.
 
     Parameters
     ----------
     model
-        A functional or built Sequential model, with weights.
+        A functional or Sequential model, built.
     gates
         As `DenoisingMultiHeadAttention` takes them; `"positional"` by default.
     blocks
-        The layers to wrap in `JacobianRegularizedBlock`: names, or a function that tells of a
-        layer whether it is one; none by default. They map one tensor `[B, n, d]` to one
-        `[B, n, d']`, and keep their names.
+        The layers to wrap in `JacobianRegularizedBlock`, of the model or of one inside it: names,
+        or a function that tells of a layer whether it is one; none by default. Each maps
+        `[B, n, d]` to `[B, n, d']` and keeps its name.
     gamma, jacobian_rows
-        Weight of their penalty, above 0 if there are any, and sequences of a batch that it uses;
-        see `JacobianRegularizedBlock`.
+        Weight of their penalty, above 0 if there are any, and how many sequences of a batch it
+        uses; see `JacobianRegularizedBlock`.
 
     Raises
     ------
     ValueError
-        If an argument is wrong, or there is attention that cannot be converted, which is named.
+        If an argument is wrong, or a layer cannot be converted, which is named.
 
     Examples
     --------
@@ -95,25 +96,50 @@ def denoise(
     >>> [type(model.get_layer(name)).__name__ for name in ("attention", "mix")]
     ['DenoisingMultiHeadAttention', 'JacobianRegularizedBlock']
     """
-    if not _keras.is_graph(model) or not model.built:
+    if not isinstance(model, keras.Model) or not _keras.is_graph(model):
         raise ValueError(
-            "`model` must be a functional or built Sequential Keras model. "
-            f"Received: {type(model).__name__}"
+            "`model` must be a functional or built Sequential Keras model; make one of any other "
+            "by `keras.Model(inputs, model(inputs))`. "
+            f"Received: {getattr(model, 'name', model)} ({type(model).__name__})"
         )
-    copy = _copy(model)
+    copy = _Copy().graph(model)
     copy.set_weights(model.get_weights())
     conversion = _Conversion(gates, blocks, gamma, jacobian_rows)
-    inputs, outputs = _keras.ends_of(conversion.graph(copy))
+    inputs, outputs = _keras.replay(copy, conversion.call)
     converted = DenoisingModel(inputs=inputs, outputs=outputs, name=model.name)
     conversion.check(converted)
     return converted
 
 
-def _copy(layer: Any) -> Any:
-    """A new layer like `layer`; graph within graph, so that custom layers need no registration."""
-    if _keras.is_graph(layer):
-        return keras.models.clone_model(layer, clone_function=_copy)
-    return type(layer).from_config(layer.get_config())
+class _Copy:
+    """A copy of each layer of a model, one for all the places where it stands."""
+
+    def __init__(self) -> None:
+        self.copies: dict[int, Any] = {}
+
+    def graph(self, model: Any) -> Any:
+        inputs, outputs = _keras.replay(
+            model, lambda layer, args, kwargs: self._layer(layer)(*args, **kwargs)
+        )
+        return keras.Model(inputs, outputs, name=model.name)
+
+    def _layer(self, layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.Layer):
+            return layer  # an operation of Keras 3, which has no weights
+        if id(layer) not in self.copies:
+            copied = self.graph(layer) if _keras.is_graph(layer) else self._from_config(layer)
+            self.copies[id(layer)] = copied
+        return self.copies[id(layer)]
+
+    @staticmethod
+    def _from_config(layer: Any) -> Any:
+        try:
+            return type(layer).from_config(layer.get_config())
+        except (NotImplementedError, TypeError) as error:
+            raise ValueError(
+                f"`{layer.name}` ({type(layer).__name__}) cannot be copied; give it a `get_config` "
+                f"with all that its constructor takes. Received: {error}"
+            ) from error
 
 
 class _Conversion:
@@ -129,11 +155,20 @@ class _Conversion:
                 f"`gamma` must be above 0 where there are `blocks`. Received: gamma={gamma}"
             )
         self.converted: dict[int, Any] = {}
-        self.wrapped: set[str] = set()
+        self.wrapped: dict[int, Any] = {}
 
-    def graph(self, model: Any) -> Any:
-        """A functional or Sequential model with every layer converted."""
-        return keras.models.clone_model(model, clone_function=self._node)
+    def call(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What `layer` gave in the graph of the model, of what stands in its place."""
+        if not isinstance(layer, keras.layers.Layer):
+            return layer(*args, **kwargs)
+        chosen = self.blocks(layer) if callable(self.blocks) else layer.name in self.blocks
+        if not chosen and not _is_attention(layer):
+            return self._layer(layer)(*args, **kwargs)
+        # By name, since the order of arguments after the first is not the same.
+        first, others = _split(layer, args, kwargs)
+        return (self._block(layer, first, others) if chosen else self._layer(layer))(
+            first, **others
+        )
 
     def check(self, model: DenoisingModel) -> None:
         """ValueError unless all that was to be converted was."""
@@ -144,16 +179,19 @@ class _Conversion:
         ]
         if left:
             raise ValueError(
-                "`model` must hold attention only as `keras.layers.MultiHeadAttention` itself, and "
-                "in graphs, attributes of layers, or lists that are such attributes. "
-                f"Received: {', '.join(left)}"
+                "`model` must hold attention only as `keras.layers.MultiHeadAttention` itself, in "
+                "graphs, attributes of layers, or lists, tuples and dicts that are such "
+                "attributes; put `DenoisingMultiHeadAttention` in the place of any other "
+                f"yourself. Received: {', '.join(left)}"
             )
-        missing = [] if callable(self.blocks) else sorted(set(self.blocks) - self.wrapped)
+        names = {block.name for block in self.wrapped.values()}
+        missing = [] if callable(self.blocks) else sorted(set(self.blocks) - names)
         if missing:
             raise ValueError(
-                f"`blocks` must name layers of the model's graph. Received: {', '.join(missing)}"
+                "`blocks` must name layers of the model's graph, or of a graph in it. "
+                f"Received: {', '.join(missing)}"
             )
-        if not self.wrapped and not any(
+        if not names and not any(
             isinstance(layer, DenoisingMultiHeadAttention) for layer in _keras.layers_of(model)
         ):
             raise ValueError(
@@ -161,69 +199,40 @@ class _Conversion:
                 f"`blocks`. Received: {model.name}, which holds neither"
             )
 
-    def _node(self, layer: Any) -> Any:
-        """What stands in a graph for `layer`: converted, and wrapped if it was chosen."""
-        chosen = self.blocks(layer) if callable(self.blocks) else layer.name in self.blocks
-        if not chosen:
-            return self._layer(layer)
-        if not _maps_sequences(layer):
-            raise ValueError(
-                "`blocks` must map one tensor [B, n, d] to one [B, n, d']. "
-                f"Received: {layer.name} ({type(layer).__name__})"
+    def _block(self, layer: Any, first: Any, others: dict[str, Any]) -> Any:
+        if id(layer) not in self.wrapped:
+            ends = tf.nest.flatten([first, layer.output])
+            if [len(end.shape) for end in ends] != [3, 3] or any(
+                part is first for part in tf.nest.flatten(others)
+            ):
+                raise ValueError(
+                    "`blocks` must map one tensor [B, n, d] to one [B, n, d']. "
+                    f"Received: {layer.name} ({type(layer).__name__})"
+                )
+            self.wrapped[id(layer)] = JacobianRegularizedBlock(
+                self._layer(layer), self.gamma, rows=self.jacobian_rows, name=layer.name
             )
-        self.wrapped.add(layer.name)
-        return JacobianRegularizedBlock(
-            self._layer(layer), self.gamma, rows=self.jacobian_rows, name=layer.name
-        )
+        return self.wrapped[id(layer)]
 
     def _layer(self, layer: Any) -> Any:
         if id(layer) not in self.converted:
-            if type(layer) is keras.layers.MultiHeadAttention:
+            if _is_attention(layer):
                 self.converted[id(layer)] = self._attention(layer)
             elif type(layer) is keras.layers.Dropout and _is_plain(layer):
                 self.converted[id(layer)] = Dropout(
                     layer.rate, name=layer.name, dtype=_keras.policy_of(layer)
                 )
             elif _keras.is_graph(layer):
-                self.converted[id(layer)] = self.graph(layer)
+                inputs, outputs = _keras.replay(layer, self.call)
+                self.converted[id(layer)] = keras.Model(inputs, outputs, name=layer.name)
             else:
                 self.converted[id(layer)] = layer  # before its parts, which may point back to it
-                self._convert_parts(layer)
+                _keras.replace_layers(layer, self._layer)
         return self.converted[id(layer)]
 
-    def _convert_parts(self, layer: Any) -> None:
-        if not isinstance(layer, keras.layers.Layer):
-            return  # an operation of Keras 3, which holds none
-        for name, held in _keras.held_layers(layer).items():
-            parts = held if isinstance(held, list) else [held]
-            converted = [self._layer(part) for part in parts]
-            if any(new is not old for new, old in zip(converted, parts, strict=True)):
-                _keras.replace_held(
-                    layer, name, converted if isinstance(held, list) else converted[0]
-                )
-
     def _attention(self, layer: Any) -> DenoisingMultiHeadAttention:
-        config = layer.get_config()
-        extra = {
-            argument: config[argument]
-            for argument, values in _NEUTRAL.items()
-            if argument in config and config[argument] not in values
-        }
-        width = config["output_shape"]
-        if isinstance(width, (list, tuple)):
-            extra |= {"output_shape": width} if len(width) > 1 else {}
-            width = width[0]
-        if extra:
-            raise ValueError(
-                f"`{layer.name}` must not have arguments that `DenoisingMultiHeadAttention` does "
-                f"not take, to be converted. Received: {extra}"
-            )
-        ours = DenoisingMultiHeadAttention(
-            **{argument: config[argument] for argument in _SHARED_ARGUMENTS},
-            output_shape=width,
-            gates=self.gates,
-            dtype=_keras.policy_of(layer),
-        )
+        kind = _WholeSequences if _takes_cache(layer) else DenoisingMultiHeadAttention
+        ours = kind(**_arguments(layer), gates=self.gates, dtype=_keras.policy_of(layer))
         if layer.built:
             try:
                 ours.build(*_keras.attention_shapes(layer))
@@ -231,6 +240,75 @@ class _Conversion:
                 raise ValueError(f"`{layer.name}` cannot be converted: {error}") from error
             _copy_projections(layer, ours)
         return ours
+
+
+@register
+class _WholeSequences(DenoisingMultiHeadAttention):
+    """Takes the call arguments of keras-hub's `CachedMultiHeadAttention`, but no cache."""
+
+    def call(  # type: ignore[override]
+        self,
+        query: Any,
+        value: Any,
+        key: Any = None,
+        attention_mask: Any = None,
+        cache: Any = None,
+        cache_update_index: Any = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+    ) -> Any:
+        if cache is not None:
+            raise ValueError(
+                "`cache` must be None where attention has gates, which are of positions of whole "
+                f"sequences. Received: a cache of shape {cache.shape}"
+            )
+        return super().call(
+            query,
+            value,
+            key,
+            attention_mask=attention_mask,
+            return_attention_scores=return_attention_scores,
+            training=training,
+        )
+
+
+def _split(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The first argument of a call of `layer`, and by name the others that are no defaults."""
+    signature = inspect.signature(layer.call)
+    (_, first), *others = signature.bind(*args, **kwargs).arguments.items()
+    return first, {
+        name: value for name, value in others if value is not signature.parameters[name].default
+    }
+
+
+def _is_attention(layer: Any) -> bool:
+    return type(layer) is keras.layers.MultiHeadAttention or _takes_cache(layer)
+
+
+def _takes_cache(layer: Any) -> bool:
+    kind = type(layer)
+    return kind.__name__ == "CachedMultiHeadAttention" and kind.__module__.startswith("keras_hub.")
+
+
+def _arguments(layer: Any) -> dict[str, Any]:
+    """Those of `DenoisingMultiHeadAttention`; ValueError where it has none like one of `layer`."""
+    config = layer.get_config()
+    width = config["output_shape"]
+    width = width[0] if isinstance(width, (list, tuple)) and len(width) == 1 else width
+    defaults = inspect.signature(keras.layers.MultiHeadAttention.__init__).parameters
+    others = defaults.keys() & config.keys() - {*_SHARED, *_WITHOUT_EFFECT, "output_shape"}
+    extra = {name: config[name] for name in others if config[name] != defaults[name].default}
+    if list(extra.get("attention_axes", ())) == [1]:
+        del extra["attention_axes"]
+    if isinstance(width, (list, tuple)):
+        extra["output_shape"] = width
+    if extra:
+        raise ValueError(
+            f"`{layer.name}` must not have arguments that `DenoisingMultiHeadAttention` does not "
+            "take, to be converted; make the model without them. "
+            f"Received: {', '.join(f'{name}={extra[name]!r}' for name in sorted(extra))}"
+        )
+    return {**{name: config[name] for name in _SHARED}, "output_shape": width}
 
 
 def _copy_projections(theirs: Any, ours: DenoisingMultiHeadAttention) -> None:
@@ -242,10 +320,3 @@ def _copy_projections(theirs: Any, ours: DenoisingMultiHeadAttention) -> None:
 
 def _is_plain(dropout: Any) -> bool:
     return dropout.noise_shape is None and dropout.rate < 1
-
-
-def _maps_sequences(layer: Any) -> bool:
-    """Whether `layer` was called with one tensor of three axes, and gave one."""
-    node = layer._inbound_nodes[-1]
-    inputs, outputs = tf.nest.flatten(node.input_tensors), tf.nest.flatten(node.output_tensors)
-    return [len(tensor.shape) for tensor in (*inputs, *outputs)] == [3, 3]
