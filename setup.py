@@ -65,9 +65,11 @@ setup(
     extras_require={
         "bayesian": ["scikit-learn>=1.5"],
         "plots": ["matplotlib>=3.9"],
+        "scann": ["scann>=1.4"],
         "tensorboard": ["tensorboard>=2.20"],
         "test": [
             "hypothesis>=6.100",
+            "keras-hub>=0.25",
             "matplotlib>=3.9",
             "mypy>=1.15",
             "pytest>=8.3",

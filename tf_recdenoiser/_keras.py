@@ -38,6 +38,11 @@ def clone(layer: Any) -> Any:
     return type(layer).from_config(config)
 
 
+def rename(layer: Any, name: str) -> None:
+    """Give `layer` another name."""
+    setattr(layer, "name" if IS_KERAS_3 else "_name", name)
+
+
 def layers_of(layer: Any) -> list[Any]:
     """`layer` and every layer inside it, once each, in the order they were made part of it."""
     found: dict[int, Any] = {}
@@ -134,7 +139,7 @@ def map_layers(value: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(value, (list, tuple)):
         parts = [map_layers(part, function) for part in value]
         if hasattr(value, "_fields"):
-            return value.__class__(*parts)  # type: ignore[arg-type]
+            return value.__class__(*parts)
         return parts if isinstance(value, list) else tuple(parts)
     return value
 

@@ -121,25 +121,57 @@ class _Copy:
         inputs, outputs = _keras.replay(
             model, lambda layer, args, kwargs: self._layer(layer)(*args, **kwargs)
         )
-        return keras.Model(inputs, outputs, name=model.name)
+        copied = keras.Model(inputs, outputs, name=model.name)
+        copied_names = {layer.name for layer in copied.layers}
+        left = sorted(layer.name for layer in model.layers if layer.name not in copied_names)
+        if left:
+            raise ValueError(
+                "`model` must have only layers that its outputs depend on; add losses and metrics "
+                f"by `compile`. Received: {', '.join(left)}"
+            )
+        return copied
 
     def _layer(self, layer: Any) -> Any:
-        if not isinstance(layer, keras.layers.Layer):
-            return layer  # an operation of Keras 3, which has no weights
+        if not isinstance(layer, keras.layers.Layer) or type(layer) is keras.layers.Lambda:
+            return layer  # a function, or an operation of Keras 3: neither has weights
         if id(layer) not in self.copies:
-            copied = self.graph(layer) if _keras.is_graph(layer) else self._from_config(layer)
+            copied = self.graph(layer) if _keras.is_graph(layer) else _made_again(layer)
             self.copies[id(layer)] = copied
         return self.copies[id(layer)]
 
-    @staticmethod
-    def _from_config(layer: Any) -> Any:
-        try:
-            return type(layer).from_config(layer.get_config())
-        except (NotImplementedError, TypeError) as error:
-            raise ValueError(
-                f"`{layer.name}` ({type(layer).__name__}) cannot be copied; give it a `get_config` "
-                f"with all that its constructor takes. Received: {error}"
-            ) from error
+
+def _made_again(layer: Any) -> Any:
+    """A layer from the configuration of `layer`, or else from what it kept of its arguments."""
+    try:
+        config = layer.get_config()
+    except NotImplementedError:
+        config = _kept_arguments(layer)
+    try:
+        copied = type(layer).from_config(config)
+    except TypeError as error:
+        raise _no_copy(layer, str(error)) from error
+    _keras.rename(copied, layer.name)
+    return copied
+
+
+def _kept_arguments(layer: Any) -> dict[str, Any]:
+    """The arguments of the constructor, where `layer` has them as attributes of their names."""
+    _, *parameters = inspect.signature(type(layer).__init__).parameters.values()
+    names = [
+        one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
+    plain = (str, int, float, bool, type(None))
+    missing = [name for name in names if not isinstance(getattr(layer, name, ()), plain)]
+    if missing:
+        raise _no_copy(layer, f"no plain value of {', '.join(missing)}")
+    return {name: getattr(layer, name) for name in names}
+
+
+def _no_copy(layer: Any, why: str) -> ValueError:
+    return ValueError(
+        f"`{layer.name}` ({type(layer).__name__}) cannot be copied; give it a `get_config` with "
+        f"all that its constructor takes. Received: {why}"
+    )
 
 
 class _Conversion:
