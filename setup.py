@@ -65,7 +65,9 @@ setup(
     extras_require={
         "bayesian": ["scikit-learn>=1.5"],
         "plots": ["matplotlib>=3.9"],
-        "scann": ["scann>=1.4"],
+        # 1.4.2, the newest when this was written, is made for TensorFlow 2.20. Where it lies beside
+        # 2.21, TensorFlow Recommenders cannot be imported.
+        "scann": ["scann>1.4.2"],
         "tensorboard": ["tensorboard>=2.20"],
         "test": [
             "hypothesis>=6.100",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -44,15 +46,17 @@ def encoder(gates: Any = None, kind: type = SASRec, **options: Any) -> Any:
 
 
 def retriever(backbone: Any = None, *args: Any, **compiled: Any) -> Any:
-    model = retrieval.SequenceRetrieval(backbone or encoder(), *args)
+    model = retrieval.DenoisingRetrieval(backbone or encoder(), *args)
     model.compile(keras.optimizers.SGD(0.1), seed=0, run_eagerly=True, **compiled)
     return model
 
 
-def task(**options: Any) -> Any:
-    import tensorflow_recommenders as tfrs
+def tfrs() -> Any:
+    return importlib.import_module("tensorflow_recommenders")
 
-    return tfrs.tasks.Retrieval(**options)
+
+def task(**options: Any) -> Any:
+    return tfrs().tasks.Retrieval(**options)
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:
@@ -149,23 +153,25 @@ def test_a_sum_has_the_gradients_of_its_terms() -> None:
         )
 
 
-def tutorial_model(hand_on: bool = True) -> Any:
-    """As TFRS' tutorial writes it, but for the base class and the query tower."""
+def tutorial_model(**called: Any) -> Any:
+    """As TFRS' tutorials write it, but for the base class and the query tower."""
 
     class Model(retrieval.DenoisingRetrieval):
         def __init__(self) -> None:
             super().__init__()
-            self.query_tower = encoder("positional")
-            self.candidate_tower = keras.Sequential([keras.layers.Embedding(ITEMS + 1, D)])
+            self.query_tower = encoder("positional", dropout=0.3)
+            self.candidate_tower = keras.Sequential(
+                [keras.layers.Embedding(ITEMS + 1, D), keras.layers.Dense(D, "relu")]
+            )
+            self.candidate_tower.layers[1].activity_regularizer = keras.regularizers.L2(0.1)
             self.task = task(batch_metrics=[keras.metrics.CategoricalAccuracy("right")])
 
         def compute_loss(self, features: Any, training: bool = False) -> tf.Tensor:
-            inputs = {"item_ids": features["item_ids"]}
-            queries = self.query_tower(inputs, training=training and hand_on)
+            queries = self.query_tower({"item_ids": features["item_ids"]}, **called)
             return self.task(queries[:, -1], self.candidate_tower(features["candidate"]))
 
     model = Model()
-    model.compile(optimizer=keras.optimizers.Adagrad(0.1))
+    model.compile(optimizer=keras.optimizers.Adagrad(0.1), seed=0)
     return model
 
 
@@ -173,21 +179,45 @@ def tutorial_model(hand_on: bool = True) -> Any:
 def test_a_tutorial_model_trains_its_gates_and_counts_its_metrics_once() -> None:
     model = tutorial_model()
     before = [layer.logits.numpy() for layer in model.gate_layers]
-    history = model.fit(tf.data.Dataset.from_tensors(BATCH), epochs=2, verbose=0).history
+    data = tf.data.Dataset.from_tensors(BATCH)
+    history = model.fit(data, epochs=3, validation_data=data, verbose=0).history
     assert {"loss", "regularization_loss", "total_loss", "right", "density_1", "keep_2"} <= set(
         history
     )
     assert any(
         np.any(layer.logits != old) for layer, old in zip(model.gate_layers, before, strict=True)
     )
-    assert float(model.task._batch_metrics[0].count) == len(NEXT)  # of the last epoch alone
+    model.task._batch_metrics[0].reset_state()
+    model.train_step(BATCH)
+    assert float(model.task._batch_metrics[0].count) == len(NEXT)
 
 
 @needs_tfrs
-def test_training_that_is_not_handed_on_is_an_error() -> None:
-    model = tutorial_model(hand_on=False)
-    with pytest.raises(ValueError, match=r"`compute_loss` must call .* with `training=training`"):
+def test_losses_that_layers_add_are_of_the_batch_alone() -> None:
+    model = tutorial_model()
+    for _ in range(2):
+        vectors = model.candidate_tower(BATCH["candidate"]).numpy()
+        expected = 0.1 * np.square(vectors).sum() / len(NEXT)
+        parts = model.loss_gradients(BATCH, SEED)[1]
+        np.testing.assert_allclose(parts["loss"] - parts["data"], expected, rtol=1e-3)
+    logs = model.test_step(BATCH)
+    np.testing.assert_allclose(model.losses, [expected], rtol=1e-5)
+    assert logs["total_loss"] > logs["loss"]
+
+
+@needs_tfrs
+def test_training_that_is_turned_off_is_an_error() -> None:
+    model = tutorial_model(training=False)
+    with pytest.raises(ValueError, match=r"`compute_loss` must call .* not with `training=False`"):
         model.loss_gradients(BATCH, SEED)
+
+
+@needs_tfrs
+def test_a_model_of_nothing_says_what_it_needs() -> None:
+    with pytest.raises(NotImplementedError, match=r"must define `compute_loss`, .* a backbone"):
+        retrieval.DenoisingRetrieval().compute_loss(BATCH)
+    with pytest.raises(ValueError, match=r"`backbone` must be given .*Received: backbone=None"):
+        retrieval.DenoisingRetrieval(task=task())
 
 
 @needs_tfrs
@@ -240,6 +270,50 @@ def test_top_k_equals_numpy(kind: str, of_features: bool) -> None:
             {"item_ids": tf.constant(HISTORIES)}, tf.constant(HISTORIES)
         )
         np.testing.assert_array_equal(found, ids[np.argsort(-scores, axis=1)[:, :3]])
+
+
+@needs_tfrs
+def test_the_index_is_of_the_whole_table_and_can_be_served(tmp_path: Any) -> None:
+    model = retriever(encoder("positional"))
+    asked = {"item_ids": tf.constant(HISTORIES)}
+    index = model.index(k=4)
+    best, found = index(asked)
+    scores = model(asked).numpy() @ model.backbone.item_vectors().numpy()[1:].T
+    np.testing.assert_array_equal(found, 1 + np.argsort(-scores, axis=1)[:, :4])
+    tf.saved_model.save(index, str(tmp_path))
+    served, same = tf.saved_model.load(str(tmp_path))(asked)
+    np.testing.assert_array_equal(same, found)
+    np.testing.assert_allclose(served, best, rtol=1e-5)
+
+
+@needs_tfrs
+def test_a_tower_of_ones_own_has_no_table() -> None:
+    with pytest.raises(ValueError, match=r"`candidates` must be given .*Received: candidates=None"):
+        retriever(encoder(), FeatureTower()).index()
+
+
+@needs_tfrs
+@pytest.mark.skipif(importlib.util.find_spec("scann") is not None, reason="scann is installed")
+def test_scann_is_asked_for_where_it_is_missing() -> None:
+    with pytest.raises(ImportError, match="install"):
+        retriever().index(kind="scann")
+
+
+@needs_tfrs
+def test_top_k_of_the_whole_catalogue_is_measured_in_evaluation() -> None:
+    backbone = encoder("positional")
+    pairs = tf.data.Dataset.range(1, ITEMS + 1, output_type=tf.int32).batch(4)
+    metric = tfrs().metrics.FactorizedTopK(
+        pairs.map(lambda ids: (ids, backbone.item_embedding(ids))), ks=(2,)
+    )
+    model = retriever(backbone, None, task(metrics=metric))
+    batch = {**BATCH, "candidate_ids": BATCH["candidate"]}
+    model.train_step(batch)
+    found = model.evaluate(tf.data.Dataset.from_tensors(batch), return_dict=True, verbose=0)
+    scores = model(BATCH).numpy() @ backbone.item_vectors().numpy()[1:].T
+    best = 1 + np.argsort(-scores, axis=1)[:, :2]
+    expected = np.mean((best == NEXT[:, np.newaxis]).any(1))
+    assert found["factorized_top_k/top_2_categorical_accuracy"] == pytest.approx(expected)
 
 
 @needs_tfrs

@@ -6,19 +6,13 @@ from tf_recdenoiser.retrieval.export import export_saved_model
 from tf_recdenoiser.retrieval.serving_module import ServingModule
 from tf_recdenoiser.retrieval.top_k import top_items
 
-__all__ = [
-    "DenoisingRetrieval",
-    "SequenceRetrieval",
-    "ServingModule",
-    "export_saved_model",
-    "top_items",
-]
+__all__ = ["ServingModule", "export_saved_model", "top_items"]
 
 
 def __getattr__(name: str) -> Any:
-    # Only when asked for: TFRS, which these need, cannot be imported under Keras 3.
-    if name not in ("DenoisingRetrieval", "SequenceRetrieval"):
+    # Only when asked for by its name: TFRS, which it needs, cannot be imported under Keras 3.
+    if name != "DenoisingRetrieval":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tf_recdenoiser.retrieval import denoising_retrieval
+    from tf_recdenoiser.retrieval.denoising_retrieval import DenoisingRetrieval
 
-    return getattr(denoising_retrieval, name)
+    return DenoisingRetrieval
