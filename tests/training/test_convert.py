@@ -164,6 +164,19 @@ def held() -> Any:
     return keras.Model(inputs, attention("by_position")(x, x, None, allowed))
 
 
+def pooled() -> Any:
+    inputs = keras.Input([N, D])
+    x = attention()(inputs, inputs)
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling1D(name="pool")(x))
+
+
+def twice() -> Any:
+    """A block that is called twice."""
+    inputs = keras.Input([N, D])
+    block = Made(name="twice")
+    return keras.Model(inputs, block(block(inputs)))
+
+
 def sequential() -> Any:
     return keras.Sequential([keras.Input([N, D]), Made(), keras.layers.Dense(3)])
 
@@ -236,6 +249,7 @@ def test_names_gates_and_dropout() -> None:
         (nested, lambda layer: layer.name in ("inner", "own"), {"inner", "own"}),
         (custom, ["made", "built"], {"made", "built"}),
         (held, ["held_parts"], {"held_parts"}),
+        (twice, ["twice"], {"twice"}),
     ],
 )
 def test_chosen_blocks_are_regularised(make: Any, blocks: Any, names: set[str]) -> None:
@@ -265,7 +279,7 @@ def test_a_plain_keras_model_of_its_parts_trains() -> None:
 def test_saved_and_loaded(tmp_path: Path) -> None:
     converted = shaken(denoise(self_attention(), blocks=["mix"], gamma=0.01))
     converted.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded) is DenoisingModel
     expected = outputs(converted, X)
     np.testing.assert_allclose(outputs(loaded, X), expected, rtol=1e-5, atol=1e-6)
@@ -305,6 +319,7 @@ def with_layer(layer: Any) -> Any:
         (self_attention, {"blocks": ["mix"]}, "`gamma` must be above 0 .*Received: gamma=0"),
         (self_attention, {"blocks": ["x", "mix"], "gamma": 1.0}, "`blocks` must .*Received: x$"),
         (self_attention, {"blocks": ["first"], "gamma": 1.0}, r"`blocks` .*Received: first \(M"),
+        (pooled, {"blocks": ["pool"], "gamma": 1.0}, r"`blocks` .*Received: pool \(GlobalAverage"),
     ],
 )
 def test_what_cannot_be_converted_is_named(make: Any, options: dict, message: str) -> None:

@@ -198,9 +198,9 @@ class _Conversion:
             return self._layer(layer)(*args, **kwargs)
         # By name, since the order of arguments after the first is not the same.
         first, others = _split(layer, args, kwargs)
-        return (self._block(layer, first, others) if chosen else self._layer(layer))(
-            first, **others
-        )
+        if chosen:
+            return self._call_block(layer, first, others)
+        return self._layer(layer)(first, **others)
 
     def check(self, model: DenoisingModel) -> None:
         """ValueError unless all that was to be converted was."""
@@ -231,20 +231,20 @@ class _Conversion:
                 f"`blocks`. Received: {model.name}, which holds neither"
             )
 
-    def _block(self, layer: Any, first: Any, others: dict[str, Any]) -> Any:
-        if id(layer) not in self.wrapped:
-            ends = tf.nest.flatten([first, layer.output])
-            if [len(end.shape) for end in ends] != [3, 3] or any(
-                part is first for part in tf.nest.flatten(others)
-            ):
-                raise ValueError(
-                    "`blocks` must map one tensor [B, n, d] to one [B, n, d']. "
-                    f"Received: {layer.name} ({type(layer).__name__})"
+    def _call_block(self, layer: Any, first: Any, others: dict[str, Any]) -> Any:
+        """What the regularised block made of `layer` gives."""
+        if _is_sequence(first) and all(part is not first for part in tf.nest.flatten(others)):
+            if id(layer) not in self.wrapped:
+                self.wrapped[id(layer)] = JacobianRegularizedBlock(
+                    self._layer(layer), self.gamma, rows=self.jacobian_rows, name=layer.name
                 )
-            self.wrapped[id(layer)] = JacobianRegularizedBlock(
-                self._layer(layer), self.gamma, rows=self.jacobian_rows, name=layer.name
-            )
-        return self.wrapped[id(layer)]
+            found = self.wrapped[id(layer)](first, **others)
+            if _is_sequence(found):
+                return found
+        raise ValueError(
+            "`blocks` must map one tensor [B, n, d] to one [B, n, d']. "
+            f"Received: {layer.name} ({type(layer).__name__})"
+        )
 
     def _layer(self, layer: Any) -> Any:
         if id(layer) not in self.converted:
@@ -348,6 +348,10 @@ def _copy_projections(theirs: Any, ours: DenoisingMultiHeadAttention) -> None:
     variables = [variable for dense in projections for variable in dense.weights]
     for variable, value in zip(variables, theirs.get_weights(), strict=True):
         variable.assign(value)
+
+
+def _is_sequence(tensor: Any) -> bool:
+    return hasattr(tensor, "shape") and len(tensor.shape) == 3
 
 
 def _is_plain(dropout: Any) -> bool:
