@@ -104,7 +104,7 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
     ...         return self.task(queries[:, -1], self.candidate_tower(features["next"]))
     >>> model = Model()
     >>> model.compile(keras.optimizers.Adagrad(0.1))
-    >>> batch = {"history": tf.constant([[0, 0, 3, 7]]), "next": tf.constant([5])}
+    >>> batch = {"history": tf.constant([[0, 0, 3, 7], [1, 2, 3, 4]]), "next": tf.constant([5, 6])}
     >>> sorted(model.train_step(batch))[:4]
     ['density_1', 'density_2', 'jacobian', 'keep_1']
     """
@@ -184,8 +184,9 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
         return tf.cast(self.candidate_tower(items, **given), tf.float32)
 
     def compute_loss(self, inputs: dict[str, Any], training: bool = False) -> tf.Tensor:
+        queries = self(inputs, training=training)
         return self.task(
-            self(inputs, training=training),
+            queries,
             self.candidates(inputs["candidate"], training=training),
             compute_metrics=not training,
             **{name: inputs[name] for name in _GIVEN_TO_TASK if name in inputs},
