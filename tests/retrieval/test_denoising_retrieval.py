@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -273,7 +277,7 @@ def test_top_k_equals_numpy(kind: str, of_features: bool) -> None:
 
 
 @needs_tfrs
-def test_the_index_is_of_the_whole_table_and_can_be_served(tmp_path: Any) -> None:
+def test_the_index_is_of_the_whole_table_and_can_be_served(tmp_path: Path) -> None:
     model = retriever(encoder("positional"))
     asked = {"item_ids": tf.constant(HISTORIES)}
     index = model.index(k=4)
@@ -295,8 +299,24 @@ def test_a_tower_of_ones_own_has_no_table() -> None:
 @needs_tfrs
 @pytest.mark.skipif(importlib.util.find_spec("scann") is not None, reason="scann is installed")
 def test_scann_is_asked_for_where_it_is_missing() -> None:
-    with pytest.raises(ImportError, match="install"):
+    with pytest.raises(ImportError, match=r"`kind=\"scann\"` needs .*tf_recdenoiser\[scann\]"):
         retriever().index(kind="scann")
+
+
+@needs_tfrs
+def test_a_scann_that_cannot_be_loaded_is_told_the_cure(tmp_path: Path) -> None:
+    (tmp_path / "scann.py").write_text(
+        "import tensorflow as tf\nraise tf.errors.NotFoundError(None, None, 'undefined symbol')\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", "from tf_recdenoiser.retrieval import DenoisingRetrieval"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 1
+    assert "ImportError: TensorFlow Recommenders cannot be imported beside" in found.stderr
+    assert "pip uninstall scann" in found.stderr
 
 
 @needs_tfrs

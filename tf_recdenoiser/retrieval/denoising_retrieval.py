@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,15 @@ if IS_KERAS_3:
         '(import os; os.environ["TF_USE_LEGACY_KERAS"] = "1").'
     )
 
-import tensorflow_recommenders as tfrs
+try:
+    import tensorflow_recommenders as tfrs
+except tf.errors.NotFoundError as error:
+    # TFRS imports ScaNN where it is installed, and is ready for it to be missing alone.
+    raise ImportError(
+        "TensorFlow Recommenders cannot be imported beside an installed package that was made for "
+        f"another TensorFlow than {tf.__version__}, most likely scann: remove it "
+        "(pip uninstall scann), or install a version that was made for this one."
+    ) from error
 
 INDEXES: dict[str, type] = {
     "brute_force": tfrs.layers.factorized_top_k.BruteForce,
@@ -217,6 +226,11 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
         """
         if kind not in INDEXES:
             raise ValueError(f"`kind` must be one of {', '.join(INDEXES)}. Received: kind={kind!r}")
+        if kind == "scann" and importlib.util.find_spec("scann") is None:
+            raise ImportError(
+                '`kind="scann"` needs the package scann, in a version made for TensorFlow '
+                f"{tf.__version__}: pip install 'tf_recdenoiser[scann]'."
+            )
         if candidates is None:
             candidates = self._items_of_table()
         vectors = candidates.map(lambda ids, items: (ids, self.candidates(items)))
