@@ -73,9 +73,13 @@ setup(
             "ruff>=0.9",
         ],
         "plots": ["matplotlib>=3.9"],
+        # 1.4.2, the newest when this was written, is made for TensorFlow 2.20. Where it lies beside
+        # 2.21, TensorFlow Recommenders cannot be imported.
+        "scann": ["scann>1.4.2"],
         "tensorboard": ["tensorboard>=2.20"],
         "test": [
             "hypothesis>=6.100",
+            "keras-hub>=0.25",
             "matplotlib>=3.9",
             "mypy>=1.15",
             "pytest>=8.3",

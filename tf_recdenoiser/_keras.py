@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -35,6 +36,11 @@ def clone(layer: Any) -> Any:
     config = layer.get_config()
     config.pop("name", None)
     return type(layer).from_config(config)
+
+
+def rename(layer: Any, name: str) -> None:
+    """Give `layer` another name."""
+    setattr(layer, "name" if IS_KERAS_3 else "_name", name)
 
 
 def layers_of(layer: Any) -> list[Any]:
@@ -75,3 +81,101 @@ def unscale_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
 def loss_scale(optimizer: Any) -> tf.Tensor:
     """The factor by which `scale_loss` multiplies, as a float32 scalar."""
     return tf.cast(scale_loss(optimizer, tf.ones([], tf.float32)), tf.float32)
+
+
+def is_graph(model: Any) -> bool:
+    """Whether `model` is a built functional or Sequential model that does what its graph says."""
+    made_by_keras = type(model).call.__module__.split(".")[0] in ("keras", "tf_keras")
+    return made_by_keras and hasattr(_graph_of(model), "_nodes_by_depth")
+
+
+def replay(model: Any, call: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]) -> Any:
+    """The inputs and outputs of a graph like that of `model`, for which `is_graph` is true.
+
+    `call(layer, args, kwargs)` is called for each call of a layer in the graph of `model`, in
+    order, with tensors of the new graph in the place of those of the old one, and returns new
+    tensors in the place of those that the layer returned. Both graphs have the same inputs.
+
+    Keras' own `clone_model` does not end under tf_keras where a model that is a layer of another
+    gives place to a layer that is no model.
+    """
+    graph = _graph_of(model)
+    tensors: dict[int, Any] = {}
+
+    def new(structure: Any) -> Any:
+        return tf.nest.map_structure(lambda part: tensors.get(id(part), part), structure)
+
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            if IS_KERAS_3:
+                layer, args, kwargs = node.operation, node.arguments.args, node.arguments.kwargs
+            else:
+                layer, args, kwargs = node.layer, node.call_args, node.call_kwargs
+            found = call(layer, new(args), new(kwargs))
+            pairs = zip(tf.nest.flatten(node.outputs), tf.nest.flatten(found), strict=True)
+            tensors.update({id(old): tensor for old, tensor in pairs})
+    return graph.input, new(graph.output)
+
+
+def _graph_of(model: Any) -> Any:
+    return model._functional if IS_KERAS_3 and isinstance(model, keras.Sequential) else model
+
+
+def attention_shapes(attention: Any) -> list[Any]:
+    """The shapes of query, value and key that a `MultiHeadAttention` was built for."""
+    config = attention.get_build_config()["shapes_dict"] if IS_KERAS_3 else attention.get_config()
+    shapes = [config.get(f"{name}_shape") for name in ("query", "value", "key")]
+    return [None if shape is None else tuple(tf.TensorShape(shape)) for shape in shapes]
+
+
+def map_layers(value: Any, function: Callable[[Any], Any]) -> Any:
+    """`value` with `function` of each layer in it, be it one or in lists, tuples or dicts."""
+    if isinstance(value, keras.layers.Layer):
+        return function(value)
+    if isinstance(value, dict):
+        return {key: map_layers(part, function) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        parts = [map_layers(part, function) for part in value]
+        if hasattr(value, "_fields"):
+            return value.__class__(*parts)
+        return parts if isinstance(value, list) else tuple(parts)
+    return value
+
+
+def replace_layers(layer: Any, function: Callable[[Any], Any]) -> None:
+    """Put `function` of each layer that is an attribute of `layer`, or in one, in its place.
+
+    A functional model is left as it is, whose layers are its graph's.
+    """
+    if hasattr(_graph_of(layer), "_nodes_by_depth"):
+        return
+    kept_by_keras = ("_layers", "_self_tracked_trackables", "_tracked")
+    for name, value in list(vars(layer).items()):
+        old = _layers_in(value)
+        if name in kept_by_keras or not old:
+            continue
+        new = map_layers(value, function)
+        if any(one is not other for one, other in zip(_layers_in(new), old, strict=True)):
+            _replace_attribute(layer, name, old, new)
+
+
+def _layers_in(value: Any) -> list[Any]:
+    found: list[Any] = []
+    map_layers(value, found.append)
+    return found
+
+
+def _replace_attribute(layer: Any, name: str, old: list[Any], value: Any) -> None:
+    if not IS_KERAS_3:
+        setattr(layer, name, value)  # tf_keras forgets the old layers by itself
+        return
+    tracker = layer._tracker
+    was_locked = tracker.locked
+    tracker.unlock()
+    for part in old:
+        tracker.untrack(part)
+    setattr(layer, name, value)
+    if was_locked:
+        tracker.lock()

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.layers.reference import attention, normal, randomize
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers import DenoisingMultiHeadAttention, Gates, PositionalGates
+from tf_recdenoiser.layers import DenoisingMultiHeadAttention, Draws, Gates, PositionalGates
 
 B, N, M, D, HEADS, KEY_DIM = 2, 4, 3, 6, 2, 5
 TRIANGLE = np.tril(np.ones((N, N), bool))
@@ -183,3 +183,24 @@ def test_the_mask_passes_through_and_hides_padded_keys() -> None:
 def test_a_wrong_argument_is_named(options: dict[str, Any], argument: str) -> None:
     with pytest.raises(ValueError, match=rf"`{argument}` must be .*Received: {argument}="):
         DenoisingMultiHeadAttention(**options)
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_gates_on_links_that_a_mask_forbids_have_no_price_and_do_not_train(rank: int) -> None:
+    x = tf.random.stateless_normal([2, 4, 6], [0, 1])
+    mask = tf.linalg.band_part(tf.ones([2, 4, 4] if rank == 3 else [4, 4], tf.bool), -1, 0)
+    found = []
+    for given in ({"attention_mask": mask}, {"use_causal_mask": True}):
+        layer = DenoisingMultiHeadAttention(2, 3, gates=PositionalGates(beta=0.1))
+        with Draws(tf.constant([3, 4])) as draws:
+            layer(x, x, training=True, **given)
+        (record,) = draws.records.values()
+        found.append((draws.penalties["sparsity"][0], record.usable, record.density))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other)
+
+
+def test_a_mask_for_each_head_is_refused() -> None:
+    x = tf.zeros([2, 4, 6])
+    with pytest.raises(ValueError, match=r"`attention_mask` must be .* Received: .*2, 2, 4, 4"):
+        DenoisingMultiHeadAttention(2, 3)(x, x, attention_mask=tf.ones([2, 2, 4, 4]))

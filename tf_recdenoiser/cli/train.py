@@ -33,7 +33,7 @@ from tf_recdenoiser.runs import (
     load_log,
 )
 from tf_recdenoiser.runs import train as train_run
-from tf_recdenoiser.training import OBJECTIVES, DenoisingModel
+from tf_recdenoiser.training import OBJECTIVES, GateTraining
 
 _DATA, _MODEL, _DENOISING, _TRAINING = "Data", "Model", "Denoising", "Training"
 _OBJECTIVE = "Objective"
@@ -42,7 +42,7 @@ _NOISE, _PLANTED = "Noise found and mended", "Noise planted, to see what is foun
 _ZERO_IS_ALL = ("jacobian_rows", "estimator_rows")
 _SUITING = "; ".join(
     [
-        str(default(DenoisingModel.compile, "estimator")),
+        str(default(GateTraining.compile, "estimator")),
         *(f"for gates of kind {name} {kind.suits}" for name, kind in GATES.items() if kind.suits),
     ]
 )

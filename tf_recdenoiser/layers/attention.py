@@ -75,7 +75,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
     query, value, key
         `[B, n, d]`, `[B, m, d']`, `[B, m, d']`; key is value by default.
     attention_mask
-        Boolean `[B, n, m]` or `[n, m]`: True where attention is allowed. None if linear.
+        Boolean `[B, n, m]` or `[n, m]`: True where attention is allowed. Gates on links that it
+        allows in no sequence of a batch have no price and do not train. None if linear.
     use_causal_mask
         Whether position u sees only positions up to u.
     return_attention_scores
@@ -196,6 +197,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         key = value if key is None else key
         if self.kind.is_linear:
             _require_no_pairs(query, key, attention_mask, use_causal_mask)
+        _check_rank(attention_mask)
         links = self.kind.links(query.shape[1], key.shape[1])
         visible, live = self._masks(
             (query, value, key),
@@ -206,7 +208,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
             links,
         )
         visible = None if visible is None else visible[:, tf.newaxis]
-        gates = self._draw_gates(query, key, live, links, use_causal_mask, training)
+        reachable = _in_any_sequence(links, attention_mask)
+        gates = self._draw_gates(query, key, live, reachable, use_causal_mask, training)
         projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         if self.kind.is_linear:
             mixed, weights = self._linear(*projected, visible, gates, use_causal_mask, training)
@@ -281,7 +284,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         query: tf.Tensor,
         key: tf.Tensor,
         live: tf.Tensor | None,
-        links: np.ndarray | None,
+        links: tf.Tensor | None,
         use_causal_mask: bool,
         training: bool | None,
     ) -> tf.Tensor | None:
@@ -296,7 +299,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
             query,
             key,
             live=live,
-            links=None if links is None else tf.constant(links),
+            links=links,
             use_causal_mask=use_causal_mask,
             training=training,
         )
@@ -415,6 +418,25 @@ def _require_no_pairs(
             "`use_causal_mask` must be False where attention is linear and queries and keys are "
             f"not the same positions. Received: {query.shape[1]} queries, {key.shape[1]} keys"
         )
+
+
+def _check_rank(attention_mask: tf.Tensor | None) -> None:
+    if attention_mask is not None and len(attention_mask.shape) not in (2, 3):
+        raise ValueError(
+            "`attention_mask` must be `[n, m]` or `[B, n, m]`, the same for all heads. "
+            f"Received: a mask of shape {attention_mask.shape}"
+        )
+
+
+def _in_any_sequence(
+    links: np.ndarray | None, attention_mask: tf.Tensor | None
+) -> tf.Tensor | None:
+    """Boolean `[n or 1, m]`: the links that attention has in one sequence at least."""
+    masks = [] if links is None else [tf.constant(links)]
+    if attention_mask is not None:
+        mask = tf.cast(attention_mask, tf.bool)
+        masks.append(mask if mask.shape.rank == 2 else tf.reduce_any(mask, axis=0))
+    return _every(masks)
 
 
 def _every(masks: list[tf.Tensor]) -> tf.Tensor | None:

@@ -31,8 +31,8 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     ----------
     block
         Any Keras layer that maps `[B, n, d]` to `[B, n, d']`. If its `call` takes `mask`, it
-        is given the mask; what the wrapper is called with as `context` it is given too, and
-        that counts as constant.
+        is given the mask. What else the wrapper is called with by name it is given too, and
+        that counts as constant; tensors among it have an axis of sequences first.
     gamma
         Weight of the penalty.
     projections
@@ -91,29 +91,33 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         inputs: tf.Tensor,
         mask: tf.Tensor | None = None,
         training: bool | None = None,
-        context: Any = None,
+        **constants: Any,
     ) -> tf.Tensor:
         # Keras 3 fills in `mask` only where `inputs` are the only tensors.
         mask = implicit_mask(inputs) if mask is None else mask
         active = current_draws()
         if not training or self.gamma == 0 or (active and not active.with_penalties):
-            return self._run_block(inputs, mask, training, context)
+            return self._run_block(inputs, mask, training, constants)
         draws = active or Draws.unseeded()
         with draws:
-            outputs = self._run_block(inputs, mask, training, context)
-        draws.add_penalty(self, "jacobian", *self._penalty(inputs, mask, context, draws))
+            outputs = self._run_block(inputs, mask, training, constants)
+        draws.add_penalty(self, "jacobian", *self._penalty(inputs, mask, constants, draws))
         return outputs
 
-    def _run_block(self, inputs: Any, mask: Any, training: Any, context: Any) -> tf.Tensor:
+    def _run_block(
+        self, inputs: Any, mask: Any, training: Any, constants: dict[str, Any]
+    ) -> tf.Tensor:
         accepted = inspect.signature(self.block.call).parameters
         offered = {"mask": mask, "training": training}
         given = {k: v for k, v in offered.items() if k in accepted}
-        if context is not None:
-            given["context"] = context
-        return self.block(inputs, **given)
+        return self.block(inputs, **given, **constants)
 
     def _penalty(
-        self, inputs: tf.Tensor, mask: tf.Tensor | None, context: Any, draws: Draws
+        self,
+        inputs: tf.Tensor,
+        mask: tf.Tensor | None,
+        constants: dict[str, Any],
+        draws: Draws,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The penalty of the batch, and the number of positions that are items."""
         batch = tf.shape(inputs)[0]
@@ -123,13 +127,13 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         if self.rows is not None:
             order = tf.argsort(tf.random.stateless_uniform([batch], branch.next_seed()))
             branch.rows = order[: self.rows]
-            inputs, mask, context = tf.nest.map_structure(
-                lambda tensor: None if tensor is None else tf.gather(tensor, branch.rows),
-                (inputs, mask, context),
+            inputs, mask, constants = tf.nest.map_structure(
+                lambda part: tf.gather(part, branch.rows) if tf.is_tensor(part) else part,
+                (inputs, mask, constants),
             )
         with branch:
             norms = jacobian_frobenius(
-                lambda x: self._run_block(x, mask, True, context),
+                lambda x: self._run_block(x, mask, True, constants),
                 inputs,
                 lambda _, outputs: self._projection(tf.shape(outputs), branch.next_seed()),
                 self.projections,
@@ -147,6 +151,10 @@ class JacobianRegularizedBlock(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.block.compute_output_shape(input_shape)
+
+    def compute_output_spec(self, inputs: Any, **_: Any) -> Any:
+        # Keras 3's own would ask the block for `compute_output_shape`, which few layers have.
+        return self.block.compute_output_spec(inputs)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -14,7 +14,7 @@ from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
 from tf_recdenoiser.runs.settings import DENOISER, NO_DENOISER, NO_GATES, Settings
 from tf_recdenoiser.training import (
     OBJECTIVES,
-    DenoisingModel,
+    GateTraining,
     NoiseAwareObjective,
     Objective,
     Recommender,
@@ -82,7 +82,7 @@ def resolved(settings: Settings) -> Settings:
         chosen[name] = left_open if value is None else value
     if settings.estimator is None:
         kind = GATES.get(chosen["gates"], Gates)
-        chosen["estimator"] = kind.suits or default(DenoisingModel.compile, "estimator")
+        chosen["estimator"] = kind.suits or default(GateTraining.compile, "estimator")
     return dataclasses.replace(settings, **chosen)
 
 

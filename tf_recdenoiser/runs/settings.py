@@ -11,7 +11,7 @@ from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import DroppingGates, Gates
 from tf_recdenoiser.runs.detection import detect_noise
 from tf_recdenoiser.training import (
-    DenoisingModel,
+    GateTraining,
     GeneralizedBinaryCrossEntropy,
     fix_gates,
 )
@@ -62,7 +62,7 @@ class Settings:
         The Jacobian penalty; see `layers.JacobianRegularizedBlock`. `gamma` None (default): 1e-4
         where the backbone has attention blocks, 0 elsewhere.
     estimator, credit, estimator_rows, gate_learning_rate
-        How the gates are trained; see `DenoisingModel.compile`. `estimator` None: what suits
+        How the gates are trained; see `GateTraining.compile`. `estimator` None: what suits
         the kind of gates, or else that method's default. `credit` None: on where the backbone
         is causal.
     windows
@@ -141,7 +141,7 @@ class Settings:
     negatives: int | None = None
     share_negatives: bool | None = None
     calibration: float = default(GeneralizedBinaryCrossEntropy, "calibration")
-    l2: float = default(DenoisingModel.compile, "l2")
+    l2: float = default(GateTraining.compile, "l2")
     learning_rate: float = 1e-3
     batch_size: int = 128
     planted_rate: float = 0.0

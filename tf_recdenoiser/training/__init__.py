@@ -1,8 +1,10 @@
-"""Training: the model with the custom train step, objectives, the recommender."""
+"""Training: the model with the custom train step, conversion, objectives, the recommender."""
 
-from tf_recdenoiser.training.denoising_model import PARTS, DenoisingModel
+from tf_recdenoiser.training.convert import denoise
+from tf_recdenoiser.training.denoising_model import DenoisingModel
 from tf_recdenoiser.training.explain import Explanation, explain
 from tf_recdenoiser.training.fixed_gates import fix_gates
+from tf_recdenoiser.training.gate_training import PARTS, GateTraining
 from tf_recdenoiser.training.objectives import (
     OBJECTIVES,
     BayesianPersonalizedRanking,
@@ -26,12 +28,14 @@ __all__ = [
     "CrossEntropy",
     "DenoisingModel",
     "Explanation",
+    "GateTraining",
     "GeneralizedBinaryCrossEntropy",
     "NoiseAwareObjective",
     "Objective",
     "Recommender",
     "SampledSoftmax",
     "Top1",
+    "denoise",
     "explain",
     "fix_gates",
 ]
