@@ -229,6 +229,29 @@ def test_padding_is_hidden_from_attention_and_passed_on() -> None:
     )
 
 
+def test_inputs_and_outputs_by_name_and_attention_scores() -> None:
+    inputs = {
+        "one": keras.Input([N, D], name="one"),
+        "other": keras.Input([N + 1, D], name="other"),
+    }
+    x, scores = attention()(inputs["one"], inputs["other"], return_attention_scores=True)
+    model = shaken(keras.Model(inputs, {"vectors": x, "scores": scores}))
+    given = {"one": X, "other": np.random.default_rng(2).normal(size=[5, N + 1, D])}
+    expected, found = (one(given, training=False) for one in (model, denoise(model, OPEN)))
+    assert found.keys() == expected.keys() == {"vectors", "scores"}
+    for name, tensor in expected.items():
+        np.testing.assert_allclose(found[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_half_precision_and_what_is_frozen_stay() -> None:
+    inputs = keras.Input([N, D])
+    layer = attention("half", dtype="mixed_bfloat16", trainable=False)
+    converted = denoise(keras.Model(inputs, layer(inputs, inputs))).get_layer("half")
+    assert converted.compute_dtype == "bfloat16"
+    assert converted.variable_dtype == "float32"
+    assert not converted.trainable_variables
+
+
 def test_names_gates_and_dropout() -> None:
     converted = denoise(self_attention(), PairwiseGates(beta=0.5))
     layer = converted.get_layer("first")

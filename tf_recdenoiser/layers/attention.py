@@ -349,6 +349,22 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
     def compute_output_shape(self, query_shape: Any, *_: Any, **__: Any) -> Any:
         return (*query_shape[:-1], self.output_width or query_shape[-1])
 
+    def compute_output_spec(
+        self,
+        query: Any,
+        value: Any,
+        *_: Any,
+        return_attention_scores: bool = False,
+        **__: Any,
+    ) -> Any:
+        # Of Keras 3, whose own knows from `compute_output_shape` of one output alone.
+        shape = self.compute_output_shape(query.shape)
+        outputs = keras.KerasTensor(shape, dtype=self.compute_dtype)
+        if not return_attention_scores:
+            return outputs
+        shape = (query.shape[0], self.num_heads, query.shape[1], value.shape[1])
+        return outputs, keras.KerasTensor(shape, dtype=self.compute_dtype)
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
