@@ -44,6 +44,7 @@ class DenoisingModel(GateTraining, keras.Model):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tf_recdenoiser.layers import DenoisingMultiHeadAttention
     >>> inputs = keras.Input([4, 8])
     >>> attended = DenoisingMultiHeadAttention(2, 4)(inputs, inputs)
