@@ -175,6 +175,8 @@ VALUES: dict[str, Iterable[Any]] = {
     "noise_law": NOISE_LAWS,
     "planted_law": NOISE_LAWS,
     "planted_places": PLACES,
+    "gates_from": ["runs/other"],
+    "shuffle_gates": [True],
     "credit": [False],
     "estimator_rows": [7],
     "initial_keep": [0.75],

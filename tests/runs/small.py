@@ -23,6 +23,7 @@ def small(**changes: Any) -> Settings:
         "gates": "positional",
         "gamma": 1e-3,
         "jacobian_rows": 8,
+        "estimator": "disarm",
     }
     return Settings(**{"data": SYNTHETIC, **settings, **changes})
 

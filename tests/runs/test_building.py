@@ -205,10 +205,16 @@ def test_unknown_names_are_refused_with_those_there_are(
 def test_gates_are_trained_as_suits_them_if_nothing_else_is_said(
     gates: str, estimator: str
 ) -> None:
-    assert resolved(small(gates=gates)).estimator == estimator
+    left_open = small(gates=gates, estimator=None)
+    assert resolved(left_open).estimator == estimator
     assert resolved(small(gates=gates, estimator="arm")).estimator == "arm"
-    compiled = build_recommender(small(gates=gates), item_count=5).get_compile_config()
+    compiled = build_recommender(left_open, item_count=5).get_compile_config()
     assert compiled["estimator"]["name"] == estimator
+
+
+def test_gates_are_shuffled_only_if_taken_from_a_run() -> None:
+    with pytest.raises(ValueError, match="`shuffle_gates` must go with `gates_from`"):
+        build_gates(small(shuffle_gates=True))
 
 
 def test_an_objective_has_the_settings_it_takes() -> None:

@@ -70,7 +70,7 @@ def window_width(length: int, density: float) -> int:
     Examples
     --------
     >>> window_width(50, 0.5)
-    13
+    14
     """
     causal = np.tri(length, dtype=bool)
     shares = [PATTERNS[_WINDOW](length, width)[causal].mean() for width in range(length)]

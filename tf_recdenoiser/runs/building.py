@@ -99,6 +99,11 @@ def check_data(settings: Settings, dataset: Dataset) -> None:
 
 def build_gates(settings: Settings) -> Gates | DroppingGates | None:
     """The prototype of the gate layers, or None."""
+    if settings.shuffle_gates and settings.gates_from is None:
+        raise ValueError(
+            "`shuffle_gates` must go with `gates_from`, a run whose gates to shuffle. "
+            "Received: gates_from=None"
+        )
     name = str(resolved(settings).gates)
     kind = _named({NO_GATES: None, **GATES, **DROPPING}, name, "gates")
     if kind is None:

@@ -171,9 +171,6 @@ class Settings:
         for name in ("learning_rate", "gate_learning_rate"):
             self._require(name, getattr(self, name) > 0, "above 0")
 
-        if self.shuffle_gates and self.gates_from is None:
-            raise ValueError("`shuffle_gates` needs `gates_from`, a run whose gates to shuffle.")
-
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
             raise ValueError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)}")
