@@ -67,6 +67,8 @@ def run_paired(
     By method and then by "PROTOCOL METRIC", such as "full ndcg@10".
     """
     methods = {PLAIN: {}, **methods}
+    # The same users for every run, or there would be nothing to compare.
+    newest_is_noise = load_split(base, dataset).test.last(1)[:, 0] > 0
     values: dict[str, dict[str, list[np.ndarray]]] = {method: {} for method in methods}
     detection = None
     for seed in seeds:
@@ -79,7 +81,7 @@ def run_paired(
                 train(settings, dataset, directory, True, callbacks, known, report)
             if looks and detection is None:
                 detection = directory.detection()
-            for metric, per_user in _per_user(directory.path).items():
+            for metric, per_user in _per_user(directory.path, newest_is_noise).items():
                 values[name].setdefault(metric, []).append(per_user)
     return {
         name: {
@@ -136,17 +138,16 @@ def _change(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _per_user(path: Path) -> dict[str, np.ndarray]:
+def _per_user(path: Path, newest_is_noise: np.ndarray) -> dict[str, np.ndarray]:
     """Metrics of each user [E], on all test users and on those whose newest item is noise."""
     run = load_run(path)
     scorer = run.scorer("test")
-    newest = load_split(run.settings, run.dataset()).test.last(1)[:, 0] > 0
     values = {}
     for protocol in ("full", "paper"):
         result = scorer.result(run.recommender, protocol)
         for metric in ("ndcg@10", "hit@10"):
             per_user = result.per_user(metric)
             values[f"{protocol} {metric}"] = per_user
-            if newest.any():
-                values[f"{protocol} {metric}, newest is noise"] = per_user[newest]
+            if newest_is_noise.any():
+                values[f"{protocol} {metric}, newest is noise"] = per_user[newest_is_noise]
     return values

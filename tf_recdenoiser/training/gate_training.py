@@ -108,7 +108,7 @@ class GateTraining(_BeforeKerasModel):
 
     def _batch_losses(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor, Any]:
         """Losses `[B]` or `[B, n]` in float32, what to divide their sum by, and outputs."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must define `_batch_losses`.")
 
     def _batch_gradients(
         self, batch: Any, seed: tf.Tensor
