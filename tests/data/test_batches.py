@@ -145,6 +145,25 @@ def test_certain_noise_is_as_if_it_had_never_been() -> None:
     assert found == expected
 
 
+@pytest.mark.parametrize("mend", ["input", "attention", "everywhere"])
+def test_what_is_read_goes_with_its_probability_of_being_meant(mend: str) -> None:
+    batches = example_batches(
+        train=histories_of(LONG), noise=NOISE, mend=mend, extra_inputs=("meant",)
+    )
+    # The item with the code c is noise with the probability NOISE[c - 1].
+    meant_of = np.concatenate([[0], 1 - NOISE])
+    for inputs, targets in batches.dataset(epochs=2).as_numpy_iterator():
+        np.testing.assert_allclose(inputs["meant"], meant_of[inputs["item_ids"]], atol=1e-6)
+        positives = targets["positives"]
+        expected = meant_of[positives] if mend == "everywhere" else positives > 0
+        np.testing.assert_allclose(targets["weights"], expected, atol=1e-6)
+
+
+def test_where_nothing_is_known_of_noise_all_is_meant() -> None:
+    inputs, _ = next(example_batches(extra_inputs=("meant",)).epoch(0))
+    np.testing.assert_array_equal(inputs["meant"], inputs["item_ids"] > 0)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [({"mend": "x"}, "`mend` must be one of"), ({"noise": np.zeros(3)}, "`noise` must have a")],

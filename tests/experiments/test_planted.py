@@ -190,7 +190,7 @@ def test_the_command_shows_what_it_found(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--methods", "magic"], "A method must be one of plain, oracle targets"),
+        (["--methods", "magic"], "A method must be one of plain, oracle attention"),
         (["--methods", "plain:magic=1"], "A setting must be written as beta=0.1"),
         (["--seeds", "one"], "`--seeds` takes"),
     ],

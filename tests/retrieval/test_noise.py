@@ -14,7 +14,7 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec, TiSASRec
 from tf_recdenoiser.retrieval import ServingModule, export_saved_model
 from tf_recdenoiser.training import Recommender
-from tf_recdenoiser.training.noise import Cleaning, NoiseScorer, build_detector
+from tf_recdenoiser.training.noise import Cleaning, NoiseScorer, Softening, build_detector
 
 ITEMS, LENGTH = 12, 6
 RAW = np.array([f"i{number}" for number in range(1, ITEMS + 1)])
@@ -103,6 +103,18 @@ def test_times_and_users_stay_with_what_is_not_cleaned_away(noise: NoiseScorer) 
     read = CLEANING({"item_ids": CODES, "times": times}, noise(CODES))
     assert (read["times"] == 0).any()
     scores = timed.score(**read)[:, 1:]
+    np.testing.assert_allclose(answer["scores"][:, 0], scores.max(axis=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_model_that_softens_is_told_what_is_meant(noise: NoiseScorer, clean: bool) -> None:
+    softening = Recommender(SASRec(ITEMS, LENGTH, width=8, soften="everywhere"))
+    module = ServingModule(softening, RAW, max_k=ITEMS, noise=noise, cleaning=Softening())
+    answer = module.recommend(
+        raw(CODES), clean_history=tf.constant([clean]), exclude_seen=tf.constant([False])
+    )
+    meant = 1 - noise(CODES) if clean else np.ones(CODES.shape)
+    scores = softening.score(CODES, meant=meant)[:, 1:]
     np.testing.assert_allclose(answer["scores"][:, 0], scores.max(axis=1), rtol=1e-4)
 
 

@@ -244,3 +244,23 @@ def test_a_setting_that_has_no_effect_is_refused(
         f"`{option}` has no effect with objective={objective!r}: leave it out, or choose from "
         f"{takers}. Received: {option}={value!r}"
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "option", "beside"),
+    [
+        ({"mend": "targets"}, "mend", "detect='none'"),
+        ({"clean_above": 0.5}, "clean_above", "detect='none'"),
+        ({"detect": "context", "least_weight": 0.1}, "least_weight", "mend='sequence'"),
+        (
+            {"detect": "context", "mend": "input", "clean_newest_above": 0.5},
+            "clean_newest_above",
+            "mend='input'",
+        ),
+    ],
+)
+def test_what_is_to_be_done_about_noise_is_refused_where_it_has_no_effect(
+    settings: dict[str, Any], option: str, beside: str
+) -> None:
+    with pytest.raises(ValueError, match=f"`{option}` has no effect with {beside}.*Received: "):
+        resolved(small(**settings))

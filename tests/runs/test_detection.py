@@ -92,6 +92,43 @@ def test_an_oracle_trains_and_recommends_without_the_noise(tmp_path: Path) -> No
     np.testing.assert_array_equal(scorer.some_inputs(1000)["item_ids"], expected)
 
 
+@pytest.mark.parametrize("mend", ["input", "attention", "everywhere"])
+def test_an_oracle_softens_what_is_noise(mend: str, tmp_path: Path) -> None:
+    oracle = dataclasses.replace(PLANTED, detect="oracle", mend=mend, epochs=1)
+    train(oracle, DATASET, RunDirectory(tmp_path / "oracle"))
+    run = load_run(tmp_path / "oracle")
+    assert run.recommender.backbone.get_config()["soften"] == mend
+    noisy, inputs = load_split(oracle, DATASET), run.scorer("test").some_inputs(1000)
+    n = oracle.max_length
+    item_ids = noisy.split.test.histories.last(n)
+    np.testing.assert_array_equal(inputs["item_ids"], item_ids)
+    np.testing.assert_array_equal(inputs["meant"], (item_ids > 0) & (noisy.test.last(n) == 0))
+
+
+def test_a_history_is_softened_by_what_was_found(tmp_path: Path) -> None:
+    settings = dataclasses.replace(PLANTED, detect="context", mend="input", epochs=1)
+    train(settings, DATASET, RunDirectory(tmp_path / "run"))
+    run = load_run(tmp_path / "run")
+    inputs = run.inputs(np.array([3, 7, 5]))
+    probability = run.noise_scores(inputs["item_ids"])
+    assert probability is not None and (probability > 0).any()
+    np.testing.assert_allclose(
+        run.cleaned(inputs)["meant"], (1 - probability) * (inputs["item_ids"] > 0), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("backbone", ["bert4rec", "gru4rec"])
+def test_a_backbone_that_cannot_soften_is_refused_before_noise_is_looked_for(
+    backbone: str, tmp_path: Path
+) -> None:
+    settings = dataclasses.replace(
+        PLANTED, detect="context", mend="input", backbone=backbone, gates=None, gamma=None
+    )
+    with pytest.raises(ValueError, match=r"backbones sasrec, tisasrec, sse_pt, which soften"):
+        train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.fixture(scope="module")
 def looked(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     directory = RunDirectory(tmp_path_factory.mktemp("runs") / "looked")

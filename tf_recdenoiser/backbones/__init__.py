@@ -1,6 +1,6 @@
 """Sequence encoders. A new one is one file and one line in `BACKBONES`."""
 
-from tf_recdenoiser.backbones.base import EXTRA_INPUTS, Backbone
+from tf_recdenoiser.backbones.base import EXTRA_INPUTS, SOFTENED, Backbone
 from tf_recdenoiser.backbones.bert4rec import BERT4Rec
 from tf_recdenoiser.backbones.caser import Caser
 from tf_recdenoiser.backbones.fpmc import FPMC
@@ -26,6 +26,7 @@ __all__ = [
     "BACKBONES",
     "EXTRA_INPUTS",
     "FPMC",
+    "SOFTENED",
     "SSEPT",
     "BERT4Rec",
     "Backbone",

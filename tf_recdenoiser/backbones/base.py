@@ -10,15 +10,23 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers import DroppingGates, Gates, JacobianRegularizedBlock
+from tf_recdenoiser.layers import DroppingGates, Gates, JacobianRegularizedBlock, Soften
 
-EXTRA_INPUTS: dict[str, tuple[int, str]] = {"user_ids": (0, "int32"), "times": (1, "float64")}
+EXTRA_INPUTS: dict[str, tuple[int, str]] = {
+    "user_ids": (0, "int32"),
+    "times": (1, "float64"),
+    "meant": (1, "float32"),
+}
 """What a backbone may read beside `item_ids`: by name, how many axes follow B, and the type.
 
 `user_ids` `[B]`: the user's code, 0 for a user of whom nothing was learned. `times` `[B, n]`: when
 each item was met, in the log's unit, left-padded with 0; in float64, since float32 holds the
-seconds of today to a minute or two.
+seconds of today to a minute or two. `meant` `[B, n]`: the probability that each item is meant
+and not noise, for a backbone that softens.
 """
+
+SOFTENED = ("input", "attention", "everywhere")
+"""Where a backbone can soften items, by what is known of noise; see `SASRec`."""
 
 
 class Backbone(keras.Model):
@@ -39,7 +47,8 @@ class Backbone(keras.Model):
         Whether it is made of attention blocks, and so takes `gates`, `gamma` and
         `jacobian_rows`; true by default.
     extra_inputs
-        Names of inputs beyond `item_ids`, of those in `EXTRA_INPUTS`.
+        Names of inputs beyond `item_ids`, of those in `EXTRA_INPUTS`; of the class, those that
+        every model of it has.
     item_embedding
         The layer from item ids to the vectors that scores are inner products with; its
         `embeddings` are the item table, `[item_count + 1, d]`.
@@ -52,7 +61,7 @@ class Backbone(keras.Model):
 
     causal: ClassVar[bool]
     gated: ClassVar[bool] = True
-    extra_inputs: ClassVar[tuple[str, ...]] = ()
+    extra_inputs: tuple[str, ...] = ()
     asked: ClassVar[int] = 0
 
     def _set(self, item_embedding: Any, **config: Any) -> None:
@@ -60,6 +69,8 @@ class Backbone(keras.Model):
         self.item_count: int = config["item_count"]
         self.max_length: int = config["max_length"]
         self._arguments = config
+        if config.get("soften") is not None:
+            self.extra_inputs = (*type(self).extra_inputs, "meant")
 
     @property
     def task(self) -> Any:
@@ -138,7 +149,7 @@ def stack(
     make_block: Callable[[str], Any],
     gamma: float,
     jacobian_rows: int | None,
-    context: Any = None,
+    **constants: Any,
 ) -> Any:
     """`x` `[B, n, d]` through L blocks, each under the Jacobian penalty if `gamma` is above 0.
 
@@ -152,17 +163,49 @@ def stack(
         Gives a new block of this name.
     gamma, jacobian_rows
         See `JacobianRegularizedBlock`.
-    context
-        What else each block reads; None (default) for nothing.
+    constants
+        What else each block is called with, by name; None stands for nothing.
     """
+    given = {name: value for name, value in constants.items() if value is not None}
     for index in range(blocks):
         block = make_block(f"block_{index + 1}")
         if gamma > 0:
             block = JacobianRegularizedBlock(
                 block, gamma, rows=jacobian_rows, name=f"jacobian_{index + 1}"
             )
-        x = block(x) if context is None else block(x, context=context)
+        x = block(x, **given)
     return x
+
+
+def softened(vectors: Any, inputs: dict[str, Any], soften: str | None) -> tuple[Any, Any]:
+    """What the first block reads of items' vectors `[B, n, d]`, and the weights of their keys.
+
+    Parameters
+    ----------
+    vectors, inputs
+        Keras tensors; `inputs` holds `meant` unless `soften` is None.
+    soften
+        Where: of `SOFTENED`, or None for nowhere.
+
+    Returns
+    -------
+    `[B, n, d]`, and `[B, n]` or None.
+    """
+    meant = inputs.get("meant")
+    if soften in ("input", "everywhere"):
+        vectors = Soften(name="softened_items")(vectors, meant)
+    return vectors, meant if soften in ("attention", "everywhere") else None
+
+
+def meant_input(soften: str | None) -> tuple[str, ...]:
+    """The names of the inputs that softening needs; ValueError if there is no such place."""
+    if soften is None:
+        return ()
+    if soften not in SOFTENED:
+        raise ValueError(
+            f"`soften` must be None or one of {', '.join(SOFTENED)}. Received: soften={soften!r}"
+        )
+    return ("meant",)
 
 
 def check_sizes(**sizes: int) -> None:

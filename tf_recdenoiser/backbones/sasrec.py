@@ -9,7 +9,9 @@ from tf_recdenoiser.backbones.base import (
     Backbone,
     checked_gates,
     item_table,
+    meant_input,
     model_inputs,
+    softened,
     stack,
 )
 from tf_recdenoiser.layers import (
@@ -55,6 +57,11 @@ class SASRec(Backbone):
         Sequences of a batch that the penalty uses; None (default) for all.
     attention
         A name from `ATTENTIONS`, `"softmax"` by default, or an `AttentionKind`.
+    soften
+        Where items count by the probability that they are meant, which is then a further input,
+        `meant` `[B, n]`: `"input"`, where it multiplies their vectors (`layers.Soften`);
+        `"attention"`, where it is the weight of their keys (see `DenoisingMultiHeadAttention`);
+        `"everywhere"`, in both. None (default): nowhere.
 
     Examples
     --------
@@ -79,6 +86,7 @@ class SASRec(Backbone):
         gamma: float = 0.0,
         jacobian_rows: int | None = None,
         attention: str | dict[str, Any] | AttentionKind = "softmax",
+        soften: str | None = None,
         name: str | None = None,
     ) -> None:
         gates = checked_gates(
@@ -90,16 +98,18 @@ class SASRec(Backbone):
             blocks=blocks,
             heads=heads,
         )
-        inputs = model_inputs(max_length)
+        inputs = model_inputs(max_length, *meant_input(soften))
         items = item_table(item_count, width)
-        x = PositionEmbedding(name="positions")(items(inputs["item_ids"]))
+        x, key_weights = softened(items(inputs["item_ids"]), inputs, soften)
+        x = PositionEmbedding(name="positions")(x)
 
         def block(name: str) -> TransformerBlock:
             return TransformerBlock(
                 heads, dropout=dropout, norm=norm, gates=gates, attention=attention, name=name
             )
 
-        x = stack(Dropout(dropout)(x), blocks, block, gamma, jacobian_rows)
+        x = Dropout(dropout)(x)
+        x = stack(x, blocks, block, gamma, jacobian_rows, key_weights=key_weights)
         outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(
@@ -115,4 +125,5 @@ class SASRec(Backbone):
             gamma=gamma,
             jacobian_rows=jacobian_rows,
             attention=serialize_attention(get_attention(attention)),
+            soften=soften,
         )

@@ -12,7 +12,9 @@ from tf_recdenoiser.backbones.base import (
     checked_gates,
     default,
     item_table,
+    meant_input,
     model_inputs,
+    softened,
     stack,
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
@@ -54,7 +56,7 @@ class SSEPT(Backbone):
         Number of items; ids run from 1 to it.
     user_count
         Number of users; ids run from 1 to it.
-    max_length, blocks, heads, dropout, norm, gates, gamma, jacobian_rows, attention
+    max_length, blocks, heads, dropout, norm, gates, gamma, jacobian_rows, attention, soften
         As `SASRec` takes them; `heads` must divide `width` + `user_width`.
     width
         d, of item vectors; as SASRec's by default.
@@ -93,6 +95,7 @@ class SSEPT(Backbone):
         gamma: float = default(SASRec, "gamma"),
         jacobian_rows: int | None = default(SASRec, "jacobian_rows"),
         attention: str | dict[str, Any] | AttentionKind = default(SASRec, "attention"),
+        soften: str | None = None,
         name: str | None = None,
     ) -> None:
         gates = checked_gates(
@@ -106,11 +109,12 @@ class SSEPT(Backbone):
             blocks=blocks,
             heads=heads,
         )
-        inputs = model_inputs(max_length, *self.extra_inputs)
+        inputs = model_inputs(max_length, *type(self).extra_inputs, *meant_input(soften))
         items = item_table(item_count, width)
         user_ids = Swap(user_swap, user_count, name="user_swap")(inputs["user_ids"])
         users = UserEmbedding(user_count, user_width, name="users")(user_ids)
         x = items(Swap(item_swap, item_count, name="item_swap")(inputs["item_ids"]))
+        x, key_weights = softened(x, inputs, soften)
         x = PositionEmbedding(name="positions")(BesideUser(name="beside_user")(x, users))
 
         def block(name: str) -> TransformerBlock:
@@ -118,7 +122,8 @@ class SSEPT(Backbone):
                 heads, dropout=dropout, norm=norm, gates=gates, attention=attention, name=name
             )
 
-        x = stack(Dropout(dropout)(x), blocks, block, gamma, jacobian_rows)
+        x = Dropout(dropout)(x)
+        x = stack(x, blocks, block, gamma, jacobian_rows, key_weights=key_weights)
         x = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         outputs = UserTerm(name="user_term")(x, users)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
@@ -141,6 +146,7 @@ class SSEPT(Backbone):
             gamma=gamma,
             jacobian_rows=jacobian_rows,
             attention=serialize_attention(get_attention(attention)),
+            soften=soften,
         )
 
 

@@ -10,7 +10,9 @@ from tf_recdenoiser.backbones.base import (
     checked_gates,
     default,
     item_table,
+    meant_input,
     model_inputs,
+    softened,
     stack,
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
@@ -27,7 +29,7 @@ class TiSASRec(Backbone):
 
     Parameters
     ----------
-    item_count, max_length, width, blocks, heads, dropout, norm, gates, gamma, jacobian_rows
+    item_count, max_length, width, blocks, heads, dropout, norm, gates, gamma, jacobian_rows, soften
         As `SASRec` takes them.
     max_interval
         k, the longest interval that is told from longer ones; 256 by default, as in the
@@ -58,6 +60,7 @@ class TiSASRec(Backbone):
         gates: str | dict[str, Any] | Gates | None = None,
         gamma: float = default(SASRec, "gamma"),
         jacobian_rows: int | None = default(SASRec, "jacobian_rows"),
+        soften: str | None = None,
         name: str | None = None,
     ) -> None:
         gates = checked_gates(
@@ -69,7 +72,7 @@ class TiSASRec(Backbone):
             blocks=blocks,
             heads=heads,
         )
-        inputs = model_inputs(max_length, *self.extra_inputs)
+        inputs = model_inputs(max_length, *type(self).extra_inputs, *meant_input(soften))
         items = item_table(item_count, width)
         context = TimeEmbedding(width, max_interval, name="times_and_positions")(
             inputs["item_ids"], inputs["times"]
@@ -78,8 +81,9 @@ class TiSASRec(Backbone):
         def block(name: str) -> TimeAwareBlock:
             return TimeAwareBlock(heads, dropout=dropout, norm=norm, gates=gates, name=name)
 
-        x = Dropout(dropout)(items(inputs["item_ids"]))
-        x = stack(x, blocks, block, gamma, jacobian_rows, context)
+        x, key_weights = softened(items(inputs["item_ids"]), inputs, soften)
+        x = Dropout(dropout)(x)
+        x = stack(x, blocks, block, gamma, jacobian_rows, context=context, key_weights=key_weights)
         outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(
@@ -95,4 +99,5 @@ class TiSASRec(Backbone):
             gates=gates,
             gamma=gamma,
             jacobian_rows=jacobian_rows,
+            soften=soften,
         )

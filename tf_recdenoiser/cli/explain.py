@@ -16,7 +16,6 @@ from tf_recdenoiser.cli.console import errors, item_column, note, output, print_
 from tf_recdenoiser.cli.histories import HistoryOption, TimesOption, UserOption, parse_history
 from tf_recdenoiser.runs import Run, RunError, load_run
 from tf_recdenoiser.training.explain import explain as explain_histories
-from tf_recdenoiser.training.noise import Cleaning
 
 _PICTURES = (".png", ".svg", ".pdf")
 
@@ -63,7 +62,7 @@ def explain(
         ):
             row |= {"noise": float(probability), "stays": bool(kept_one)}
     if picture is not None:
-        _draw(picture, rows, loaded.settings.cleaning)
+        _draw(picture, rows, loaded.settings.clean_above)
     if json:
         print_json(rows)
         return
@@ -81,6 +80,12 @@ def _check_picture(path: Path, run: Run) -> None:
             "`--picture` shows what is noise: train with `--detect context` for it. Received: "
             f"{run.directory.path}, a run that did not look for noise"
         )
+    if run.settings.soften is not None:
+        raise RunError(
+            "`--picture` shows what is left out of a history: leave it out for a run that softens "
+            f"items instead. Received: {run.directory.path}, trained with --mend "
+            f"{run.settings.mend}"
+        )
     if importlib.util.find_spec("matplotlib") is None:
         raise RunError(
             "`--picture` needs matplotlib: install tf_recdenoiser[plots]. Received: an "
@@ -90,14 +95,14 @@ def _check_picture(path: Path, run: Run) -> None:
         raise RunError(f"`--picture` must end in {', '.join(_PICTURES)}. Received: {path}")
 
 
-def _draw(path: Path, rows: list[dict[str, Any]], cleaning: Cleaning) -> None:
+def _draw(path: Path, rows: list[dict[str, Any]], above: float) -> None:
     # Imported here since matplotlib is an extra.
     from tf_recdenoiser.reports import history_figure
 
     noise = np.array([row["noise"] for row in rows])
     items = [str(row["item"]) for row in rows]
     stays = np.array([row["stays"] for row in rows])
-    history_figure(items, noise, stays, cleaning.above).savefig(path, dpi=100)
+    history_figure(items, noise, stays, above).savefig(path, dpi=100)
     note(f"The picture is {path}.", errors)
 
 

@@ -372,8 +372,9 @@ def train(
             **one_of(
                 MENDS,
                 "In training, weigh each target by its probability of being meant; leave items "
-                "out of whole sequences with their probability of being noise; or take the share "
-                "of noise found for noise that any target may be.",
+                "out of whole sequences with their probability of being noise; take the share of "
+                "noise found for noise that any target may be; or soften items by that "
+                "probability, in the input, in attention, or in both and as targets.",
             ),
             rich_help_panel=_NOISE,
         ),

@@ -1,6 +1,6 @@
 """Interaction logs: reading, preparing, splitting, batching, and a synthetic log with noise."""
 
-from tf_recdenoiser.data.batches import MENDS, WINDOWS, TrainingBatches
+from tf_recdenoiser.data.batches import MENDS, WEIGHING, WINDOWS, TrainingBatches
 from tf_recdenoiser.data.checks import OnBadRow, checked_log
 from tf_recdenoiser.data.dataset import Dataset, Fingerprint
 from tf_recdenoiser.data.histories import Histories
@@ -26,6 +26,7 @@ __all__ = [
     "NOISE_LAWS",
     "PLACES",
     "READERS",
+    "WEIGHING",
     "WINDOWS",
     "BadRow",
     "DataError",

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 WINDOWS = ("newest", "random")
 
-MENDS = ("targets", "sequence", "likelihood")
+MENDS = ("targets", "sequence", "likelihood", "input", "attention", "everywhere")
+WEIGHING = ("targets", "everywhere")
+"""Those of `MENDS` that weigh targets."""
 
 Batch = tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]
 
@@ -41,8 +43,10 @@ class TrainingBatches:
     each positive by its probability of being meant, or by `least_weight` if that is more;
     "sequence" leaves each item out of the whole
     sequence, which is closed up, with its probability of being noise, drawn anew each epoch. In
-    expectation either trains on what was meant, if the probabilities are right. "likelihood"
-    leaves the batches as they are, since the objective sees to noise (`layers.NoiseMixture`).
+    expectation either trains on what was meant, if the probabilities are right. The rest is seen
+    to elsewhere: "likelihood" by the objective (`layers.NoiseMixture`); "input" and "attention" by
+    a backbone that softens items by their probability of being meant, its input `meant`;
+    "everywhere" by these two and, here, by weights of the targets.
 
     Every epoch shuffles the rows and draws new negatives, by a generator that depends on the seed
     and the number of the epoch alone: a run resumed at epoch e sees what an unbroken one sees.
@@ -69,13 +73,14 @@ class TrainingBatches:
     noise
         The probability of noise of each item of `train`, float [N]; None (default) for none.
     mend
-        "targets", "sequence" (default) or "likelihood".
+        One of `MENDS`; "sequence" by default.
     least_weight
-        For `mend="targets"`: what a target weighs at the least, in [0, 1]; 0 by default. Above
-        0 no item is unlearned altogether, however rare it is.
+        For "targets" and "everywhere": what a target weighs at the least, in [0, 1]; 0 by
+        default. Above 0 no item is unlearned altogether, however rare it is.
     extra_inputs
         What the inputs hold beside `item_ids`: "user_ids", int32 [B], as `user_codes` numbers
-        them; "times", float64 [B, n]. Nothing by default.
+        them; "times", float64 [B, n]; "meant", float32 [B, n], 1 where nothing is known of
+        noise. Nothing by default.
     task
         What is read and told; None (default) for `NextItem`.
     share_negatives
@@ -159,10 +164,12 @@ class TrainingBatches:
         self._extra_inputs = tuple(extra_inputs)
         self._task = task or NextItem()
         self._drop = noise if mend == "sequence" else None
-        weights = np.ones(len(train.items))
-        if noise is not None and mend == "targets":
-            weights = np.maximum(1.0 - noise, least_weight)
-        self._weights = Histories(train.offsets, weights.astype(np.float32))
+        meant = np.ones(len(train.items)) if noise is None else 1.0 - noise
+        weighs = mend in WEIGHING
+        weights = np.maximum(meant, least_weight) if weighs else np.ones(len(train.items))
+        self._meant, self._weights = (
+            Histories(train.offsets, values.astype(np.float32)) for values in (meant, weights)
+        )
 
     @property
     def row_count(self) -> int:
@@ -193,6 +200,8 @@ class TrainingBatches:
             window: Window = {"item_ids": train.last(*cut)}
             if "times" in self._extra_inputs:
                 window["times"] = train.last_times(*cut)
+            if "meant" in self._extra_inputs:
+                window["meant"] = self._meant.last(*cut)
             inputs, positives, its_weights = self._task(window, weights.last(*cut), rng)
             if "user_ids" in self._extra_inputs:
                 inputs["user_ids"] = self._user_codes[chosen]
@@ -237,6 +246,7 @@ class TrainingBatches:
             "item_ids": tf.TensorSpec(row, tf.int32),
             "user_ids": tf.TensorSpec(row[:1], tf.int32),
             "times": tf.TensorSpec(row, tf.float64),
+            "meant": tf.TensorSpec(row, tf.float32),
         }
         dataset = tf.data.Dataset.from_generator(
             batches,

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from tf_recdenoiser.experiments.comparison import Comparison
 from tf_recdenoiser.experiments.paired import PLAIN, Changes
 
-_AS_IT_IS = {"clean_above": 1.0, "clean_newest_above": 1.0}
+_AS_IT_IS: Changes = {"clean_above": 1.0, "clean_newest_above": 1.0}
+
+_MENDS: Mapping[str, Changes] = {
+    "attention": {},
+    "input": {},
+    "targets": _AS_IT_IS,
+    "everywhere": {},
+    "likelihood": _AS_IT_IS,
+    "sequence": {},
+}
+
+
+def _mending(detect: str, mends: Iterable[str]) -> dict[str, Changes]:
+    return {f"{detect} {mend}": {"detect": detect, "mend": mend, **_MENDS[mend]} for mend in mends}
+
 
 MENDING: Mapping[str, Changes] = {
     PLAIN: {},
-    "oracle targets": {"detect": "oracle", "mend": "targets", **_AS_IT_IS},
-    "oracle sequence": {"detect": "oracle", "mend": "sequence"},
-    "context targets": {"detect": "context", "mend": "targets", **_AS_IT_IS},
-    "context likelihood": {"detect": "context", "mend": "likelihood", **_AS_IT_IS},
-    "context sequence": {"detect": "context", "mend": "sequence"},
+    # An oracle knows which targets are noise; it needs no likelihood for it.
+    **_mending("oracle", [mend for mend in _MENDS if mend != "likelihood"]),
+    **_mending("context", _MENDS),
 }
 """What is done about noise, by name: the settings that differ from the plain run's.
 
-Oracles know where the noise is. "targets": noise is no training target; "likelihood": any target
-may be noise, with the share that was found; "sequence": noise is taken out of whole sequences, the
-histories that recommendations start from included.
+Oracles know where the noise is. "attention": noise is hidden from attention; "input": its vectors
+are; "targets": noise is no training target; "everywhere": these three together, and what was noise
+is a gap; "likelihood": any target may be noise, with the share that was found; "sequence": noise is
+taken out of whole sequences, which are closed up, the histories that recommendations start from
+included. Where noise is found and not known, all of it goes by the probability.
 """
 
 

@@ -30,6 +30,7 @@ from tf_recdenoiser.layers.gates import (
 from tf_recdenoiser.layers.jacobian import JacobianRegularizedBlock
 from tf_recdenoiser.layers.noise_mixture import NoiseMixture
 from tf_recdenoiser.layers.scores import CandidateScores
+from tf_recdenoiser.layers.soften import Soften
 from tf_recdenoiser.layers.swap import Swap
 from tf_recdenoiser.layers.time_aware import (
     TimeAwareAttention,
@@ -70,6 +71,7 @@ __all__ = [
     "PositionEmbedding",
     "PositionalGates",
     "RelativeGates",
+    "Soften",
     "Swap",
     "TimeAwareAttention",
     "TimeAwareBlock",

@@ -79,6 +79,9 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         allows in no sequence of a batch have no price and do not train. None if linear.
     use_causal_mask
         Whether position u sees only positions up to u.
+    key_weights
+        w, `[B, m]`, not negative: attention as if each key stood there so many times, with the
+        weights w_v A_uv / sum_v w_v A_uv before the gates. None (default): once each.
     return_attention_scores
         Whether to return the gated weights `[B, H, n, m]` too.
     context
@@ -193,6 +196,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         training: bool | None = None,
         use_causal_mask: bool = False,
         context: Any = None,
+        key_weights: tf.Tensor | None = None,
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         key = value if key is None else key
         if self.kind.is_linear:
@@ -212,9 +216,13 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         gates = self._draw_gates(query, key, live, reachable, use_causal_mask, training)
         projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         if self.kind.is_linear:
-            mixed, weights = self._linear(*projected, visible, gates, use_causal_mask, training)
+            mixed, weights = self._linear(
+                *projected, visible, gates, key_weights, use_causal_mask, training
+            )
         else:
-            mixed, weights = self._pairwise(*projected, visible, gates, context, training)
+            mixed, weights = self._pairwise(
+                *projected, visible, gates, key_weights, context, training
+            )
         draws = current_draws()
         if draws is not None and not training:
             draws.observe_attention(self, weights)
@@ -244,13 +252,18 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         values: tf.Tensor,
         visible: tf.Tensor | None,
         gates: tf.Tensor | None,
+        key_weights: tf.Tensor | None,
         context: Any,
         training: bool | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The mixed values `[B, H, n, k]` and the gated weights `[B, H, n, m]`."""
         queries = queries * (1.0 / math.sqrt(self.key_dim))
         scores = self.scores(queries, keys, context)
-        weights = self._gated(self.normalizer(scores, visible), gates)
+        weights = self.normalizer(scores, visible)
+        if key_weights is not None:
+            weights *= tf.cast(key_weights, weights.dtype)[:, tf.newaxis, tf.newaxis]
+            weights = _normalized(weights)
+        weights = self._gated(weights, gates)
         dropped = self.attention_dropout(weights, training=training)
         return self.mixed(dropped, values, context), weights
 
@@ -261,6 +274,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         values: tf.Tensor,
         visible: tf.Tensor | None,
         gates: tf.Tensor | None,
+        key_weights: tf.Tensor | None,
         causal: bool,
         training: bool | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -270,6 +284,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         queries, keys = positive_features(queries), positive_features(keys)
         if visible is not None:
             keys *= tf.cast(tf.linalg.matrix_transpose(visible), keys.dtype)
+        if key_weights is not None:
+            keys *= tf.cast(key_weights, keys.dtype)[:, tf.newaxis, :, tf.newaxis]
         weights = self._gated(tf.cast(linear_weights(queries, keys, causal), dtype), gates)
         if gates is not None:
             of_keys = tf.linalg.matrix_transpose(gates)
@@ -308,9 +324,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         if gates is None:
             return weights
         weights *= tf.cast(gates, weights.dtype)
-        if not self.renormalize:
-            return weights
-        return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=-1, keepdims=True))
+        return _normalized(weights) if self.renormalize else weights
 
     def _masks(
         self,
@@ -414,6 +428,11 @@ class _OutOfHeads(keras.layers.EinsumDense):
         if self.bias is not None:
             flat += self.bias
         return tf.reshape(flat, [tf.shape(inputs)[0], tf.shape(inputs)[2], width])
+
+
+def _normalized(weights: tf.Tensor) -> tf.Tensor:
+    """Rows that sum to 1, or to 0 where all is 0."""
+    return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=-1, keepdims=True))
 
 
 def _copy(initializer: Any) -> Any:

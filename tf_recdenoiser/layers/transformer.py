@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -47,6 +48,8 @@ class TransformerBlock(keras.layers.Layer):
         Added to the variance in layer normalisation; 1e-8 by default, as in SASRec.
     attention
         As `DenoisingMultiHeadAttention` takes it; `"softmax"` by default.
+
+    Called with `context` and `key_weights` too, which are handed to the attention.
 
     Examples
     --------
@@ -131,26 +134,22 @@ class TransformerBlock(keras.layers.Layer):
         mask: tf.Tensor | None = None,
         training: bool | None = None,
         context: Any = None,
+        key_weights: tf.Tensor | None = None,
     ) -> tf.Tensor:
         # Keras 3 fills in `mask` only where `inputs` are the only tensors.
         mask = implicit_mask(inputs) if mask is None else mask
+        attended = functools.partial(
+            self._attend, mask=mask, training=training, context=context, key_weights=key_weights
+        )
         if self.norm == "pre":
-            x = inputs + self._attend(self.attention_norm(inputs), mask, training, context)
+            x = inputs + attended(self.attention_norm(inputs))
             return x + self._feed_forward(self.feedforward_norm(x), training)
-        x = self.attention_norm(inputs + self._attend(inputs, mask, training, context))
+        x = self.attention_norm(inputs + attended(inputs))
         return self.feedforward_norm(x + self._feed_forward(x, training))
 
-    def _attend(
-        self, x: tf.Tensor, mask: tf.Tensor | None, training: bool | None, context: Any
-    ) -> tf.Tensor:
+    def _attend(self, x: tf.Tensor, mask: tf.Tensor | None, **further: Any) -> tf.Tensor:
         return self.attention(
-            x,
-            x,
-            query_mask=mask,
-            value_mask=mask,
-            use_causal_mask=self.causal,
-            training=training,
-            context=context,
+            x, x, query_mask=mask, value_mask=mask, use_causal_mask=self.causal, **further
         )
 
     def _feed_forward(self, x: tf.Tensor, training: bool | None) -> tf.Tensor:

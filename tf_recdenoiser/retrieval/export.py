@@ -13,7 +13,7 @@ from tf_recdenoiser.retrieval.server_files import write_server_files
 from tf_recdenoiser.retrieval.serving_module import ServingModule
 from tf_recdenoiser.retrieval.versions import free_version
 from tf_recdenoiser.retrieval.warmup import write_warmup_requests
-from tf_recdenoiser.training.noise import Cleaning, NoiseScorer
+from tf_recdenoiser.training.noise import NoiseScorer, Treatment
 from tf_recdenoiser.training.recommender import Recommender
 
 
@@ -24,7 +24,7 @@ def export_saved_model(
     version: int | None = None,
     max_k: int = 100,
     noise: NoiseScorer | None = None,
-    cleaning: Cleaning | None = None,
+    cleaning: Treatment | None = None,
     user_ids: np.ndarray | None = None,
 ) -> Path:
     """Write a recommender as `directory/VERSION/`, with warm-up requests.
@@ -53,7 +53,7 @@ def export_saved_model(
     max_k
         The most items that a request may ask for; 100 by default.
     noise, cleaning
-        What finds noise in histories, and what of it is left out; see `ServingModule`.
+        What finds noise in histories, and what is done about it; see `ServingModule`.
     user_ids
         The raw ids of the users that the backbone knows, by code; None (default) for a backbone
         that reads no users.

@@ -13,7 +13,7 @@ from tf_recdenoiser import _keras
 from tf_recdenoiser.retrieval.histories import from_slots, model_slots, to_slots
 from tf_recdenoiser.retrieval.top_k import top_items
 from tf_recdenoiser.training.explain import explanation_tensors
-from tf_recdenoiser.training.noise import Cleaning, NoiseScorer
+from tf_recdenoiser.training.noise import Cleaning, NoiseScorer, Treatment
 from tf_recdenoiser.training.recommender import Recommender
 
 DEFAULT_K = 10
@@ -41,7 +41,8 @@ class ServingModule(tf.Module):
     noise
         What finds noise in histories of the same n and codes; None (default) for none.
     cleaning
-        Which items are left out of histories; None (default) for `Cleaning()`.
+        What becomes of histories whose noise is known, `Softening()` where the backbone softens;
+        None (default) for `Cleaning()`.
     user_ids
         The raw ids `[user_count]` of the users the backbone knows, integers or strings, in the
         order of their codes; None (default) if it knows none.
@@ -71,7 +72,7 @@ class ServingModule(tf.Module):
         item_ids: np.ndarray,
         max_k: int,
         noise: NoiseScorer | None = None,
-        cleaning: Cleaning | None = None,
+        cleaning: Treatment | None = None,
         user_ids: np.ndarray | None = None,
     ) -> None:
         super().__init__(name="recommender")
@@ -87,6 +88,7 @@ class ServingModule(tf.Module):
         self.item_ids = _vocabulary("item", item_ids, backbone.item_count)
         keys = tf.constant(self.item_ids)
         self._codes = _codes_of(self.item_ids)
+        self._softens = "meant" in backbone.extra_inputs
         self._further: dict[str, _Input] = {}
         if "times" in backbone.extra_inputs:
             self._further["times"] = _Input(tf.TensorSpec([None, None], tf.float64))
@@ -139,7 +141,8 @@ class ServingModule(tf.Module):
           those included that are too old for the model; true by default;
         * `clean_history` bool `[B]` or `[1]`, if the model was exported with what finds noise:
           whether items that are probably noise are left out of the history before the model
-          reads it (they still count as seen); true by default;
+          reads it (they still count as seen), or softened if it was trained so; true by
+          default;
 
         and returns, best first, `item_ids` and `scores` float32, both `[B, max(k)]`. Columns
         beyond a row's own k, or beyond the items there are, hold the score -inf and the id -1
@@ -181,8 +184,9 @@ class ServingModule(tf.Module):
             codes = self._read(histories, lengths)
             inputs, _ = self._model_inputs(codes, further, histories)
             if self._noise is not None:
-                clean = _per_row("clean_history", clean_history, histories)
-                inputs = self._cleaned(inputs, self._noise, clean)
+                clean = _per_row("clean_history", clean_history, histories)[:, tf.newaxis]
+                found = self._noise.probabilities(inputs["item_ids"])
+                inputs = self._cleaning.treat(inputs, tf.where(clean, found, 0.0))
             hidden = backbone(backbone.question(inputs), training=False)
             scores = tf.matmul(
                 tf.cast(hidden[:, -1], tf.float32), backbone.item_vectors(), transpose_b=True
@@ -213,19 +217,9 @@ class ServingModule(tf.Module):
         if "users" in further:
             users = _per_row("users", further["users"], histories)
             inputs["user_ids"] = self._user_codes.lookup(users)
+        if self._softens:
+            inputs["meant"] = tf.ones_like(inputs["item_ids"], tf.float32)
         return inputs, slots
-
-    def _cleaned(
-        self, inputs: dict[str, tf.Tensor], noise: NoiseScorer, clean: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        """The backbone's inputs without noise in the rows where `clean` holds."""
-        item_ids = inputs["item_ids"]
-        meant = self._cleaning.stays(item_ids, noise.probabilities(item_ids))
-        slots = model_slots((item_ids > 0) & (meant | ~clean[:, tf.newaxis]), self._length)
-        return {
-            name: to_slots(values, slots, self._length) if values.shape.rank == 2 else values
-            for name, values in inputs.items()
-        }
 
     def _explain_function(self, recommender: Recommender) -> Callable[..., dict[str, tf.Tensor]]:
         def explain(

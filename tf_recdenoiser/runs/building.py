@@ -9,9 +9,15 @@ from typing import Any
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.backbones.base import default
-from tf_recdenoiser.data import DataError, Dataset
+from tf_recdenoiser.data import WEIGHING, DataError, Dataset
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
-from tf_recdenoiser.runs.settings import DENOISER, NO_DENOISER, NO_GATES, Settings
+from tf_recdenoiser.runs.settings import (
+    DENOISER,
+    NO_DENOISER,
+    NO_GATES,
+    NOISE_OPTIONS,
+    Settings,
+)
 from tf_recdenoiser.training import (
     OBJECTIVES,
     GateTraining,
@@ -67,8 +73,10 @@ def backbone_class(settings: Settings) -> type[Backbone]:
 def resolved(settings: Settings) -> Settings:
     """The settings with the denoiser that they leave open: `DENOISER`, or none; and how it trains.
 
-    ValueError if they ask for one where the backbone has no attention.
+    ValueError if they ask for one where the backbone has no attention, or for something to be
+    done about noise where that has no effect.
     """
+    _check_noise_options(settings)
     has_attention = backbone_class(settings).gated
     chosen: dict[str, Any] = {}
     for name, absent in NO_DENOISER.items():
@@ -84,6 +92,32 @@ def resolved(settings: Settings) -> Settings:
         kind = GATES.get(chosen["gates"], Gates)
         chosen["estimator"] = kind.suits or default(GateTraining.compile, "estimator")
     return dataclasses.replace(settings, **chosen)
+
+
+def _check_noise_options(settings: Settings) -> None:
+    """ValueError if what is to be done about noise has no effect beside the other settings."""
+    softening = [
+        name for name, kind in BACKBONES.items() if "soften" in inspect.signature(kind).parameters
+    ]
+    if settings.soften is not None and settings.backbone not in softening:
+        raise ValueError(
+            f"`mend={settings.soften!r}` must go with one of the backbones "
+            f"{', '.join(softening)}, which soften items. Received: backbone={settings.backbone!r}"
+        )
+    idle: dict[str, str] = {}
+    if settings.detect == "none":
+        idle = dict.fromkeys(NOISE_OPTIONS, "detect='none'")
+    elif settings.soften is not None:
+        idle = dict.fromkeys(("clean_above", "clean_newest_above"), f"mend={settings.mend!r}")
+    if settings.mend not in WEIGHING:
+        idle.setdefault("least_weight", f"mend={settings.mend!r}")
+    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
+    for option, beside in idle.items():
+        if (value := getattr(settings, option)) != defaults[option]:
+            raise ValueError(
+                f"`{option}` has no effect with {beside}: leave it out. "
+                f"Received: {option}={value!r}"
+            )
 
 
 def check_data(settings: Settings, dataset: Dataset) -> None:
@@ -158,6 +192,7 @@ def build_recommender(
         user_count=user_count,
         gates=build_gates(settings),
         gamma=settings.gamma,
+        soften=settings.soften,
     )
     recommender = Recommender(backbone, build_objective(settings, noise_rate))
     recommender.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tf_recdenoiser.backbones import SSEPT, BERT4Rec, Caser, GRU4Rec, SASRec, TiSASRec
+from tf_recdenoiser.backbones import SOFTENED, SSEPT, BERT4Rec, Caser, GRU4Rec, SASRec, TiSASRec
 from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import DroppingGates, Gates
@@ -15,10 +15,12 @@ from tf_recdenoiser.training import (
     GeneralizedBinaryCrossEntropy,
     fix_gates,
 )
-from tf_recdenoiser.training.noise import Cleaning
+from tf_recdenoiser.training.noise import Cleaning, Softening, Treatment
 
 FINDERS = ("none", "context", "oracle")
 NO_GATES = "none"
+NOISE_OPTIONS = ("mend", "least_weight", "clean_above", "clean_newest_above")
+"""Settings that say what is done about noise where it is looked for."""
 DENOISER: dict[str, Any] = {"gates": "positional", "gamma": 1e-4}
 """What these settings stand for where they are None and the backbone has attention."""
 NO_DENOISER: dict[str, Any] = {"gates": NO_GATES, "gamma": 0.0}
@@ -176,15 +178,26 @@ class Settings:
             raise ValueError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)}")
 
     @property
-    def cleaning(self) -> Cleaning:
-        """What is left out of the histories that recommendations start from."""
+    def soften(self) -> str | None:
+        """Where the backbone softens items; see `backbones.SASRec`."""
+        return self.mend if self.detect != "none" and self.mend in SOFTENED else None
+
+    @property
+    def cleaning(self) -> Treatment:
+        """What becomes of the histories that recommendations start from."""
+        if self.soften is not None:
+            return Softening()
         return Cleaning(self.clean_above, self.clean_newest_above)
 
     def plain(self) -> Settings:
         """The same run without the denoiser: no gates, no Jacobian penalty, no noise looked for."""
-        return dataclasses.replace(
-            self, **NO_DENOISER, detect="none", gates_from=None, shuffle_gates=False
-        )
+        untouched = {"gates_from", "shuffle_gates", "detect", *NOISE_OPTIONS}
+        defaults: dict[str, Any] = {
+            field.name: field.default
+            for field in dataclasses.fields(self)
+            if field.name in untouched
+        }
+        return dataclasses.replace(self, **NO_DENOISER, **defaults)
 
     def differences(self, other: Settings) -> dict[str, tuple[Any, Any]]:
         """What differs, as name: (here, there)."""

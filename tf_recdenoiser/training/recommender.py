@@ -83,8 +83,13 @@ class Recommender(DenoisingModel):
         return self._encode(self.inputs_of(item_ids, **extra)).numpy()
 
     def inputs_of(self, item_ids: np.ndarray, **extra: np.ndarray) -> dict[str, tf.Tensor]:
-        """The backbone's inputs as tensors; ValueError if `extra` is not what it declares."""
+        """The backbone's inputs as tensors; ValueError if `extra` is not what it declares.
+
+        Where `meant` is left out, all is meant.
+        """
         wanted = self.backbone.extra_inputs
+        if "meant" in wanted:
+            extra = {"meant": np.ones(np.shape(item_ids), np.float32), **extra}
         if set(extra) != set(wanted):
             raise ValueError(
                 f"{type(self.backbone).__name__} must be given {', '.join(('item_ids', *wanted))}. "

@@ -1,6 +1,6 @@
 """Which items of a history are noise: a detector of its own, and the probabilities it gives."""
 
-from tf_recdenoiser.training.noise.cleaning import Cleaning
+from tf_recdenoiser.training.noise.cleaning import Cleaning, Softening, Treatment
 from tf_recdenoiser.training.noise.detector import (
     build_detector,
     context_features,
@@ -13,6 +13,8 @@ from tf_recdenoiser.training.noise.scorer import NoiseScorer
 __all__ = [
     "Cleaning",
     "NoiseScorer",
+    "Softening",
+    "Treatment",
     "build_detector",
     "context_features",
     "fit_network",

@@ -1,21 +1,69 @@
-"""Histories without what is probably noise."""
+"""Histories whose noise is known, as a recommender reads them."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 
 import numpy as np
 import tensorflow as tf
 
 
+class Treatment(abc.ABC):
+    """What becomes of a history before it is read, by how probably its items are noise."""
+
+    def __call__(
+        self, inputs: dict[str, np.ndarray], probability: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """A backbone's inputs without the harm of noise.
+
+        Parameters
+        ----------
+        inputs
+            A backbone's: `item_ids` `[B, n]`, left-padded with 0, and what else it reads.
+        probability
+            P(noise) of each item, `[B, n]`.
+        """
+        tensors = {name: tf.constant(values) for name, values in inputs.items()}
+        treated = self.treat(tensors, tf.constant(probability, tf.float32))
+        return {name: values.numpy() for name, values in treated.items()}
+
+    @abc.abstractmethod
+    def treat(self, inputs: dict[str, tf.Tensor], probability: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The same for tensors, in a graph; what is certainly meant stays as it is."""
+
+    @abc.abstractmethod
+    def stays(self, item_ids: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
+        """Which items stay, bool `[B, n]`, in a graph; padding does not."""
+
+
 @dataclasses.dataclass(frozen=True)
-class Cleaning:
-    """Which items are left out of the histories that recommendations start from.
+class Softening(Treatment):
+    """Tells a backbone that softens how probably each item is meant: its input `meant`.
+
+    Examples
+    --------
+    >>> inputs = {"item_ids": np.array([[0, 3, 7]])}
+    >>> Softening()(inputs, np.array([[0.0, 0.75, 0.0]]))["meant"]
+    array([[0.  , 0.25, 1.  ]], dtype=float32)
+    """
+
+    def treat(self, inputs: dict[str, tf.Tensor], probability: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {**inputs, "meant": tf.where(inputs["item_ids"] > 0, 1.0 - probability, 0.0)}
+
+    def stays(self, item_ids: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
+        return item_ids > 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Cleaning(Treatment):
+    """Leaves items out of the histories that recommendations start from, and closes them up.
 
     An item goes if its probability of noise is above `above`. So do the newest items of a history
     as long as it is above `newest_above`: all depends on the newest, since attention starts from
     it, while among the others a model that was trained beside noise can look after itself. Where
-    none would be left, the item with the least probability stays.
+    none would be left, the item with the least probability stays. What else there is of each item
+    moves with it.
 
     Parameters
     ----------
@@ -40,28 +88,20 @@ class Cleaning:
             if value < 0:
                 raise ValueError(f"`{name}` must be at least 0. Received: {name}={value}")
 
-    def __call__(
-        self, inputs: dict[str, np.ndarray], probability: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """Histories without the items that go, closed up towards the newest.
+    def treat(self, inputs: dict[str, tf.Tensor], probability: tf.Tensor) -> dict[str, tf.Tensor]:
+        kept = self.stays(inputs["item_ids"], probability)
+        order = tf.argsort(tf.cast(kept, tf.int32), axis=1, stable=True)
 
-        Parameters
-        ----------
-        inputs
-            A backbone's: `item_ids` `[B, n]`, left-padded with 0; what else there is of each
-            item moves with it.
-        probability
-            P(noise) of each item, `[B, n]`.
-        """
-        kept = self.stays(tf.constant(inputs["item_ids"]), tf.constant(probability)).numpy()
-        order = np.argsort(kept, axis=1, kind="stable")
+        def closed_up(values: tf.Tensor) -> tf.Tensor:
+            of_kept = tf.where(kept, values, tf.zeros_like(values))
+            return tf.gather(of_kept, order, axis=1, batch_dims=1)
+
         return {
-            name: np.take_along_axis(values * kept, order, axis=1) if values.ndim == 2 else values
+            name: closed_up(values) if values.shape.rank == 2 else values
             for name, values in inputs.items()
         }
 
     def stays(self, item_ids: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
-        """Which items stay, bool `[B, n]`, in a graph; padding does not."""
         is_item = item_ids > 0
         probability = tf.cast(probability, tf.float32)
         doubtful = tf.cast(probability > self.newest_above, tf.int32)

@@ -1,0 +1,31 @@
+"""Items that count by the probability that they are meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras, register
+
+
+@register
+class Soften(keras.layers.Layer):
+    """w_j x_j: the vectors `[B, n, d]` of items times the probability `[B, n]` that each is meant.
+
+    What is certainly noise gives the zero vector, in the place where it stood. The mask of the
+    vectors passes through.
+
+    Examples
+    --------
+    >>> Soften()(tf.ones([1, 2, 1]), tf.constant([[1.0, 0.25]])).numpy()
+    array([[[1.  ],
+            [0.25]]], dtype=float32)
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, items: tf.Tensor, meant: tf.Tensor) -> tf.Tensor:
+        return items * tf.cast(meant, items.dtype)[..., tf.newaxis]
