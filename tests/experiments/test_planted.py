@@ -79,9 +79,9 @@ def test_noise_is_found_by_each_means_the_run_has(
     out: Path, found: dict[str, dict[str, Comparison]]
 ) -> None:
     plain_run, context_run = find_planted(out / "plain-0"), find_planted(out / "context-sequence-0")
-    assert set(context_run) - set(plain_run) == {"context"}
+    assert set(context_run) - set(plain_run) == {"context detector"}
     recorded = RunDirectory(out / "context-sequence-0").metrics()["noise"]
-    assert context_run["context"]["roc_area"] == pytest.approx(recorded["roc_area"])
+    assert context_run["context detector"]["roc_area"] == pytest.approx(recorded["roc_area"])
 
 
 def test_surprisal_is_the_models_own_score_of_the_item_that_came(

@@ -14,7 +14,13 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec, TiSASRec
 from tf_recdenoiser.retrieval import ServingModule, export_saved_model
 from tf_recdenoiser.training import Recommender
-from tf_recdenoiser.training.noise import Cleaning, NoiseScorer, Softening, build_detector
+from tf_recdenoiser.training.noise import (
+    Cleaning,
+    NoiseScorer,
+    Softening,
+    build_detector,
+    build_surprisal_detector,
+)
 
 ITEMS, LENGTH = 12, 6
 RAW = np.array([f"i{number}" for number in range(1, ITEMS + 1)])
@@ -104,6 +110,15 @@ def test_times_and_users_stay_with_what_is_not_cleaned_away(noise: NoiseScorer) 
     assert (read["times"] == 0).any()
     scores = timed.score(**read)[:, 1:]
     np.testing.assert_allclose(answer["scores"][:, 0], scores.max(axis=1), rtol=1e-4)
+
+
+def test_a_detector_by_surprisal_is_served_too(recommender: Recommender) -> None:
+    keras.utils.set_random_seed(3)
+    surprised = build_surprisal_detector(recommender, np.arange(ITEMS + 1))
+    noise = NoiseScorer((surprised,), rate=0.5)
+    module = ServingModule(recommender, RAW, max_k=ITEMS, noise=noise)
+    found = module.explain(raw(CODES))["noise"].numpy()
+    np.testing.assert_allclose(found, noise(CODES), rtol=1e-4)
 
 
 @pytest.mark.parametrize("clean", [True, False])

@@ -65,6 +65,30 @@ def test_noise_is_found_in_sequences_that_no_detector_was_trained_on(
     assert roc_area(-detection.log_ratios, is_noise) > 0.85
 
 
+@pytest.fixture(scope="module")
+def surprised(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    settings = plain(
+        data="synthetic:users=300,items=60,clusters=5,noise=0.25,seed=1",
+        detect="surprisal",
+        noise_law="uniform",
+        epochs=30,
+        learning_rate=5e-3,
+        validate_every=10,
+    )
+    directory = RunDirectory(tmp_path_factory.mktemp("runs") / "surprised")
+    train(settings, load_dataset(settings), directory)
+    return directory
+
+
+def test_noise_surprises_a_recommender_of_other_users(surprised: RunDirectory) -> None:
+    noisy = load_split(surprised.settings(), load_run(surprised.path).dataset())
+    detection = surprised.detection()
+    assert len(detection.scorer.detectors) == 2
+    assert roc_area(-detection.log_ratios, noisy.train.items == 1) > 0.75
+    assert detection.scorer.rate == pytest.approx(0.25, abs=0.1)
+    assert surprised.metrics()["noise"]["roc_area"] > 0.75
+
+
 def test_the_share_of_noise_is_estimated(found: tuple[Detection, np.ndarray]) -> None:
     detection, is_noise = found
     assert detection.scorer.rate == pytest.approx(is_noise.mean(), abs=0.1)
@@ -125,6 +149,18 @@ def test_a_backbone_that_cannot_soften_is_refused_before_noise_is_looked_for(
         PLANTED, detect="context", mend="input", backbone=backbone, gates=None, gamma=None
     )
     with pytest.raises(ValueError, match=r"backbones sasrec, tisasrec, sse_pt, which soften"):
+        train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("backbone", ["bert4rec", "sse_pt"])
+def test_surprisal_needs_a_backbone_that_tells_items_from_earlier_ones(
+    backbone: str, tmp_path: Path
+) -> None:
+    settings = dataclasses.replace(
+        PLANTED, detect="surprisal", backbone=backbone, gates=None, gamma=None
+    )
+    with pytest.raises(ValueError, match=r"backbones sasrec, .*, which tell an item from"):
         train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
     assert not (tmp_path / "run").exists()
 

@@ -350,7 +350,8 @@ def train(
             **one_of(
                 FINDERS,
                 "How noise is found: not at all; by how well each item fits what stands around "
-                "it; or by knowing where it was planted.",
+                "it; by how much it surprises a recommender trained on other users, which takes "
+                "as long as training; or by knowing where it was planted.",
             ),
             rich_help_panel=_NOISE,
         ),

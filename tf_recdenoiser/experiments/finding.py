@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from tf_recdenoiser.data import law_shares
 from tf_recdenoiser.evaluation import precision_at_noise, roc_area
-from tf_recdenoiser.layers import CatalogueLogProbability
 from tf_recdenoiser.runs import Inputs, Run, evaluation_inputs, load_run, load_split
-from tf_recdenoiser.training import Recommender, explain
+from tf_recdenoiser.training import explain
+from tf_recdenoiser.training.noise import next_item_log_ratios
 
 # With a whole catalogue's scores for each item: below 100 MB for 3,416 items and n = 50.
 _BATCH = 128
@@ -30,7 +30,7 @@ def noise_finders(run: Run, inputs: Inputs, counts: np.ndarray) -> dict[str, np.
       log-sum-exp of all items' scores where `log_ratios` is false of the objective. q is the law
       that noise is looked for by. The first item of a row, which nothing precedes, scores as the
       median. Of causal backbones alone, whose score of an item does not know it;
-    * `context`: the run's detectors, if it has any.
+    * `context detector` or `surprisal detector`: what the run found noise by, if it looked.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def noise_finders(run: Run, inputs: Inputs, counts: np.ndarray) -> dict[str, np.
     if run.recommender.gate_layers:
         scores["gates"] = 1.0 - np.concatenate([one.kept for one in seen])
     if (found := run.noise_scores(item_ids)) is not None:
-        scores["context"] = found
+        scores[f"{run.settings.detect} detector"] = found
     return scores
 
 
@@ -72,7 +72,12 @@ def _surprisal(run: Run, inputs: Inputs, counts: np.ndarray) -> np.ndarray:
     before = {name: _shifted(values) for name, values in inputs.items()}
     log_ratios = np.concatenate(
         [
-            _log_ratios(run.recommender, batch, tf.constant(its_items["item_ids"])).numpy()
+            next_item_log_ratios(
+                run.recommender.backbone,
+                run.recommender.inputs_of(**batch),
+                tf.constant(its_items["item_ids"]),
+                run.recommender.objective.log_ratios,
+            ).numpy()
             for batch, its_items in zip(_batches(before), _batches(inputs), strict=True)
         ]
     )
@@ -85,15 +90,6 @@ def _surprisal(run: Run, inputs: Inputs, counts: np.ndarray) -> np.ndarray:
 def _shifted(values: np.ndarray) -> np.ndarray:
     """What is known of each position's predecessor, `[B, n]`; of a user, `[B]`, the same."""
     return np.pad(values[:, :-1], [(0, 0), (1, 0)]) if values.ndim == 2 else values
-
-
-def _log_ratios(recommender: Recommender, before: Inputs, item_ids: tf.Tensor) -> tf.Tensor:
-    """Log p(x | items before) / q(x) of each item up to a constant, q uniform: `[B, n]`."""
-    hidden = recommender.backbone(recommender.inputs_of(**before), training=False)
-    table = tf.constant(recommender.item_vectors())
-    if recommender.objective.log_ratios:
-        return tf.reduce_sum(hidden * tf.gather(table, item_ids), axis=-1)
-    return CatalogueLogProbability(dtype="float32")(hidden, table[1:], item_ids)
 
 
 def find_planted(path: Path) -> dict[str, dict[str, float]]:

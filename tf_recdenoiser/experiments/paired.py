@@ -14,6 +14,7 @@ import numpy as np
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments.comparison import Comparison, compare
 from tf_recdenoiser.runs import (
+    Detection,
     RunDirectory,
     RunError,
     Settings,
@@ -70,17 +71,16 @@ def run_paired(
     # The same users for every run, or there would be nothing to compare.
     newest_is_noise = load_split(base, dataset).test.last(1)[:, 0] > 0
     values: dict[str, dict[str, list[np.ndarray]]] = {method: {} for method in methods}
-    detection = None
+    detections: dict[str, Detection] = {}
     for seed in seeds:
         for name, method in methods.items():
             settings = dataclasses.replace(base, seed=seed, **_changes(method, out, seed))
             directory = RunDirectory(run_directory(out, name, seed))
-            looks = settings.detect == "context"
             if not directory.metrics_file.exists():
-                known = detection if looks else None
+                known = detections.get(settings.detect)
                 train(settings, dataset, directory, True, callbacks, known, report)
-            if looks and detection is None:
-                detection = directory.detection()
+            if settings.looks_for_noise and settings.detect not in detections:
+                detections[settings.detect] = directory.detection()
             for metric, per_user in _per_user(directory.path, newest_is_noise).items():
                 values[name].setdefault(metric, []).append(per_user)
     return {

@@ -30,6 +30,7 @@ MENDING: Mapping[str, Changes] = {
     # An oracle knows which targets are noise; it needs no likelihood for it.
     **_mending("oracle", [mend for mend in _MENDS if mend != "likelihood"]),
     **_mending("context", _MENDS),
+    **_mending("surprisal", ["sequence"]),
 }
 """What is done about noise, by name: the settings that differ from the plain run's.
 

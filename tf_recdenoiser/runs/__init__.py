@@ -14,6 +14,7 @@ from tf_recdenoiser.runs.recording import best_epoch
 from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer, evaluation_inputs
 from tf_recdenoiser.runs.settings import DENOISER, FINDERS, NO_DENOISER, NO_GATES, Settings
 from tf_recdenoiser.runs.sources import load_dataset, load_log, load_split, synthetic_options
+from tf_recdenoiser.runs.surprisal import detect_by_surprisal
 from tf_recdenoiser.runs.training import EXTENDABLE, gate_statistics, train
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "build_gates",
     "build_objective",
     "build_recommender",
+    "detect_by_surprisal",
     "detect_noise",
     "evaluation_inputs",
     "gate_statistics",

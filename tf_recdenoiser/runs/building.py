@@ -6,10 +6,12 @@ import dataclasses
 import inspect
 from typing import Any
 
+import numpy as np
+
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.backbones.base import default
-from tf_recdenoiser.data import WEIGHING, DataError, Dataset
+from tf_recdenoiser.data import WEIGHING, DataError, Dataset, Histories, TrainingBatches
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
 from tf_recdenoiser.runs.settings import (
     DENOISER,
@@ -105,6 +107,14 @@ def _check_noise_options(settings: Settings) -> None:
             f"{', '.join(softening)}, which soften items. Received: backbone={settings.backbone!r}"
         )
     idle: dict[str, str] = {}
+    kind = backbone_class(settings)
+    if settings.detect == "surprisal" and (not kind.causal or kind.extra_inputs):
+        fitting = [name for name, one in BACKBONES.items() if one.causal and not one.extra_inputs]
+        raise ValueError(
+            f"`detect='surprisal'` must go with one of the backbones {', '.join(fitting)}, which "
+            "tell an item from the items before it and from nothing else. "
+            f"Received: backbone={settings.backbone!r}"
+        )
     if settings.detect == "none":
         idle = dict.fromkeys(NOISE_OPTIONS, "detect='none'")
     elif settings.soften is not None:
@@ -166,6 +176,46 @@ def build_objective(settings: Settings, noise_rate: float = 0.0) -> Objective:
         )
     objective: Objective = _made(OBJECTIVES, "objective", settings, noise_rate=noise_rate)
     return objective
+
+
+def build_batches(
+    settings: Settings,
+    train: Histories,
+    item_count: int,
+    backbone: Backbone,
+    noise: np.ndarray | None = None,
+) -> TrainingBatches:
+    """The batches by which the settings train a backbone.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    train
+        The users' training sequences.
+    item_count
+        Number of items.
+    backbone
+        What reads the batches.
+    noise
+        The probability of noise of each item of `train`; None (default) for none.
+    """
+    objective = build_objective(settings)
+    return TrainingBatches(
+        train,
+        item_count,
+        settings.max_length,
+        settings.batch_size,
+        objective.negatives,
+        settings.seed,
+        settings.windows,
+        noise,
+        settings.mend,
+        settings.least_weight,
+        backbone.extra_inputs,
+        backbone.task,
+        objective.share_negatives,
+    )
 
 
 def build_recommender(

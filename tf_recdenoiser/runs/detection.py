@@ -21,7 +21,11 @@ from tf_recdenoiser.training.noise import (
     noise_rate,
 )
 
-FOLDS = 4
+MakeDetector = Callable[[Histories, np.ndarray, int], Any]
+"""An untrained detector from the sequences of all folds of users but one, how much each of their
+items counts, and the number of that fold."""
+
+_FOLDS = 4
 # Histories of each fold that networks are trained on: they have some thousand parameters.
 _FITTED = 1024
 
@@ -89,7 +93,37 @@ def detect_noise(
     report
         Told what is being done, in a few words.
     """
-    search = _Search(train, item_count, law, max_length, width, seed)
+
+    def detector(others: Histories, weights: np.ndarray, fold: int) -> Any:
+        vectors = item_vectors(others, item_count, width, weights)
+        return build_detector(vectors, _counts(others, item_count), max_length)
+
+    return cross_fitted(detector, train, item_count, law, max_length, _FOLDS, rounds, seed, report)
+
+
+def cross_fitted(
+    make: MakeDetector,
+    train: Histories,
+    item_count: int,
+    law: str,
+    max_length: int,
+    folds: int,
+    rounds: int,
+    seed: int,
+    report: Callable[[str], None],
+) -> Detection:
+    """Judge every item by a detector that knows nothing of its user.
+
+    Parameters
+    ----------
+    make
+        Gives the detector of a fold; its network is trained here.
+    train, item_count, law, max_length, rounds, seed, report
+        As `detect_noise` takes them.
+    folds
+        At least 2.
+    """
+    search = _Search(make, train, item_count, law, max_length, folds, seed)
     probability = np.zeros(len(train.items))
     for number in range(rounds):
         report(f"round {number + 1} of {rounds}")
@@ -102,18 +136,25 @@ class _Search:
     """What stays the same from round to round."""
 
     def __init__(
-        self, train: Histories, item_count: int, law: str, max_length: int, width: int, seed: int
+        self,
+        make: MakeDetector,
+        train: Histories,
+        item_count: int,
+        law: str,
+        max_length: int,
+        folds: int,
+        seed: int,
     ) -> None:
-        self._train, self._item_count = train, item_count
-        self._max_length, self._width, self._seed = max_length, width, seed
+        self._make, self._train, self._folds = make, train, folds
+        self._max_length, self._seed = max_length, seed
         rng = np.random.default_rng(seed)
-        self._fold_of_row = rng.permutation(train.row_count) % FOLDS
+        self._fold_of_row = rng.permutation(train.row_count) % folds
         drawn = NoisePlanter(train, item_count, 0.0, law).draw_unmet(train, rng)
         self._drawn = dataclasses.replace(train, items=drawn)
 
     def round(self, weights: np.ndarray) -> Detection:
         """Detectors by item vectors in which items have these weights, and what they find."""
-        detectors = [self._detector(fold, weights) for fold in range(FOLDS)]
+        detectors = [self._detector(fold, weights) for fold in range(self._folds)]
         examples = [self._examples(fold, detector) for fold, detector in enumerate(detectors)]
         of_items, of_noise = np.zeros((2, len(self._train.items)), np.float32)
         for fold, detector in enumerate(detectors):
@@ -132,10 +173,7 @@ class _Search:
 
     def _detector(self, fold: int, weights: np.ndarray) -> Any:
         kept = np.repeat(self._fold_of_row != fold, self._train.lengths)
-        others = self._train.keep(kept)
-        vectors = item_vectors(others, self._item_count, self._width, weights[kept])
-        counts = np.bincount(others.items, minlength=self._item_count + 1)
-        return build_detector(vectors, counts, self._max_length)
+        return self._make(self._train.keep(kept), weights[kept], fold)
 
     def _examples(self, fold: int, detector: Any) -> tuple[np.ndarray, np.ndarray]:
         """Features `[M, F]` of the items of some histories of the fold, and of drawn noise."""
@@ -160,6 +198,10 @@ class _Search:
             for candidates in (self._train, self._drawn)
         )
         return items, noise
+
+
+def _counts(histories: Histories, item_count: int) -> np.ndarray:
+    return np.bincount(histories.items, minlength=item_count + 1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.data import Dataset, Fingerprint
-from tf_recdenoiser.runs.detection import FOLDS, Detection
+from tf_recdenoiser.runs.detection import Detection
 from tf_recdenoiser.runs.models import RunError, load_model, save_model
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.training.noise import NoiseScorer
@@ -48,12 +48,12 @@ class RunDirectory:
     @property
     def last(self) -> Path:
         """The model after the newest epoch, with its optimizers."""
-        return self.path / "checkpoints" / "last.keras"
+        return self._checkpoints / "last.keras"
 
     @property
     def best(self) -> Path:
         """The model after the epoch with the best validation NDCG@10."""
-        return self.path / "checkpoints" / "best.keras"
+        return self._checkpoints / "best.keras"
 
     @property
     def history_file(self) -> Path:
@@ -142,8 +142,8 @@ class RunDirectory:
 
     def write_detection(self, detection: Detection) -> None:
         """Record what was found of noise."""
-        for file, detector in zip(self._detectors, detection.scorer.detectors, strict=True):
-            save_model(detector, file)
+        for fold, detector in enumerate(detection.scorer.detectors):
+            save_model(detector, self._checkpoints / f"detector_{fold + 1}.keras")
         np.save(self.path / "noise.npy", detection.log_ratios)
         # Last, since with it the record is whole.
         self._write("noise.json", {"rate": detection.scorer.rate, "area": detection.area})
@@ -151,18 +151,19 @@ class RunDirectory:
     def detection(self) -> Detection:
         """What was found of noise."""
         recorded = self._read("noise.json", dict)
+        detectors = sorted(self._checkpoints.glob("detector_*.keras"))
         return _parsed(
             self.path / "noise.npy",
             lambda: Detection(
-                NoiseScorer(tuple(load_model(file) for file in self._detectors), recorded["rate"]),
+                NoiseScorer(tuple(load_model(file) for file in detectors), recorded["rate"]),
                 np.load(self.path / "noise.npy"),
                 recorded["area"],
             ),
         )
 
     @property
-    def _detectors(self) -> list[Path]:
-        return [self.path / "checkpoints" / f"detector_{fold + 1}.keras" for fold in range(FOLDS)]
+    def _checkpoints(self) -> Path:
+        return self.path / "checkpoints"
 
     def check_keras(self) -> None:
         """Raise RunError if the run's models were saved by the other Keras."""

@@ -17,7 +17,7 @@ from tf_recdenoiser.training import (
 )
 from tf_recdenoiser.training.noise import Cleaning, Softening, Treatment
 
-FINDERS = ("none", "context", "oracle")
+FINDERS = ("none", "context", "surprisal", "oracle")
 NO_GATES = "none"
 NOISE_OPTIONS = ("mend", "least_weight", "clean_above", "clean_newest_above")
 """Settings that say what is done about noise where it is looked for."""
@@ -79,8 +79,9 @@ class Settings:
         Noise planted in the log before it is used, to see how much of it is found and mended;
         see `data.plant_noise`. A rate of 0: none.
     detect
-        How noise is found: "none"; "context" by a detector (`detect_noise`); "oracle" by
-        knowing where it was planted.
+        How noise is found: "none"; "context" by how an item goes with those around it
+        (`detect_noise`); "surprisal" by how little the items before it lead to it
+        (`detect_by_surprisal`); "oracle" by knowing where it was planted.
     noise_law
         The law of the noise that the detector looks for.
     mend, least_weight
@@ -176,6 +177,11 @@ class Settings:
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
             raise ValueError(f"`{name}` must be {rule}. Received: {name}={getattr(self, name)}")
+
+    @property
+    def looks_for_noise(self) -> bool:
+        """Whether noise is to be found in the log before training."""
+        return self.detect in ("context", "surprisal")
 
     @property
     def soften(self) -> str | None:

@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.backbones import Backbone
 from tf_recdenoiser.data import (
     Dataset,
     NoisySplit,
@@ -25,6 +24,7 @@ from tf_recdenoiser.evaluation import PROTOCOLS, precision_at_noise, roc_area
 from tf_recdenoiser.layers import Draws
 from tf_recdenoiser.runs.building import (
     backbone_class,
+    build_batches,
     build_objective,
     build_recommender,
     check_data,
@@ -37,6 +37,7 @@ from tf_recdenoiser.runs.recording import Recording, best_epoch, is_exhausted
 from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_split
+from tf_recdenoiser.runs.surprisal import detect_by_surprisal
 from tf_recdenoiser.training import Recommender, fix_gates
 
 # Settings that a resumed run may change, since they do not touch the epochs already done.
@@ -100,7 +101,7 @@ def train(
     noisy = load_split(settings, dataset)
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
-    if settings.detect == "context" and detection is None:
+    if settings.looks_for_noise and detection is None:
         detection = _detection(settings, dataset, noisy.split, directory, report)
     noise = training_noise(settings, noisy, detection)
     users = user_codes(noisy.split.train)
@@ -117,7 +118,9 @@ def train(
         recommender.backbone.adapt(_item_counts(noisy.split, noise, dataset.item_count))
         if settings.gates_from is not None:
             _take_gates(recommender, settings)
-    batches = _batches(settings, dataset, noisy.split, noise, recommender.backbone)
+    batches = build_batches(
+        settings, noisy.split.train, dataset.item_count, recommender.backbone, noise
+    )
     history = _history(recommender, directory, batches.steps_per_epoch)
     if fresh:
         directory.create(settings, dataset)
@@ -210,6 +213,8 @@ def _detection(
 ) -> Detection:
     if directory.has_detection():
         return directory.detection()
+    if settings.detect == "surprisal":
+        return detect_by_surprisal(settings, split.train, dataset.item_count, report=report)
     return detect_noise(
         split.train,
         dataset.item_count,
@@ -251,31 +256,6 @@ def scorer(
 
     extra_inputs = backbone_class(settings).extra_inputs
     return Scorer(dataset, noisy.split, part, settings.max_length, clean, extra_inputs)
-
-
-def _batches(
-    settings: Settings,
-    dataset: Dataset,
-    split: Split,
-    noise: np.ndarray | None,
-    backbone: Backbone,
-) -> TrainingBatches:
-    objective = build_objective(settings)
-    return TrainingBatches(
-        split.train,
-        dataset.item_count,
-        settings.max_length,
-        settings.batch_size,
-        objective.negatives,
-        settings.seed,
-        settings.windows,
-        noise,
-        settings.mend,
-        settings.least_weight,
-        backbone.extra_inputs,
-        backbone.task,
-        objective.share_negatives,
-    )
 
 
 def _fit(

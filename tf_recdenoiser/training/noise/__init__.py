@@ -9,16 +9,24 @@ from tf_recdenoiser.training.noise.detector import (
 )
 from tf_recdenoiser.training.noise.posterior import noise_probability, noise_rate
 from tf_recdenoiser.training.noise.scorer import NoiseScorer
+from tf_recdenoiser.training.noise.surprisal import (
+    SurprisalFeatures,
+    build_surprisal_detector,
+    next_item_log_ratios,
+)
 
 __all__ = [
     "Cleaning",
     "NoiseScorer",
     "Softening",
+    "SurprisalFeatures",
     "Treatment",
     "build_detector",
+    "build_surprisal_detector",
     "context_features",
     "fit_network",
     "log_ratios",
+    "next_item_log_ratios",
     "noise_probability",
     "noise_rate",
 ]

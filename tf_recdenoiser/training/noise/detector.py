@@ -40,11 +40,28 @@ def build_detector(
     >>> log_ratios(detector, np.array([[0, 0, 3, 7]], np.int32)).shape
     (1, 4)
     """
+    features = ContextFeatures(len(vectors) - 1, vectors.shape[1:], name="features")
+    detector = judging(features, max_length, units)
+    features.remember(vectors, counts)
+    return detector
+
+
+def judging(features: Any, max_length: int, units: int = 64) -> Any:
+    """An untrained detector that reads what a layer says of each candidate in its place.
+
+    Parameters
+    ----------
+    features
+        A layer named "features", called with `item_ids` and `candidates`; gives `[B, n, F]`.
+    max_length
+        n, the places it reads at a time.
+    units
+        Of each hidden layer; 64 by default.
+    """
     inputs = {
         name: keras.Input([max_length], dtype="int32", name=name)
         for name in ("item_ids", "candidates")
     }
-    features = ContextFeatures(len(vectors) - 1, vectors.shape[1:], name="features")
     places = features(inputs["item_ids"], inputs["candidates"])
     network = keras.Sequential(
         [
@@ -57,7 +74,6 @@ def build_detector(
         ],
         name="network",
     )
-    features.remember(vectors, counts)
     return keras.Model(inputs, network(places), name="detector")
 
 

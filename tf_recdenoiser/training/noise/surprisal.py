@@ -1,0 +1,116 @@
+"""How much a recommender is surprised by an item, as what a detector of noise reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser.backbones import Backbone
+from tf_recdenoiser.layers import CatalogueLogProbability
+from tf_recdenoiser.training.noise.detector import judging
+from tf_recdenoiser.training.recommender import Recommender
+
+
+def next_item_log_ratios(
+    backbone: Backbone, before: dict[str, tf.Tensor], item_ids: tf.Tensor, log_ratios: bool
+) -> tf.Tensor:
+    """Log p(x | items before) / q(x) of each item x up to a constant, q uniform: `[B, n]`.
+
+    Parameters
+    ----------
+    backbone
+        Causal, so that its score of an item does not know it.
+    before
+        The backbone's inputs: in each place what stands one place before.
+    item_ids
+        The items, `[B, n]`.
+    log_ratios
+        Whether scores are such log ratios as they are; see `Objective`. Otherwise a softmax
+        over all items makes them so.
+    """
+    hidden = backbone(before, training=False)
+    table = backbone.item_vectors()
+    if log_ratios:
+        return tf.reduce_sum(tf.cast(hidden, tf.float32) * tf.gather(table, item_ids), axis=-1)
+    return CatalogueLogProbability(dtype="float32")(hidden, table[1:], item_ids)
+
+
+@register
+class SurprisalFeatures(keras.layers.Layer):
+    """Features `[B, n, 3]` of each candidate of `candidates` `[B, n]` in its place of `item_ids`.
+
+    The candidate's log ratio by what a recommender makes of the items before it
+    (`next_item_log_ratios`), and the logs of its count and of the number of items before it.
+
+    Parameters
+    ----------
+    backbone
+        The recommender's: causal, and a reader of items alone. It is not trained.
+    log_ratios
+        See `next_item_log_ratios`.
+
+    Examples
+    --------
+    >>> from tf_recdenoiser.backbones import SASRec
+    >>> layer = SurprisalFeatures(SASRec(item_count=9, max_length=3, width=4), log_ratios=True)
+    >>> ids = tf.constant([[0, 3, 7]])
+    >>> layer(ids, ids).shape
+    TensorShape([1, 3, 3])
+    """
+
+    def __init__(self, backbone: Backbone, log_ratios: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        backbone.trainable = False
+        self.backbone = backbone
+        self.log_ratios = log_ratios
+        self._counts = self.add_weight(
+            name="counts", shape=(backbone.item_count + 1,), initializer="zeros", trainable=False
+        )
+
+    def remember(self, counts: np.ndarray) -> None:
+        """Set the counts `[I + 1]` of the items."""
+        self._counts.assign(tf.cast(counts, tf.float32))
+
+    def call(self, item_ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        before = tf.pad(item_ids[:, :-1], [[0, 0], [1, 0]])
+        found = next_item_log_ratios(
+            self.backbone, {"item_ids": before}, candidates, self.log_ratios
+        )
+        counts = tf.gather(tf.convert_to_tensor(self._counts), candidates)
+        earlier = tf.cumsum(tf.cast(before > 0, tf.float32), axis=1)
+        return tf.stack([found, tf.math.log1p(counts), tf.math.log1p(earlier)], axis=-1)
+
+    def compute_output_shape(self, item_ids_shape: Any, candidates_shape: Any = None) -> Any:
+        return (*item_ids_shape, 3)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "backbone": keras.utils.serialize_keras_object(self.backbone),
+            "log_ratios": self.log_ratios,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SurprisalFeatures:
+        config = dict(config)
+        return cls(keras.utils.deserialize_keras_object(config.pop("backbone")), **config)
+
+
+def build_surprisal_detector(recommender: Recommender, counts: np.ndarray) -> Any:
+    """An untrained detector of noise, as `build_detector` makes one, of a recommender's surprisal.
+
+    Parameters
+    ----------
+    recommender
+        Trained, with a causal backbone that reads items alone; its weights stay as they are.
+    counts
+        How often each item occurs, `[I + 1]`.
+    """
+    backbone = recommender.backbone
+    features = SurprisalFeatures(backbone, recommender.objective.log_ratios, name="features")
+    detector = judging(features, backbone.max_length)
+    features.remember(counts)
+    return detector
