@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.runs.small import DATASET, plain
 from tf_recdenoiser._keras import layers_of
-from tf_recdenoiser.data import Histories
+from tf_recdenoiser.data import DataError, Histories
 from tf_recdenoiser.data.histories import offsets_of
 from tf_recdenoiser.evaluation import roc_area
 from tf_recdenoiser.layers import NoiseMixture
@@ -48,6 +48,17 @@ def test_items_of_long_sequences_are_looked_up_away_from_a_windows_ends() -> Non
     histories = Histories(offsets_of([100]), np.arange(1, 101, dtype=np.int32))
     column = _Windows.over(histories, np.array([0]), 20).column
     assert (column[10:-10] >= 4).all() and (column[10:-10] <= 15).all()
+
+
+def test_a_log_with_too_few_users_to_learn_from_is_refused() -> None:
+    # Four folds of two: one of these nine rows has a single item, and is no reason to refuse.
+    items = np.random.default_rng(0).integers(1, 30, 33).astype(np.int32)
+    enough = Histories(offsets_of([1, *[4] * 8]), items)
+    detection = detect_noise(enough, 30, max_length=5, width=4)
+    assert np.isfinite(detection.log_ratios).all() and 0 <= detection.scorer.rate <= 1
+    few = Histories(offsets_of([1, 1, *[4] * 7]), items[:30])
+    with pytest.raises(DataError, match=r"at least 8 users.*`--detect none`.*Received: 7"):
+        detect_noise(few, 30, max_length=5, width=4)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.data import Histories, NoisePlanter, item_vectors
+from tf_recdenoiser.data import DataError, Histories, NoisePlanter, item_vectors
 from tf_recdenoiser.evaluation import roc_area
 from tf_recdenoiser.training.noise import (
     NoiseScorer,
@@ -148,7 +148,7 @@ class _Search:
         self._make, self._train, self._folds = make, train, folds
         self._max_length, self._seed = max_length, seed
         rng = np.random.default_rng(seed)
-        self._fold_of_row = rng.permutation(train.row_count) % folds
+        self._fold_of_row = _folds(train, folds, rng)
         drawn = NoisePlanter(train, item_count, 0.0, law).draw_unmet(train, rng)
         self._drawn = dataclasses.replace(train, items=drawn)
 
@@ -198,6 +198,19 @@ class _Search:
             for candidates in (self._train, self._drawn)
         )
         return items, noise
+
+
+def _folds(train: Histories, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """The fold of each row, [R], with as many rows to learn from in each as can be."""
+    too_short = train.lengths < 2
+    long_enough = train.row_count - int(too_short.sum())
+    if long_enough < 2 * folds:
+        raise DataError(
+            f"Noise can be looked for where at least {2 * folds} users have two items or more to "
+            f"learn from: look for none, with `--detect none`. Received: {long_enough} such users"
+        )
+    order = rng.permutation(train.row_count) + train.row_count * too_short
+    return order.argsort().argsort() % folds
 
 
 def _counts(histories: Histories, item_count: int) -> np.ndarray:
