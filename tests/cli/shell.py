@@ -9,7 +9,8 @@ from typing import NamedTuple
 from tf_recdenoiser.cli.app import run
 
 SYNTHETIC = "synthetic:users=60,items=40,clusters=5"
-SMALL = ("--max-length", "12", "--width", "8", "--batch-size", "32", "--patience", "0")
+SIZES = ("--max-length", "12", "--width", "8", "--batch-size", "32", "--patience", "0")
+SMALL = (*SIZES, "--detect", "none")
 PLAIN = (*SMALL, "--gates", "none", "--gamma", "0", "--blocks", "1", "--epochs", "1")
 
 

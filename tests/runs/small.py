@@ -24,6 +24,7 @@ def small(**changes: Any) -> Settings:
         "gamma": 1e-3,
         "jacobian_rows": 8,
         "estimator": "disarm",
+        "detect": "none",
     }
     return Settings(**{"data": SYNTHETIC, **settings, **changes})
 

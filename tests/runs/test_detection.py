@@ -176,6 +176,22 @@ def test_surprisal_needs_a_backbone_that_tells_items_from_earlier_ones(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(("users", "finder"), [(12, "context"), (7, "none")])
+def test_noise_is_looked_for_by_default_where_there_is_enough_to_learn_from(
+    users: int, finder: str, tmp_path: Path
+) -> None:
+    lines = [
+        f"{user} {1 + (5 * user + 3 * step) % 20}" for user in range(users) for step in range(6)
+    ]
+    (tmp_path / "log.txt").write_text("\n".join(lines))
+    settings = plain(data=str(tmp_path / "log.txt"), detect=None, epochs=1)
+    directory = RunDirectory(tmp_path / "run")
+    metrics = train(settings, load_dataset(settings), directory)
+    assert directory.settings().detect == finder
+    assert directory.has_detection() == ("noise" in metrics) == (finder == "context")
+    assert train(settings, load_dataset(settings), directory, resume=True) == metrics
+
+
 @pytest.fixture(scope="module")
 def looked(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     directory = RunDirectory(tmp_path_factory.mktemp("runs") / "looked")

@@ -36,6 +36,7 @@ def test_plain_is_the_same_without_the_denoiser() -> None:
     assert settings.plain().differences(settings) == {
         "gates": ("none", settings.gates),
         "gamma": (0.0, settings.gamma),
+        "detect": ("none", settings.detect),
     }
 
 

@@ -173,7 +173,9 @@ _PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
 def _base(context: typer.Context, **further: Any) -> Settings:
     """The plain run's settings: the command's options of that name, and `further` ones."""
     names = context.params.keys() & Settings.__dataclass_fields__.keys()
-    return Settings(**{name: context.params[name] for name in names}, **NO_DENOISER, **further)
+    return Settings(
+        **{name: context.params[name] for name in names}, **NO_DENOISER, **further, detect="none"
+    )
 
 
 def _show(found: dict[str, dict[str, Comparison]], json: bool) -> None:

@@ -345,13 +345,14 @@ def train(
         ),
     ] = Settings.estimator_rows,
     detect: Annotated[
-        str,
+        str | None,
         Option(
             **one_of(
                 FINDERS,
                 "How noise is found: not at all; by how well each item fits what stands around "
                 "it; by how much it surprises a recommender trained on other users, which takes "
-                "as long as training; or by knowing where it was planted.",
+                "as long as training; or by knowing where it was planted. If not given: context, "
+                "if enough users have items to learn from.",
             ),
             rich_help_panel=_NOISE,
         ),
@@ -512,7 +513,7 @@ def train(
     epoch with the best validation NDCG@10 is kept. The run directory then holds settings, data
     fingerprint, package versions, training log, checkpoints, vocabulary and `metrics.json`.
 
-    Plain SASRec, to compare with: `--gates none --gamma 0`.
+    Plain SASRec, to compare with: `--gates none --gamma 0 --detect none`.
     """
     settings = settings_of(context)
     directory = RunDirectory(out)

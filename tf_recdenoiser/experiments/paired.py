@@ -71,7 +71,7 @@ def run_paired(
     # The same users for every run, or there would be nothing to compare.
     newest_is_noise = load_split(base, dataset).test.last(1)[:, 0] > 0
     values: dict[str, dict[str, list[np.ndarray]]] = {method: {} for method in methods}
-    detections: dict[str, Detection] = {}
+    detections: dict[str | None, Detection] = {}
     for seed in seeds:
         for name, method in methods.items():
             settings = dataclasses.replace(base, seed=seed, **_changes(method, out, seed))

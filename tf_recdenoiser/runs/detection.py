@@ -200,16 +200,24 @@ class _Search:
         return items, noise
 
 
+def can_look_for_noise(train: Histories, folds: int = _FOLDS) -> bool:
+    """Whether enough users have items to learn from: two for each fold."""
+    return _teachers(train) >= 2 * folds
+
+
+def _teachers(train: Histories) -> int:
+    return int((train.lengths >= 2).sum())
+
+
 def _folds(train: Histories, folds: int, rng: np.random.Generator) -> np.ndarray:
     """The fold of each row, [R], with as many rows to learn from in each as can be."""
-    too_short = train.lengths < 2
-    long_enough = train.row_count - int(too_short.sum())
-    if long_enough < 2 * folds:
+    if not can_look_for_noise(train, folds):
         raise DataError(
             f"Noise can be looked for where at least {2 * folds} users have two items or more to "
-            f"learn from: look for none, with `--detect none`. Received: {long_enough} such users"
+            "learn from: look for none, with `--detect none`. "
+            f"Received: {_teachers(train)} such users"
         )
-    order = rng.permutation(train.row_count) + train.row_count * too_short
+    order = rng.permutation(train.row_count) + train.row_count * (train.lengths < 2)
     return order.argsort().argsort() % folds
 
 

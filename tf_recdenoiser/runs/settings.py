@@ -79,7 +79,8 @@ class Settings:
         Noise planted in the log before it is used, to see how much of it is found and mended;
         see `data.plant_noise`. A rate of 0: none.
     detect
-        How noise is found: "none"; "context" by how an item goes with those around it
+        How noise is found: None (default) by "context" if enough users have items to learn
+        from, else not at all; "none"; "context" by how an item goes with those around it
         (`detect_noise`); "surprisal" by how little the items before it lead to it
         (`detect_by_surprisal`); "oracle" by knowing where it was planted.
     noise_law
@@ -151,7 +152,7 @@ class Settings:
     planted_law: str = default(plant_noise, "law")
     planted_places: str = default(plant_noise, "places")
     planted_seed: int = default(plant_noise, "seed")
-    detect: str = "none"
+    detect: str | None = None
     noise_law: str = default(detect_noise, "law")
     mend: str = default(TrainingBatches, "mend")
     least_weight: float = default(TrainingBatches, "least_weight")
@@ -168,7 +169,7 @@ class Settings:
         for name in ("patience", "seed", "k_core"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         self._require("planted_rate", 0 <= self.planted_rate < 1, "at least 0 and below 1")
-        self._require("detect", self.detect in FINDERS, f"one of {', '.join(FINDERS)}")
+        self._require("detect", self.detect in (None, *FINDERS), f"one of {', '.join(FINDERS)}")
         for name in ("clean_above", "clean_newest_above"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("learning_rate", "gate_learning_rate"):
@@ -197,13 +198,13 @@ class Settings:
 
     def plain(self) -> Settings:
         """The same run without the denoiser: no gates, no Jacobian penalty, no noise looked for."""
-        untouched = {"gates_from", "shuffle_gates", "detect", *NOISE_OPTIONS}
+        untouched = {"gates_from", "shuffle_gates", *NOISE_OPTIONS}
         defaults: dict[str, Any] = {
             field.name: field.default
             for field in dataclasses.fields(self)
             if field.name in untouched
         }
-        return dataclasses.replace(self, **NO_DENOISER, **defaults)
+        return dataclasses.replace(self, **NO_DENOISER, **defaults, detect="none")
 
     def differences(self, other: Settings) -> dict[str, tuple[Any, Any]]:
         """What differs, as name: (here, there)."""

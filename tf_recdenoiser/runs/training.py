@@ -14,6 +14,7 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import (
     Dataset,
+    Histories,
     NoisySplit,
     Split,
     TrainingBatches,
@@ -30,7 +31,7 @@ from tf_recdenoiser.runs.building import (
     check_data,
     resolved,
 )
-from tf_recdenoiser.runs.detection import Detection, detect_noise
+from tf_recdenoiser.runs.detection import Detection, can_look_for_noise, detect_noise
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import RunError, load_model
 from tf_recdenoiser.runs.recording import Recording, best_epoch, is_exhausted
@@ -59,8 +60,9 @@ def train(
     Parameters
     ----------
     settings
-        Of the run; what they leave open is recorded as it was decided (`resolved`). When resuming
-        they must be the recorded ones, but for `epochs` and `patience`.
+        Of the run; what they leave open is recorded as it was decided (`resolved`; `detect`
+        by the log). When resuming they must be the recorded ones, but for `epochs` and
+        `patience`.
     dataset
         The prepared data.
     directory
@@ -94,11 +96,12 @@ def train(
     fresh = not (resume and directory.exists())
     if fresh:
         directory.require_free()
-    else:
-        _check_resumable(settings, dataset, directory)
     check_data(settings, dataset)
     build_objective(settings)  # An objective that does not fit is named before a long search.
     noisy = load_split(settings, dataset)
+    settings = _with_finder(settings, noisy.split.train)
+    if not fresh:
+        _check_resumable(settings, dataset, directory)
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
     if settings.looks_for_noise and detection is None:
@@ -138,6 +141,14 @@ def train(
     }
     directory.write_metrics(metrics)
     return metrics
+
+
+def _with_finder(settings: Settings, train: Histories) -> Settings:
+    """The settings with the way to find noise that they leave open."""
+    if settings.detect is not None:
+        return settings
+    finder = "context" if can_look_for_noise(train) else "none"
+    return resolved(dataclasses.replace(settings, detect=finder))
 
 
 def _mixture_rate(settings: Settings, detection: Detection | None) -> float:

@@ -112,6 +112,8 @@ def choices_for(
 def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Settings:
     """The settings that `hp` chooses; what is searched becomes known to it by the way.
 
+    Noise is looked for only if `base` says how: each trial would look anew.
+
     Parameters
     ----------
     hp
@@ -135,7 +137,7 @@ def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Set
     for name, values in choices.items():
         usual = getattr(at_first, name)
         chosen[name] = hp.Choice(name, [*values], default=usual if usual in values else None)
-    return dataclasses.replace(base, **chosen)
+    return dataclasses.replace(base, **{"detect": base.detect or "none", **chosen})
 
 
 def _matters(name: str, base: Settings) -> bool:
