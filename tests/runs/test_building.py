@@ -11,7 +11,7 @@ import pytest
 from tests.runs.small import DATASET, plain, small
 from tf_recdenoiser.backbones import BACKBONES, SASRec
 from tf_recdenoiser.data import DataError
-from tf_recdenoiser.layers import DROPPING, DroppingGates
+from tf_recdenoiser.layers import DROPPING, DroppingGates, Gates
 from tf_recdenoiser.runs import (
     Settings,
     build_gates,
@@ -63,6 +63,19 @@ def test_the_gates_are_as_the_settings_say() -> None:
         config = layer.get_config()
         assert {name: config[name] for name in choices} == choices
         np.testing.assert_allclose(layer.logits, np.log(0.8 / 0.2), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "beta", "expected"),
+    [("sasrec", None, 0.1), ("bert4rec", None, 0.01), ("bert4rec", 0.1, 0.1), ("sasrec", 0.0, 0.0)],
+)
+def test_the_price_of_gates_is_the_backbones_unless_given(
+    backbone: str, beta: float | None, expected: float
+) -> None:
+    settings = small(backbone=backbone, beta=beta)
+    gates = build_gates(settings)
+    assert isinstance(gates, Gates) and gates.beta == expected
+    assert resolved(settings).beta == expected
 
 
 def test_a_target_density_takes_the_place_of_beta() -> None:

@@ -43,6 +43,9 @@ class Backbone(keras.Model):
     ----------
     causal
         Whether position u depends on positions up to u alone, which causal credit needs.
+    usual_beta
+        β of the sparsity penalty (Eq. 13) of its gates, if nothing else is asked for. The penalty
+        counts gates and is divided by the number of targets.
     gated
         Whether it is made of attention blocks, and so takes `gates`, `gamma` and
         `jacobian_rows`; true by default.
@@ -60,6 +63,7 @@ class Backbone(keras.Model):
     """
 
     causal: ClassVar[bool]
+    usual_beta: ClassVar[float] = 0.1
     gated: ClassVar[bool] = True
     extra_inputs: tuple[str, ...] = ()
     asked: ClassVar[int] = 0

@@ -73,6 +73,9 @@ class BERT4Rec(Backbone):
     """
 
     causal = False
+    # A fifth of the items are targets, and all n x n gates are counted: 0.1 closes every gate
+    # within ten epochs on MovieLens-1M.
+    usual_beta = 0.01
     asked = 1
 
     def __init__(

@@ -13,7 +13,7 @@ import typer
 from typer import Argument, Option
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.backbones import BACKBONES
+from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, errors, metrics_table, note, output
@@ -48,6 +48,16 @@ _SUITING = "; ".join(
 )
 _DRAWING = {name: kind() for name, kind in OBJECTIVES.items() if kind().negatives}
 _NEGATIVES = ", ".join(f"{one.negatives} ({name})" for name, one in _DRAWING.items())
+_BETA = ", ".join(
+    [
+        str(Backbone.usual_beta),
+        *(
+            f"{kind.usual_beta} for {name}"
+            for name, kind in BACKBONES.items()
+            if kind.usual_beta != Backbone.usual_beta
+        ),
+    ]
+)
 _SHARED = " and ".join(name for name, one in _DRAWING.items() if one.share_negatives)
 
 
@@ -232,10 +242,10 @@ def train(
         ),
     ] = Settings.gates,
     beta: Annotated[
-        float,
+        float | None,
         Option(
             min=0,
-            help="β: the price of an open gate; a higher one prunes more.",
+            help=f"β: the price of an open gate; a higher one prunes more. If not given: {_BETA}.",
             rich_help_panel=_DENOISING,
         ),
     ] = Settings.beta,

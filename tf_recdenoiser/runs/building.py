@@ -90,6 +90,8 @@ def resolved(settings: Settings) -> Settings:
             )
         left_open = DENOISER[name] if has_attention else absent
         chosen[name] = left_open if value is None else value
+    if settings.beta is None:
+        chosen["beta"] = backbone_class(settings).usual_beta
     if settings.estimator is None:
         kind = GATES.get(chosen["gates"], Gates)
         chosen["estimator"] = kind.suits or default(GateTraining.compile, "estimator")
@@ -148,7 +150,8 @@ def build_gates(settings: Settings) -> Gates | DroppingGates | None:
             "`shuffle_gates` must go with `gates_from`, a run whose gates to shuffle. "
             "Received: gates_from=None"
         )
-    name = str(resolved(settings).gates)
+    settings = resolved(settings)
+    name = str(settings.gates)
     kind = _named({NO_GATES: None, **GATES, **DROPPING}, name, "gates")
     if kind is None:
         return None

@@ -53,8 +53,9 @@ class Settings:
         See `backbones.Caser`.
     gates, initial_keep, beta, penalty, inference, target_density
         The gates; `gates` "none" for none, None (default) for "positional" where the backbone has
-        attention to gate and none elsewhere. See `layers.Gates`. `beta` counts only where
-        `target_density` is None.
+        attention to gate and none elsewhere. See `layers.Gates`. `beta` None
+        (default): what is usual with the backbone, 0.1 or, with BERT4Rec, 0.01; it counts only
+        where `target_density` is None.
     gates_from, shuffle_gates
         A run whose gates are taken over and stay as they are; None (default): gates are trained.
         Whether to shuffle them; see `fix_gates`.
@@ -127,7 +128,7 @@ class Settings:
     vertical_filters: int = default(Caser, "vertical_filters")
     gates: str | None = None
     initial_keep: float = default(Gates, "initial_keep")
-    beta: float = 0.1
+    beta: float | None = None
     penalty: str = default(Gates, "penalty")
     inference: str = default(Gates, "inference")
     target_density: float | None = default(Gates, "target_density")
