@@ -11,7 +11,7 @@ from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.runs import RunDirectory
 
 BASELINES = [name for name, kind in BACKBONES.items() if not kind.gated]
-QUICK = ("--max-length", 12, "--batch-size", 32, "--epochs", 1)
+QUICK = ("--max-length", 12, "--batch-size", 32, "--epochs", 1, "--detect", "none")
 
 
 @pytest.mark.parametrize("name", BASELINES)

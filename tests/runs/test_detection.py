@@ -127,6 +127,15 @@ def test_an_oracle_trains_and_recommends_without_the_noise(tmp_path: Path) -> No
     np.testing.assert_array_equal(scorer.some_inputs(1000)["item_ids"], expected)
 
 
+def test_what_cannot_be_built_is_refused_before_noise_is_looked_for(tmp_path: Path) -> None:
+    settings = dataclasses.replace(
+        PLANTED, detect="context", attention="linear", gates="positional"
+    )
+    with pytest.raises(ValueError, match="where attention is linear"):
+        train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("mend", ["input", "attention", "everywhere"])
 def test_an_oracle_softens_what_is_noise(mend: str, tmp_path: Path) -> None:
     oracle = dataclasses.replace(PLANTED, detect="oracle", mend=mend, epochs=1)

@@ -26,7 +26,6 @@ from tf_recdenoiser.layers import Draws
 from tf_recdenoiser.runs.building import (
     backbone_class,
     build_batches,
-    build_objective,
     build_recommender,
     check_data,
     resolved,
@@ -97,7 +96,6 @@ def train(
     if fresh:
         directory.require_free()
     check_data(settings, dataset)
-    build_objective(settings)  # An objective that does not fit is named before a long search.
     noisy = load_split(settings, dataset)
     settings = _with_finder(settings, noisy.split.train)
     if not fresh:
@@ -105,6 +103,7 @@ def train(
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
     if settings.looks_for_noise and detection is None:
+        build_recommender(settings, 1, 1)  # What cannot be built is named before a long search.
         detection = _detection(settings, dataset, noisy.split, directory, report)
     noise = training_noise(settings, noisy, detection)
     users = user_codes(noisy.split.train)
