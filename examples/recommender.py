@@ -25,10 +25,13 @@ def main(data: str, out: Path, epochs: int) -> Path:
     print(f"Share of gates kept, by layer: {metrics['density']}")
 
     run = load_run(out / "run")
-    history = run.history_matrix(run.codes([str(raw) for raw in run.item_ids[:3]]))
-    scores = run.recommender.score(history)[0, 1:]
+    history = run.inputs(run.codes([str(raw) for raw in run.item_ids[:3]]))
+    scores = run.recommender.score(**run.cleaned(history))[0, 1:]
     print(f"The best item after {run.item_ids[:3]}: {run.item_ids[scores.argmax()]}")
-    return export_saved_model(run.recommender, run.item_ids, out / "model")
+    noise = run.detection.scorer if run.detection else None
+    return export_saved_model(
+        run.recommender, run.item_ids, out / "model", noise=noise, cleaning=run.settings.cleaning
+    )
 
 
 if __name__ == "__main__":
