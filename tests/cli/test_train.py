@@ -181,6 +181,7 @@ VALUES: dict[str, Iterable[Any]] = {
     "estimator_rows": [7],
     "initial_keep": [0.75],
     "gamma": [0.5],
+    "beta": [0.5],
     "dropout": [0.5],
     "user_swap": [0.5],
     "mask_share": [0.5],

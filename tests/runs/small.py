@@ -25,6 +25,7 @@ def small(**changes: Any) -> Settings:
         "jacobian_rows": 8,
         "estimator": "disarm",
         "detect": "none",
+        "beta": 0.1,
     }
     return Settings(**{"data": SYNTHETIC, **settings, **changes})
 

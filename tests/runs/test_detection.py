@@ -19,6 +19,7 @@ from tf_recdenoiser.layers import NoiseMixture
 from tf_recdenoiser.runs import (
     Detection,
     RunDirectory,
+    RunError,
     Settings,
     detect_noise,
     load_dataset,
@@ -229,6 +230,17 @@ def test_an_objective_without_probabilities_is_refused_before_noise_is_looked_fo
     with pytest.raises(ValueError, match="objectives bce, cross_entropy, gbce"):
         train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("mend", "targets"), ("clean_above", 0.5), ("clean_newest_above", 0.5)]
+)
+def test_a_resumed_run_keeps_what_it_does_about_noise(
+    looked: RunDirectory, name: str, value: object
+) -> None:
+    changed = dataclasses.replace(looked.settings(), **{name: value})
+    with pytest.raises(RunError, match=rf"keeps its settings.*Received: {name}: {value!r}, was "):
+        train(changed, DATASET, looked, resume=True)
 
 
 def test_a_run_that_looks_for_noise_records_what_it_found(looked: RunDirectory) -> None:

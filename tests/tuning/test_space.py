@@ -15,7 +15,7 @@ from tf_recdenoiser.runs import Settings, build_recommender
 from tf_recdenoiser.tuning import CHOICES, choices_for, search_space
 from tf_recdenoiser.tuning.tuners import brackets_within, sweep_size
 
-BASE = Settings("log.csv", max_length=6)
+BASE = Settings("log.csv", max_length=6, detect="none")
 
 
 def space(base: Settings, **options: Any) -> keras_tuner.HyperParameters:
