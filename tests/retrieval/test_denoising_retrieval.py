@@ -203,7 +203,7 @@ def test_losses_that_layers_add_are_of_the_batch_alone() -> None:
         vectors = model.candidate_tower(BATCH["candidate"]).numpy()
         expected = 0.1 * np.square(vectors).sum() / len(NEXT)
         parts = model.loss_gradients(BATCH, SEED)[1]
-        np.testing.assert_allclose(parts["loss"] - parts["data"], expected, rtol=1e-3)
+        np.testing.assert_allclose(parts["loss"] - parts["data"], expected, rtol=5e-3)
     logs = model.test_step(BATCH)
     np.testing.assert_allclose(model.losses, [expected], rtol=1e-5)
     assert logs["total_loss"] > logs["loss"]
