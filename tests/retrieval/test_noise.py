@@ -17,7 +17,6 @@ from tf_recdenoiser.training import Recommender
 from tf_recdenoiser.training.noise import (
     Cleaning,
     NoiseScorer,
-    Softening,
     build_detector,
     build_surprisal_detector,
 )
@@ -124,7 +123,7 @@ def test_a_detector_by_surprisal_is_served_too(recommender: Recommender) -> None
 @pytest.mark.parametrize("clean", [True, False])
 def test_a_model_that_softens_is_told_what_is_meant(noise: NoiseScorer, clean: bool) -> None:
     softening = Recommender(SASRec(ITEMS, LENGTH, width=8, soften="everywhere"))
-    module = ServingModule(softening, RAW, max_k=ITEMS, noise=noise, cleaning=Softening())
+    module = ServingModule(softening, RAW, max_k=ITEMS, noise=noise)
     answer = module.recommend(
         raw(CODES), clean_history=tf.constant([clean]), exclude_seen=tf.constant([False])
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +231,13 @@ def test_an_objective_without_probabilities_is_refused_before_noise_is_looked_fo
     with pytest.raises(ValueError, match="objectives bce, cross_entropy, gbce"):
         train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_detector_that_is_missing_is_named(looked: RunDirectory, tmp_path: Path) -> None:
+    damaged = shutil.copytree(looked.path, tmp_path / "damaged")
+    (damaged / "checkpoints/detector_2.keras").unlink()
+    with pytest.raises(RunError, match=r"detector_2.keras must be a saved model: put back"):
+        load_run(damaged)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tf_recdenoiser import _keras
 from tf_recdenoiser.retrieval.histories import from_slots, model_slots, to_slots
 from tf_recdenoiser.retrieval.top_k import top_items
 from tf_recdenoiser.training.explain import explanation_tensors
-from tf_recdenoiser.training.noise import Cleaning, NoiseScorer, Treatment
+from tf_recdenoiser.training.noise import Cleaning, NoiseScorer, Softening, Treatment
 from tf_recdenoiser.training.recommender import Recommender
 
 DEFAULT_K = 10
@@ -41,8 +41,8 @@ class ServingModule(tf.Module):
     noise
         What finds noise in histories of the same n and codes; None (default) for none.
     cleaning
-        What becomes of histories whose noise is known, `Softening()` where the backbone softens;
-        None (default) for `Cleaning()`.
+        What becomes of histories whose noise is known; None (default) for `Softening()` where
+        the backbone softens, and for `Cleaning()` elsewhere.
     user_ids
         The raw ids `[user_count]` of the users the backbone knows, integers or strings, in the
         order of their codes; None (default) if it knows none.
@@ -104,7 +104,7 @@ class ServingModule(tf.Module):
         no_item = tf.constant([self.no_id], keys.dtype)
         self._ids = tf.Variable(tf.concat([no_item, keys], axis=0), trainable=False)
         self._noise = noise
-        self._cleaning = cleaning or Cleaning()
+        self._cleaning = cleaning or (Softening() if self._softens else Cleaning())
         detectors = noise.detectors if noise else ()
         self._weights = [
             _keras.raw_variable(variable)

@@ -75,10 +75,10 @@ def backbone_class(settings: Settings) -> type[Backbone]:
 def resolved(settings: Settings) -> Settings:
     """The settings with the denoiser that they leave open: `DENOISER`, or none; and how it trains.
 
-    ValueError if they ask for one where the backbone has no attention, or for something to be
-    done about noise where that has no effect.
+    ValueError if they ask for one where the backbone has no attention, or about noise for what it
+    cannot do or what has no effect.
     """
-    _check_noise_options(settings)
+    _check_noise_settings(settings)
     has_attention = backbone_class(settings).gated
     chosen: dict[str, Any] = {}
     for name, absent in NO_DENOISER.items():
@@ -98,8 +98,8 @@ def resolved(settings: Settings) -> Settings:
     return dataclasses.replace(settings, **chosen)
 
 
-def _check_noise_options(settings: Settings) -> None:
-    """ValueError if what is to be done about noise has no effect beside the other settings."""
+def _check_noise_settings(settings: Settings) -> None:
+    """ValueError if the backbone cannot do what is asked about noise, or it has no effect."""
     softening = [
         name for name, kind in BACKBONES.items() if "soften" in inspect.signature(kind).parameters
     ]
@@ -108,28 +108,28 @@ def _check_noise_options(settings: Settings) -> None:
             f"`mend={settings.soften!r}` must go with one of the backbones "
             f"{', '.join(softening)}, which soften items. Received: backbone={settings.backbone!r}"
         )
-    idle: dict[str, str] = {}
-    kind = backbone_class(settings)
-    if settings.detect == "surprisal" and (not kind.causal or kind.extra_inputs):
-        fitting = [name for name, one in BACKBONES.items() if one.causal and not one.extra_inputs]
+    telling = [name for name, kind in BACKBONES.items() if kind.causal and not kind.extra_inputs]
+    if settings.detect == "surprisal" and settings.backbone not in telling:
         raise ValueError(
-            f"`detect='surprisal'` must go with one of the backbones {', '.join(fitting)}, which "
+            f"`detect='surprisal'` must go with one of the backbones {', '.join(telling)}, which "
             "tell an item from the items before it and from nothing else. "
             f"Received: backbone={settings.backbone!r}"
         )
-    if settings.detect == "none":
-        idle = dict.fromkeys(NOISE_OPTIONS, "detect='none'")
-    elif settings.soften is not None:
-        idle = dict.fromkeys(("clean_above", "clean_newest_above"), f"mend={settings.mend!r}")
-    if settings.mend not in WEIGHING:
-        idle.setdefault("least_weight", f"mend={settings.mend!r}")
-    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
-    for option, beside in idle.items():
-        if (value := getattr(settings, option)) != defaults[option]:
+    for option, beside in _idle_noise_options(settings).items():
+        if (value := getattr(settings, option)) != getattr(Settings, option):
             raise ValueError(
                 f"`{option}` has no effect with {beside}: leave it out. "
                 f"Received: {option}={value!r}"
             )
+
+
+def _idle_noise_options(settings: Settings) -> dict[str, str]:
+    """The options about noise that have no effect, and beside what."""
+    if settings.detect == "none":
+        return dict.fromkeys(NOISE_OPTIONS, "detect='none'")
+    cleaning = ("clean_above", "clean_newest_above") if settings.soften is not None else ()
+    weighing = () if settings.mend in WEIGHING else ("least_weight",)
+    return dict.fromkeys((*cleaning, *weighing), f"mend={settings.mend!r}")
 
 
 def check_data(settings: Settings, dataset: Dataset) -> None:

@@ -98,42 +98,22 @@ def detect_noise(
         vectors = item_vectors(others, item_count, width, weights)
         return build_detector(vectors, _counts(others, item_count), max_length)
 
-    return cross_fitted(detector, train, item_count, law, max_length, _FOLDS, rounds, seed, report)
+    search = CrossFitting(detector, train, item_count, law, max_length, _FOLDS, seed)
+    return search.find(rounds, report)
 
 
-def cross_fitted(
-    make: MakeDetector,
-    train: Histories,
-    item_count: int,
-    law: str,
-    max_length: int,
-    folds: int,
-    rounds: int,
-    seed: int,
-    report: Callable[[str], None],
-) -> Detection:
-    """Judge every item by a detector that knows nothing of its user.
+class CrossFitting:
+    """Judges every item by a detector that knows nothing of its user.
 
     Parameters
     ----------
     make
         Gives the detector of a fold; its network is trained here.
-    train, item_count, law, max_length, rounds, seed, report
+    train, item_count, law, max_length, seed
         As `detect_noise` takes them.
     folds
         At least 2.
     """
-    search = _Search(make, train, item_count, law, max_length, folds, seed)
-    probability = np.zeros(len(train.items))
-    for number in range(rounds):
-        report(f"round {number + 1} of {rounds}")
-        detection = search.round(1.0 - probability)
-        probability = detection.probability
-    return detection
-
-
-class _Search:
-    """What stays the same from round to round."""
 
     def __init__(
         self,
@@ -152,7 +132,16 @@ class _Search:
         drawn = NoisePlanter(train, item_count, 0.0, law).draw_unmet(train, rng)
         self._drawn = dataclasses.replace(train, items=drawn)
 
-    def round(self, weights: np.ndarray) -> Detection:
+    def find(self, rounds: int, report: Callable[[str], None]) -> Detection:
+        """What is found in so many rounds; `report` is told of each."""
+        probability = np.zeros(len(self._train.items))
+        for number in range(rounds):
+            report(f"round {number + 1} of {rounds}")
+            detection = self._round(1.0 - probability)
+            probability = detection.probability
+        return detection
+
+    def _round(self, weights: np.ndarray) -> Detection:
         """Detectors by item vectors in which items have these weights, and what they find."""
         detectors = [self._detector(fold, weights) for fold in range(self._folds)]
         examples = [self._examples(fold, detector) for fold, detector in enumerate(detectors)]

@@ -142,24 +142,34 @@ class RunDirectory:
 
     def write_detection(self, detection: Detection) -> None:
         """Record what was found of noise."""
-        for fold, detector in enumerate(detection.scorer.detectors):
-            save_model(detector, self._checkpoints / f"detector_{fold + 1}.keras")
+        files = self._detectors(len(detection.scorer.detectors))
+        for file, detector in zip(files, detection.scorer.detectors, strict=True):
+            save_model(detector, file)
         np.save(self.path / "noise.npy", detection.log_ratios)
         # Last, since with it the record is whole.
-        self._write("noise.json", {"rate": detection.scorer.rate, "area": detection.area})
+        scorer = detection.scorer
+        self._write(
+            "noise.json",
+            {"rate": scorer.rate, "area": detection.area, "detectors": len(scorer.detectors)},
+        )
 
     def detection(self) -> Detection:
         """What was found of noise."""
         recorded = self._read("noise.json", dict)
-        detectors = sorted(self._checkpoints.glob("detector_*.keras"))
         return _parsed(
             self.path / "noise.npy",
             lambda: Detection(
-                NoiseScorer(tuple(load_model(file) for file in detectors), recorded["rate"]),
+                NoiseScorer(
+                    tuple(load_model(file) for file in self._detectors(recorded["detectors"])),
+                    recorded["rate"],
+                ),
                 np.load(self.path / "noise.npy"),
                 recorded["area"],
             ),
         )
+
+    def _detectors(self, count: int) -> list[Path]:
+        return [self._checkpoints / f"detector_{number + 1}.keras" for number in range(count)]
 
     @property
     def _checkpoints(self) -> Path:

@@ -53,9 +53,8 @@ class Settings:
         See `backbones.Caser`.
     gates, initial_keep, beta, penalty, inference, target_density
         The gates; `gates` "none" for none, None (default) for "positional" where the backbone has
-        attention to gate and none elsewhere. See `layers.Gates`. `beta` None
-        (default): what is usual with the backbone, 0.1 or, with BERT4Rec, 0.01; it counts only
-        where `target_density` is None.
+        attention to gate and none elsewhere. See `layers.Gates`. `beta` None (default): the
+        backbone's `usual_beta`; it counts only where `target_density` is None.
     gates_from, shuffle_gates
         A run whose gates are taken over and stay as they are; None (default): gates are trained.
         Whether to shuffle them; see `fix_gates`.
@@ -199,12 +198,8 @@ class Settings:
 
     def plain(self) -> Settings:
         """The same run without the denoiser: no gates, no Jacobian penalty, no noise looked for."""
-        untouched = {"gates_from", "shuffle_gates", *NOISE_OPTIONS}
-        defaults: dict[str, Any] = {
-            field.name: field.default
-            for field in dataclasses.fields(self)
-            if field.name in untouched
-        }
+        unset = ("gates_from", "shuffle_gates", *NOISE_OPTIONS)
+        defaults: dict[str, Any] = {name: getattr(Settings, name) for name in unset}
         return dataclasses.replace(self, **NO_DENOISER, **defaults, detect="none")
 
     def differences(self, other: Settings) -> dict[str, tuple[Any, Any]]:

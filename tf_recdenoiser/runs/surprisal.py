@@ -10,7 +10,7 @@ import numpy as np
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import Histories
 from tf_recdenoiser.runs.building import build_batches, build_recommender
-from tf_recdenoiser.runs.detection import Detection, cross_fitted
+from tf_recdenoiser.runs.detection import CrossFitting, Detection
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.training.noise import build_surprisal_detector
 
@@ -62,14 +62,13 @@ def detect_by_surprisal(
         )
         return build_surprisal_detector(recommender, counts)
 
-    return cross_fitted(
+    search = CrossFitting(
         detector,
         train,
         item_count,
         settings.noise_law,
         settings.max_length,
-        folds=_FOLDS,
-        rounds=rounds,
-        seed=settings.seed,
-        report=report,
+        _FOLDS,
+        settings.seed,
     )
+    return search.find(rounds, report)
