@@ -82,6 +82,9 @@ def test_noise_is_found_by_each_means_the_run_has(
     assert set(context_run) - set(plain_run) == {"context detector"}
     recorded = RunDirectory(out / "context-sequence-0").metrics()["noise"]
     assert context_run["context detector"]["roc_area"] == pytest.approx(recorded["roc_area"])
+    # Judged beside the plain run's own means, not those of the run that was trained with it.
+    together = find_planted(out / "plain-0", [out / "context-sequence-0"])
+    assert together == {**plain_run, "context detector": context_run["context detector"]}
 
 
 def test_surprisal_is_the_models_own_score_of_the_item_that_came(
@@ -167,9 +170,9 @@ def test_every_run_differs_from_the_plain_one_by_its_method_alone(
 def test_a_log_as_it_is_can_be_mended_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "planted", SYNTHETIC, "--out", str(tmp_path / "out"), "--rate", "0"]
+    arguments = ["experiment", "planted", SYNTHETIC, "--out", str(tmp_path / "out")]
     options = ["--methods", "context sequence", "--seeds", "0", "--epochs", "1", "--json"]
-    assert run([*arguments, *options]) == 0
+    assert run([*arguments, "--planted-rate", "0", *options]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["finding"] == {}
     assert set(shown["mending"]) == {"plain", "context sequence"}
@@ -179,12 +182,33 @@ def test_the_command_shows_what_it_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["experiment", "planted", SYNTHETIC, "--out", str(tmp_path / "out")]
-    options = ["--methods", "oracle sequence", "--seeds", "0", "--epochs", "1", "--json"]
+    methods = ["oracle sequence", "context sequence", "surprisal sequence"]
+    options = ["--methods", ",".join(methods), "--seeds", "0", "--epochs", "1", "--json"]
     assert run([*arguments, *options]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert set(shown["mending"]) == {"plain", "oracle sequence"}
+    assert set(shown["mending"]) == {"plain", *methods}
     assert shown["mending"]["plain"]["full hit@10"]["difference"] == 0
-    assert {"random", "popularity", "surprisal"} <= set(shown["finding"])
+    means = {"random", "popularity", "surprisal", "context detector", "surprisal detector"}
+    assert means <= set(shown["finding"])
+
+
+def test_any_log_and_any_backbone_can_be_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{user},{item}" for user in range(30) for item in range(user % 5, user % 5 + 8)]
+    log = tmp_path / "log.csv"
+    log.write_text("\n".join(["who,what", *rows, "nobody,"]))
+    out = tmp_path / "out"
+    arguments = ["experiment", "planted", str(log), "--out", str(out), "--seeds", "0", "--json"]
+    columns = ["--user-column", "who", "--item-column", "what", "--on-bad-row", "skip"]
+    model = ["--backbone", "gru4rec", "--max-length", "6", "--width", "8", "--gru-width", "8"]
+    options = [*columns, *model, "--epochs", "1", "--methods", "oracle sequence"]
+    assert run([*arguments, *options]) == 0
+    shown = capsys.readouterr()
+    assert "1 bad row" in shown.err
+    assert set(json.loads(shown.out)["finding"]) == {"random", "popularity", "surprisal"}
+    settings = RunDirectory(out / "oracle-sequence-0").settings()
+    assert (settings.backbone, settings.gru_width, settings.planted_rate) == ("gru4rec", 8, 0.25)
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from typer import Argument, Option
+from typer import Option
 from typer.models import OptionInfo
 
-from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import errors, note, output, print_json
+from tf_recdenoiser.cli.options import (
+    DATA,
+    MODEL,
+    OBJECTIVE,
+    PLANTED,
+    TRAINING,
+    settings_of,
+    with_settings,
+)
 from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
-from tf_recdenoiser.data import NOISE_LAWS, PLACES, Dataset
+from tf_recdenoiser.cli.reading import read_dataset
+from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments import (
     GATING,
     MENDING,
@@ -31,8 +40,7 @@ from tf_recdenoiser.experiments import (
     run_paired,
     with_sources,
 )
-from tf_recdenoiser.runs import NO_DENOISER, RunError, Settings, load_dataset
-from tf_recdenoiser.training import OBJECTIVES
+from tf_recdenoiser.runs import NO_DENOISER, RunDirectory, RunError, Settings
 
 app = typer.Typer(no_args_is_help=True, help="Compare systems on the same data and seeds.")
 
@@ -42,18 +50,8 @@ def describe() -> None:
     """Compare systems on the same data and seeds."""
 
 
-_Data = Annotated[str, Argument(help="An interaction log, as `train` takes it.")]
 _Out = Annotated[Path, Option(help="Directory for the runs; finished ones are kept.")]
 _Seeds = Annotated[str, Option(help="Seeds of the runs, `N,N,…`.")]
-_MaxLength = Annotated[int, Option(min=1, help="n.")]
-_Dropout = Annotated[float, Option(min=0, max=0.99, help="Rate.")]
-_Epochs = Annotated[int, Option(min=1, help="Of each run, at most.")]
-_Patience = Annotated[
-    int, Option(min=0, help="Stop when validation NDCG@10 has not risen for so many epochs.")
-]
-_Every = Annotated[int, Option(min=1, help="Epochs from one validation on.")]
-_Objective = Annotated[str, Option(**one_of(OBJECTIVES, "What is minimised."))]
-_BatchSize = Annotated[int, Option(min=1, help="Users in a batch.")]
 _Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -65,42 +63,38 @@ def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
 
 
 @app.command(no_args_is_help=True)
+@with_settings(
+    DATA,
+    MODEL,
+    PLANTED,
+    OBJECTIVE,
+    TRAINING,
+    without=("seed",),
+    planted_rate=0.25,
+    epochs=60,
+    patience=0,
+    validate_every=5,
+)
 def planted(
     context: typer.Context,
-    data: _Data,
     out: _Out,
-    law: Annotated[
-        str, Option(**one_of(NOISE_LAWS, "What the noise is like."))
-    ] = Settings.planted_law,
-    rate: Annotated[
-        float, Option(min=0, max=0.99, help="How much of the log it is; 0: the log as it is.")
-    ] = 0.25,
-    places: Annotated[
-        str, Option(**one_of(PLACES, "Where it is planted."))
-    ] = Settings.planted_places,
-    planted_seed: Annotated[int, Option(min=0, help="Of the noise.")] = Settings.planted_seed,
     methods: Annotated[str, _methods("What is done about it", MENDING)] = ",".join(MENDING),
     seeds: _Seeds = "0,1,2,3,4",
-    max_length: _MaxLength = Settings.max_length,
-    dropout: _Dropout = Settings.dropout,
-    objective: _Objective = Settings.objective,
-    batch_size: _BatchSize = Settings.batch_size,
-    epochs: _Epochs = 60,
-    patience: _Patience = 0,
-    validate_every: _Every = 5,
     json: _Json = False,
 ) -> None:
     """Plant noise in a log, and see how much of it is found and mended.
 
-    Every method trains plain SASRec with the same seeds, and is compared with doing nothing.
-    Oracles know where the noise is: what they gain is what there is to be gained.
+    Every method trains the backbone without gates and Jacobian penalty, with the same seeds, and
+    is compared with doing nothing. Oracles know where the noise is: what they gain is what there
+    is to be gained.
     """
-    base = _base(context, planted_rate=rate, planted_law=law, planted_places=places, noise_law=law)
+    base = _base(context, noise_law=context.params["planted_law"])
     names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
-    found = _run(base, load_dataset(base), out, chosen(MENDING, names), numbers)
+    found = _run(base, read_dataset(base), out, chosen(MENDING, names), numbers)
     finding = {}
-    if rate > 0:
-        finding = find_planted(run_directory(out, _richest(names), numbers[0]))
+    if base.planted_rate > 0:
+        plain, *others = (run_directory(out, name, numbers[0]) for name in found)
+        finding = find_planted(plain, _one_of_each_detector(others))
     if json:
         print_json({"finding": finding, "mending": _as_json(found)})
         return
@@ -112,22 +106,15 @@ def planted(
 
 
 @app.command(no_args_is_help=True)
+@with_settings(DATA, MODEL, OBJECTIVE, TRAINING, without=("seed",), validate_every=5)
 def gates(
     context: typer.Context,
-    data: _Data,
     out: _Out,
     methods: Annotated[str, _methods("What is done to attention", GATING)] = ",".join(GATING),
     seeds: _Seeds = "0,1,2,3,4",
-    max_length: _MaxLength = Settings.max_length,
-    dropout: _Dropout = Settings.dropout,
-    objective: _Objective = Settings.objective,
-    batch_size: _BatchSize = Settings.batch_size,
-    epochs: _Epochs = Settings.epochs,
-    patience: _Patience = Settings.patience,
-    validate_every: _Every = 5,
     json: _Json = False,
 ) -> None:
-    """Compare the paper's gates and Jacobian penalty with plain SASRec, and with controls.
+    """Compare the paper's gates and Jacobian penalty with the plain backbone, and with controls.
 
     Gates that are frozen at what other gates learned, the same in a random order, and a window
     with as many links say whether a gain comes from learning, from sparsity or from chance.
@@ -135,26 +122,19 @@ def gates(
     base = _base(context)
     numbers = [_number(text) for text in seeds.split(",")]
     names = with_sources(_words(methods))
-    _show(_run(base, load_dataset(base), out, chosen(GATING, names), numbers), json)
+    _show(_run(base, read_dataset(base), out, chosen(GATING, names), numbers), json)
 
 
 @app.command(no_args_is_help=True)
+@with_settings(DATA, MODEL, OBJECTIVE, TRAINING, without=("seed", "backbone"), validate_every=5)
 def systems(
     context: typer.Context,
-    data: _Data,
     out: _Out,
     methods: Annotated[
         str | None,
         _methods("The systems; if not given, all that the log has the data for", SYSTEMS),
     ] = None,
     seeds: _Seeds = "0",
-    max_length: _MaxLength = Settings.max_length,
-    dropout: _Dropout = Settings.dropout,
-    objective: _Objective = Settings.objective,
-    batch_size: _BatchSize = Settings.batch_size,
-    epochs: _Epochs = Settings.epochs,
-    patience: _Patience = Settings.patience,
-    validate_every: _Every = 5,
     json: _Json = False,
 ) -> None:
     """Compare the paper's systems: baselines, backbones, and backbones with its denoiser.
@@ -162,7 +142,7 @@ def systems(
     All have the same data, objective and number of epochs; "plain" is SASRec.
     """
     base = _base(context)
-    numbers, dataset = [_number(text) for text in seeds.split(",")], load_dataset(base)
+    numbers, dataset = [_number(text) for text in seeds.split(",")], read_dataset(base)
     names = fitting_systems(dataset) if methods is None else _words(methods)
     _show(_run(base, dataset, out, chosen(SYSTEMS, names), numbers), json)
 
@@ -171,11 +151,8 @@ _PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
 
 
 def _base(context: typer.Context, **further: Any) -> Settings:
-    """The plain run's settings: the command's options of that name, and `further` ones."""
-    names = context.params.keys() & Settings.__dataclass_fields__.keys()
-    return Settings(
-        **{name: context.params[name] for name in names}, **NO_DENOISER, **further, detect="none"
-    )
+    """The plain run's settings: what the command line says, without the denoiser."""
+    return settings_of(context, **NO_DENOISER, **further, detect="none")
 
 
 def _show(found: dict[str, dict[str, Comparison]], json: bool) -> None:
@@ -208,9 +185,9 @@ def _as_json(found: dict[str, dict[str, Comparison]]) -> dict[str, Any]:
     }
 
 
-def _richest(methods: list[str]) -> str:
-    """The method whose run knows the most ways to find noise."""
-    return next((name for name in methods if "context" in name), "plain")
+def _one_of_each_detector(runs: Iterable[Path]) -> Iterable[Path]:
+    settings = {path: RunDirectory(path).settings() for path in runs}
+    return {one.detect: path for path, one in settings.items() if one.looks_for_noise}.values()
 
 
 def _finding_table(finding: dict[str, dict[str, float]]) -> Table:

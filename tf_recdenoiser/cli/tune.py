@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
-import inspect
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,11 +14,18 @@ from rich.table import Column, Table
 from typer import Option
 
 from tf_recdenoiser.cli.choices import one_of
-from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, errors, metrics_table, note, output
+from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
+from tf_recdenoiser.cli.options import (
+    PANELS,
+    is_stated,
+    settings_of,
+    stated_settings,
+    with_settings,
+)
 from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
-from tf_recdenoiser.cli.train import is_stated, settings_of, stated_settings, train
+from tf_recdenoiser.cli.reading import read_dataset
 from tf_recdenoiser.evaluation import PROTOCOLS
-from tf_recdenoiser.runs import RunError, Settings, load_dataset, load_log
+from tf_recdenoiser.runs import RunError, Settings
 from tf_recdenoiser.tuning import (
     SEARCHABLE,
     TUNERS,
@@ -38,30 +43,7 @@ from tf_recdenoiser.tuning import (
 _TYPES = get_type_hints(Settings)
 
 
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """`command` with the options of `train` that are settings; they are in its context."""
-    own = inspect.signature(command, eval_str=True).parameters
-    settings = {field.name for field in dataclasses.fields(Settings)}
-    shared = [
-        parameter
-        for name, parameter in inspect.signature(train, eval_str=True).parameters.items()
-        if name in settings
-    ]
-    parameters = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in (*own.values(), *shared)
-    ]
-
-    @functools.wraps(command)
-    def run(**values: Any) -> None:
-        command(**{name: values[name] for name in own})
-
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
-
-
-@with_settings
+@with_settings(*PANELS)
 def tune(
     context: typer.Context,
     out: Annotated[
@@ -120,10 +102,7 @@ def tune(
     given = _search(context, trials, tuner, protocol, search or [])
     recorded = load_search(out) if resume else None
     chosen = given if recorded is None else _resumed(context, given, recorded)
-    with busy(f"Reading {chosen.base.data}"):
-        log = load_log(chosen.base)
-        dataset = load_dataset(chosen.base, log)
-    note(log.report.describe(), errors)
+    dataset = read_dataset(chosen.base)
     with (
         looking_for_noise(errors) as report,
         contextlib.closing(_Show(chosen, report)) as show,

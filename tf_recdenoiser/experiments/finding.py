@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +57,12 @@ def noise_finders(run: Run, inputs: Inputs, counts: np.ndarray) -> dict[str, np.
         scores["surprisal"] = _surprisal(run, inputs, counts)
     if run.recommender.gate_layers:
         scores["gates"] = 1.0 - np.concatenate([one.kept for one in seen])
-    if (found := run.noise_scores(item_ids)) is not None:
-        scores[f"{run.settings.detect} detector"] = found
-    return scores
+    return scores | _detected(run, item_ids)
+
+
+def _detected(run: Run, item_ids: np.ndarray) -> dict[str, np.ndarray]:
+    found = run.noise_scores(item_ids)
+    return {} if found is None else {f"{run.settings.detect} detector": found}
 
 
 def _batches(inputs: Inputs) -> Iterator[Inputs]:
@@ -92,10 +95,17 @@ def _shifted(values: np.ndarray) -> np.ndarray:
     return np.pad(values[:, :-1], [(0, 0), (1, 0)]) if values.ndim == 2 else values
 
 
-def find_planted(path: Path) -> dict[str, dict[str, float]]:
+def find_planted(path: Path, looked: Iterable[Path] = ()) -> dict[str, dict[str, float]]:
     """ROC area and precision of each means on the test histories of a run.
 
     Precision is the share of noise among the M highest scores, M being how much noise there is.
+
+    Parameters
+    ----------
+    path
+        Of the run.
+    looked
+        Of runs with the same data that looked for noise; their detectors are judged too.
     """
     run = load_run(path)
     dataset = run.dataset()
@@ -105,10 +115,13 @@ def find_planted(path: Path) -> dict[str, dict[str, float]]:
     counts = np.bincount(noisy.split.train.items, minlength=dataset.item_count + 1)
     is_item = inputs["item_ids"] > 0
     is_noise = noisy.test.last(n)[is_item] > 0
+    found = noise_finders(run, inputs, counts)
+    for other in looked:
+        found |= _detected(load_run(other), inputs["item_ids"])
     return {
         name: {
             "roc_area": roc_area(scores[is_item], is_noise),
             "precision": precision_at_noise(scores[is_item], is_noise),
         }
-        for name, scores in noise_finders(run, inputs, counts).items()
+        for name, scores in found.items()
     }

@@ -1,0 +1,16 @@
+"""Reading a log while somebody waits."""
+
+from __future__ import annotations
+
+from tf_recdenoiser.cli.console import busy, errors, note
+from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.runs import Settings, load_dataset, load_log
+
+
+def read_dataset(settings: Settings) -> Dataset:
+    """The data set of some settings; what was read and what was left out is said."""
+    with busy(f"Reading {settings.data}"):
+        log = load_log(settings)
+        dataset = load_dataset(settings, log)
+    note(log.report.describe(), errors)
+    return dataset
