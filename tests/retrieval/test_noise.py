@@ -13,7 +13,7 @@ from tests.training.noise.vectors import unit_vectors
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec, TiSASRec
 from tf_recdenoiser.retrieval import ServingModule, export_saved_model
-from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.training import Recommender, explain
 from tf_recdenoiser.training.noise import (
     Cleaning,
     NoiseScorer,
@@ -71,6 +71,25 @@ def test_probabilities_are_explained(module: ServingModule, noise: NoiseScorer) 
 
 
 @pytest.mark.parametrize("clean", [True, False])
+def test_what_the_model_reads_is_explained(
+    module: ServingModule, recommender: Recommender, noise: NoiseScorer, clean: bool
+) -> None:
+    found = module.explain(raw(CODES), clean_history=tf.constant([clean]))
+    stays = CODES > 0
+    if clean:
+        stays = CLEANING.stays(tf.constant(CODES), tf.constant(noise(CODES))).numpy()
+        assert not stays.all()
+    for row, codes in enumerate(CODES):
+        read = codes[stays[row]]
+        padded = np.pad(read, [(LENGTH - len(read), 0)])[np.newaxis]
+        seen = explain(recommender, padded).attention_per_layer[0, :, LENGTH - len(read) :]
+        expected = np.zeros([seen.shape[0], LENGTH])
+        expected[:, stays[row]] = seen
+        np.testing.assert_allclose(found["attention_per_layer"][row], expected, atol=1e-6)
+        np.testing.assert_array_equal(found["kept"][row] > 0, stays[row])
+
+
+@pytest.mark.parametrize("clean", [True, False])
 def test_histories_are_cleaned_on_request(
     module: ServingModule, recommender: Recommender, noise: NoiseScorer, clean: bool
 ) -> None:
@@ -96,7 +115,8 @@ def test_an_export_holds_the_detectors(
     expected = module.recommend(raw(CODES), k=tf.constant([3]))
     np.testing.assert_array_equal(found["item_ids"], expected["item_ids"].numpy())
     np.testing.assert_allclose(found["scores"], expected["scores"].numpy(), rtol=1e-4)
-    explained = c_loader.run_in_process(path, "explain", histories)
+    clean = {"clean_history": np.array([True])}
+    explained = c_loader.run_in_process(path, "explain", {**histories, **clean})
     np.testing.assert_allclose(explained["noise"], noise(CODES), rtol=1e-4)
 
 

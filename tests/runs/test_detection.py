@@ -265,6 +265,21 @@ def test_a_run_that_looks_for_noise_records_what_it_found(looked: RunDirectory) 
     assert result.mean("ndcg@10") == pytest.approx(metrics["test"]["full"]["ndcg@10"])
 
 
+def test_what_is_left_out_as_noise_is_not_kept(looked: RunDirectory) -> None:
+    run = load_run(looked.path)
+    item_ids = load_split(run.settings, DATASET).split.test.histories.last(run.settings.max_length)
+    stays = run.settings.cleaning.stays(tf.constant(item_ids), run.noise_scores(item_ids)).numpy()
+    assert (stays != (item_ids > 0)).any()
+    found = run.explain({"item_ids": item_ids})
+    np.testing.assert_array_equal(found.kept_per_layer[:, 0] > 0, stays)
+    weights = found.attention_per_layer[:, 0]
+    np.testing.assert_array_equal(weights > 0, stays)
+    as_read = explain(run.recommender, **run.cleaned({"item_ids": item_ids}))
+    np.testing.assert_allclose(
+        weights.sum(-1), as_read.attention_per_layer[:, 0].sum(-1), rtol=1e-5
+    )
+
+
 def test_a_stopped_run_goes_on_with_the_noise_it_found(
     looked: RunDirectory, tmp_path: Path
 ) -> None:

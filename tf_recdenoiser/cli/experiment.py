@@ -29,6 +29,7 @@ from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments import (
     GATING,
     MENDING,
+    PLAIN,
     SYSTEMS,
     Comparison,
     Method,
@@ -91,10 +92,8 @@ def planted(
     base = _base(context, noise_law=context.params["planted_law"])
     names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
     found = _run(base, read_dataset(base), out, chosen(MENDING, names), numbers)
-    finding = {}
-    if base.planted_rate > 0:
-        plain, *others = (run_directory(out, name, numbers[0]) for name in found)
-        finding = find_planted(plain, _one_of_each_detector(others))
+    plain, *others = (run_directory(out, name, numbers[0]) for name in found)
+    finding = find_planted(plain, _one_of_each_detector(others))
     if json:
         print_json({"finding": finding, "mending": _as_json(found)})
         return
@@ -144,7 +143,7 @@ def systems(
     base = _base(context)
     numbers, dataset = [_number(text) for text in seeds.split(",")], read_dataset(base)
     names = fitting_systems(dataset) if methods is None else _words(methods)
-    _show(_run(base, dataset, out, chosen(SYSTEMS, names), numbers), json)
+    _show(_run(base, dataset, out, chosen(SYSTEMS, [PLAIN, *names]), numbers), json)
 
 
 _PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."

@@ -15,7 +15,6 @@ from typer import Argument, Option
 from tf_recdenoiser.cli.console import errors, item_column, note, output, print_json
 from tf_recdenoiser.cli.histories import HistoryOption, TimesOption, UserOption, parse_history
 from tf_recdenoiser.runs import Run, RunError, load_run
-from tf_recdenoiser.training.explain import explain as explain_histories
 
 _PICTURES = (".png", ".svg", ".pdf")
 
@@ -37,15 +36,17 @@ def explain(
     """Show what each layer kept of a history, and what is probably noise.
 
     For each item and layer: how much of the attention that the newest position pays to the
-    item passes its gate, from 0 (pruned) to 1. For runs that looked for noise (`train --detect
-    context`): the probability that an item is noise, by how well it fits what stands around it.
+    item passes its gate, from 0 (pruned) to 1, in the history that recommendations start from:
+    what is left out of it as noise is kept in no layer. For runs that looked for noise (`train
+    --detect context`): the probability that an item is noise, by how well it fits what stands
+    around it.
     """
     loaded = load_run(run)
     if picture is not None:
         _check_picture(picture, loaded)
     codes, inputs = parse_history(loaded, history, user, times)
     codes = codes[-loaded.settings.max_length :]
-    found = explain_histories(loaded.recommender, **inputs)
+    found = loaded.explain(inputs)
     noise = loaded.noise_scores(inputs["item_ids"])
     kept = found.kept_per_layer[0, :, -len(codes) :].T
     items = loaded.item_ids[codes - 1].tolist()
@@ -110,7 +111,8 @@ def _table(rows: list[dict[str, Any]], layers: int, with_noise: bool) -> Table:
     names = [f"layer {index + 1}" for index in range(layers)] + ["noise"] * with_noise
     table = Table(item_column(), *names)
     for row in rows:
-        cells = [f"{v:.2f}" if v > 0 else Text("pruned", "red") for v in row["kept"][:layers]]
+        gone = Text("pruned" if row.get("stays", True) else "left out", "red")
+        cells = [f"{v:.2f}" if v > 0 else gone for v in row["kept"][:layers]]
         if with_noise:
             cells.append(Text(f"{row['noise']:.2f}", "" if row["stays"] else "red"))
         table.add_row(str(row["item"]), *cells)

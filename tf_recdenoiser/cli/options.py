@@ -183,8 +183,8 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
                 FINDERS,
                 "How noise is found: not at all; by how well each item fits what stands around "
                 "it; by how much it surprises a recommender trained on other users, which takes "
-                "as long as training; or by knowing where it was planted. If not given: context, "
-                "if enough users have items to learn from.",
+                "as long as training; or by knowing where it was planted. If not given: context "
+                "for train, if enough users have items to learn from, and none for tune.",
             )
         ),
         "noise_law": Option(

@@ -89,7 +89,8 @@ def tune(
 
     Searched are width, blocks, heads, dropout, beta, gamma, the estimator, the initial keep
     probability, both learning rates and the objective, as far as they matter. **What you give an
-    option for is not searched**; other settings keep their defaults.
+    option for is not searched**; other settings keep their defaults, but that noise is looked for
+    only where `--detect` says how: each trial would look anew.
 
     The same seed and settings make the same search. Stopped by Ctrl-C, it goes on with
     `--resume`. A trial that fails is listed with its reason, and not tried again unless its

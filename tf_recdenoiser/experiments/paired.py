@@ -18,8 +18,10 @@ from tf_recdenoiser.runs import (
     RunDirectory,
     RunError,
     Settings,
+    build_recommender,
     load_run,
     load_split,
+    resolved,
     train,
 )
 
@@ -42,8 +44,8 @@ def run_paired(
 ) -> dict[str, dict[str, Comparison]]:
     """Train what is not there yet, and compare every method with the plain run.
 
-    Noise is looked for once, with the first seed, and what was found serves all seeds: what
-    differs from seed to seed is the recommender's training.
+    Noise is looked for once in each way, with the first seed, and what was found serves all seeds:
+    what differs from seed to seed is the recommender's training.
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ def run_paired(
     dataset
         What `load_dataset(base)` gives.
     out
-        A directory with one for each run, `METHOD-SEED`; those that are finished are kept.
+        A directory with one for each run, `METHOD-SEED`; those that are finished with the same
+        settings are kept.
     methods
         By name, in the order in which they are trained; `PLAIN`, to compare with, comes first
         and need not be named.
@@ -65,22 +68,30 @@ def run_paired(
 
     Returns
     -------
-    By method and then by "PROTOCOL METRIC", such as "full ndcg@10".
+    By method and then by "PROTOCOL METRIC", such as "full ndcg@10", of all test users, and by
+    "full ndcg@10, newest is noise" of those whose newest item is, if there are any.
+
+    Raises
+    ------
+    RunError
+        If a method does not go with the settings, before anything is trained; or if `out` holds
+        one of its runs with other settings.
     """
     methods = {PLAIN: {}, **methods}
+    _check(base, methods)
     # The same users for every run, or there would be nothing to compare.
     newest_is_noise = load_split(base, dataset).test.last(1)[:, 0] > 0
     values: dict[str, dict[str, list[np.ndarray]]] = {method: {} for method in methods}
-    detections: dict[str | None, Detection] = {}
+    detections: dict[Settings, Detection] = {}
     for seed in seeds:
         for name, method in methods.items():
             settings = dataclasses.replace(base, seed=seed, **_changes(method, out, seed))
             directory = RunDirectory(run_directory(out, name, seed))
-            if not directory.metrics_file.exists():
-                known = detections.get(settings.detect)
-                train(settings, dataset, directory, True, callbacks, known, report)
-            if settings.looks_for_noise and settings.detect not in detections:
-                detections[settings.detect] = directory.detection()
+            search = _search(settings)
+            if not _is_finished(directory, settings):
+                train(settings, dataset, directory, True, callbacks, detections.get(search), report)
+            if settings.looks_for_noise and search not in detections:
+                detections[search] = directory.detection()
             for metric, per_user in _per_user(directory.path, newest_is_noise).items():
                 values[name].setdefault(metric, []).append(per_user)
     return {
@@ -90,6 +101,28 @@ def run_paired(
         }
         for name, by_metric in values.items()
     }
+
+
+def _check(base: Settings, methods: Mapping[str, Method]) -> None:
+    """Build every method's recommender once, but for methods that are made from trained ones."""
+    for name, method in methods.items():
+        if callable(method):
+            continue
+        try:
+            build_recommender(dataclasses.replace(base, **method), 1, 1)
+        except ValueError as error:
+            raise RunError(f"The method {name!r} does not go with the settings. {error}") from error
+
+
+def _is_finished(directory: RunDirectory, settings: Settings) -> bool:
+    return directory.metrics_file.exists() and directory.settings() == resolved(settings)
+
+
+def _search(settings: Settings) -> Settings:
+    """The settings that may decide what is found of noise; its seed is the first run's."""
+    return dataclasses.replace(
+        settings.plain(), detect=settings.detect, noise_law=settings.noise_law, seed=0
+    )
 
 
 def run_directory(out: Path, method: str, seed: int) -> Path:
@@ -108,7 +141,7 @@ def chosen(methods: Mapping[str, Method], texts: Iterable[str]) -> dict[str, Met
     Examples
     --------
     >>> found = chosen({"gated": {"gates": "item"}}, ["gated", "gated:beta=0.01"])
-    >>> found["gated"], found["gated:beta=0.01"](Path("out"), 0)
+    >>> found["gated"], found["gated:beta=0.01"]
     ({'gates': 'item'}, {'gates': 'item', 'beta': 0.01})
     """
     return {text: _method(methods, text) for text in dict.fromkeys(texts)}
@@ -119,9 +152,9 @@ def _method(methods: Mapping[str, Method], text: str) -> Method:
     if name not in methods:
         raise RunError(f"A method must be one of {', '.join(methods)}. Received: {name!r}")
     method, further = methods[name], dict(_change(change) for change in changes)
-    if not further:
-        return method
-    return lambda out, seed: {**_changes(method, out, seed), **further}
+    if callable(method):
+        return lambda out, seed: {**method(out, seed), **further}
+    return {**method, **further}
 
 
 def _changes(method: Method, out: Path, seed: int) -> Changes:

@@ -38,7 +38,9 @@ Oracles know where the noise is. "attention": noise is hidden from attention; "i
 are; "targets": noise is no training target; "everywhere": these three together, and what was noise
 is a gap; "likelihood": any target may be noise, with the share that was found; "sequence": noise is
 taken out of whole sequences, which are closed up, the histories that recommendations start from
-included. Where noise is found and not known, all of it goes by the probability.
+included. Where noise is found and not known, all of it goes by the probability. With "targets"
+and "likelihood" these histories stay as they are, so that the harm in the targets is seen alone;
+`train` cleans them.
 """
 
 

@@ -8,22 +8,27 @@ from collections.abc import Mapping
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments.paired import PLAIN, Changes
-from tf_recdenoiser.runs import DENOISER, Settings
+from tf_recdenoiser.runs import DENOISER, NO_DENOISER, Settings
 
 DENOISED = "denoised"
 
 
+_PARAMETERS = {name: {*inspect.signature(kind).parameters} for name, kind in BACKBONES.items()}
+_OPTIONS = set().union(*_PARAMETERS.values()) & Settings.__dataclass_fields__.keys()
+
+
 def _changes(backbone: str, denoised: bool) -> Changes:
-    takes_dropout = "dropout" in inspect.signature(BACKBONES[backbone]).parameters
+    foreign = _OPTIONS - _PARAMETERS[backbone] - NO_DENOISER.keys()
     return {
         "backbone": backbone,
-        **({} if takes_dropout else {"dropout": Settings.dropout}),
+        # What is said of other backbones would be refused.
+        **{option: getattr(Settings, option) for option in sorted(foreign)},
         **(DENOISER if denoised else {}),
     }
 
 
 SYSTEMS: Mapping[str, Changes] = {
-    PLAIN: {},
+    PLAIN: _changes(Settings.backbone, denoised=False),
     **{
         name: _changes(name, denoised=False)
         for name in reversed(BACKBONES)
@@ -35,7 +40,7 @@ SYSTEMS: Mapping[str, Changes] = {
         if kind.gated
     },
 }
-"""What is trained, by name: the settings that differ from those of plain SASRec, `PLAIN`."""
+"""What is trained, by name: the settings that may differ from a comparison's base."""
 
 
 def fitting_systems(dataset: Dataset) -> list[str]:

@@ -17,6 +17,7 @@ from tf_recdenoiser.ops.linear_attention import (
 )
 from tf_recdenoiser.ops.log_sum_exp import log_sum_exp_of_products
 from tf_recdenoiser.ops.patterns import PATTERNS
+from tf_recdenoiser.ops.slots import from_slots, model_slots, to_slots, with_rows
 from tf_recdenoiser.ops.softmax import masked_softmax
 from tf_recdenoiser.ops.swap import swap
 
@@ -26,6 +27,7 @@ __all__ = [
     "dropout",
     "entmax",
     "entmax15",
+    "from_slots",
     "inference_gates",
     "jacobian_frobenius",
     "keep_probability",
@@ -33,9 +35,12 @@ __all__ = [
     "linear_weights",
     "log_sum_exp_of_products",
     "masked_softmax",
+    "model_slots",
     "personal_intervals",
     "positive_features",
     "sparsemax",
     "swap",
+    "to_slots",
     "weighted_mean",
+    "with_rows",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser import _keras
-from tf_recdenoiser.retrieval.histories import from_slots, model_slots, to_slots
+from tf_recdenoiser.ops import from_slots, model_slots, to_slots
 from tf_recdenoiser.retrieval.top_k import top_items
 from tf_recdenoiser.training.explain import explanation_tensors
 from tf_recdenoiser.training.noise import Cleaning, NoiseScorer, Softening, Treatment
@@ -131,7 +131,11 @@ class ServingModule(tf.Module):
           met, in the log's unit;
         * `users` `[B]` or `[1]`, if the backbone knows users, of the type of their ids: the raw
           id of each row's user. An id that the model does not know, such as -1 or an empty
-          string, which is the default, stands for any user of whom nothing was learned.
+          string, which is the default, stands for any user of whom nothing was learned;
+        * `clean_history` bool `[B]` or `[1]`, if the model was exported with what finds noise:
+          whether items that are probably noise are left out of the history before the model
+          reads it (they still count as seen), or softened if it was trained so; true by
+          default.
 
         `serving_default` also takes
 
@@ -139,10 +143,6 @@ class ServingModule(tf.Module):
           or `max_k` if that is less;
         * `exclude_seen` bool `[B]` or `[1]`: whether to leave out the items of the history,
           those included that are too old for the model; true by default;
-        * `clean_history` bool `[B]` or `[1]`, if the model was exported with what finds noise:
-          whether items that are probably noise are left out of the history before the model
-          reads it (they still count as seen), or softened if it was trained so; true by
-          default;
 
         and returns, best first, `item_ids` and `scores` float32, both `[B, max(k)]`. Columns
         beyond a row's own k, or beyond the items there are, hold the score -inf and the id -1
@@ -150,9 +150,10 @@ class ServingModule(tf.Module):
 
         `explain` returns, in the places of `histories`, `kept` float32 `[B, L]`,
         `kept_per_layer` and `attention_per_layer` float32 `[B, layers, L]` (see `Explanation`;
-        0 for entries the model does not read) and `known` bool `[B, L]`: whether the entry
-        counts and is in the vocabulary; and, if the model was exported with what finds noise,
-        `noise` float32 `[B, L]`: the probability that the entry is noise.
+        0 for entries that the model does not read, such as those left out as noise) and `known`
+        bool `[B, L]`: whether the entry counts and is in the vocabulary; and, if the model was
+        exported with what finds noise, `noise` float32 `[B, L]`: the probability that the entry
+        is noise.
 
         The defaults are in the SavedModel: TensorFlow Serving uses them for gRPC requests that
         leave inputs out; its REST interface wants all inputs. With batching on, the server
@@ -174,27 +175,17 @@ class ServingModule(tf.Module):
         k_rule = f"`k` must be from 1 to {max_k}, the `max_k` of the export. Received: k ="
 
         def recommend(
-            histories: tf.Tensor,
-            lengths: tf.Tensor,
-            k: tf.Tensor,
-            exclude_seen: tf.Tensor,
-            clean_history: tf.Tensor | None = None,
-            **further: tf.Tensor,
+            histories: tf.Tensor, k: tf.Tensor, exclude_seen: tf.Tensor, **inputs: tf.Tensor
         ) -> dict[str, tf.Tensor]:
-            codes = self._read(histories, lengths)
-            inputs, _ = self._model_inputs(codes, further, histories)
-            if self._noise is not None:
-                clean = _per_row("clean_history", clean_history, histories)[:, tf.newaxis]
-                found = self._noise.probabilities(inputs["item_ids"])
-                inputs = self._cleaning.treat(inputs, tf.where(clean, found, 0.0))
-            hidden = backbone(backbone.question(inputs), training=False)
+            asked = self._asked(histories, **inputs)
+            hidden = backbone(backbone.question(asked.inputs), training=False)
             scores = tf.matmul(
                 tf.cast(hidden[:, -1], tf.float32), backbone.item_vectors(), transpose_b=True
             )
             excluded = _per_row("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
             k = _checked((k >= 1) & (k <= max_k), k_rule, k)
             best, best_scores = top_items(
-                scores, tf.where(excluded, codes, 0), _per_row("k", k, histories)
+                scores, tf.where(excluded, asked.codes, 0), _per_row("k", k, histories)
             )
             return {"item_ids": tf.gather(self._ids, best), "scores": best_scores}
 
@@ -202,14 +193,17 @@ class ServingModule(tf.Module):
             "k": _Input(_ROWS_OF_INTEGERS, tf.constant([min(DEFAULT_K, max_k)])),
             "exclude_seen": _Input(_ROWS_OF_BOOLEANS, tf.constant([True])),
         }
-        if self._noise is not None:
-            choices["clean_history"] = _Input(_ROWS_OF_BOOLEANS, tf.constant([True]))
         return _graph_function(recommend, {**self._history_inputs(), **choices})
 
-    def _model_inputs(
-        self, codes: tf.Tensor, further: dict[str, tf.Tensor], histories: tf.Tensor
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """The backbone's inputs, and the slots `[B, L]` of them that the entries fill."""
+    def _asked(
+        self,
+        histories: tf.Tensor,
+        lengths: tf.Tensor,
+        clean_history: tf.Tensor | None = None,
+        **further: tf.Tensor,
+    ) -> _Asked:
+        """What the backbone reads of a request."""
+        codes = self._read(histories, lengths)
         slots = model_slots(codes > 0, self._length)
         inputs = {"item_ids": to_slots(codes, slots, self._length)}
         if "times" in further:
@@ -219,28 +213,57 @@ class ServingModule(tf.Module):
             inputs["user_ids"] = self._user_codes.lookup(users)
         if self._softens:
             inputs["meant"] = tf.ones_like(inputs["item_ids"], tf.float32)
-        return inputs, slots
+        if self._noise is None:
+            return _Asked(codes, inputs, slots, {})
+        clean = _per_row("clean_history", clean_history, histories)[:, tf.newaxis]
+        noise = self._noise.probabilities(inputs["item_ids"])
+        treated = tf.where(clean, noise, 0.0)
+        return _Asked(
+            codes,
+            self._cleaning.treat(inputs, treated),
+            from_slots(self._cleaning.slots(inputs["item_ids"], treated), slots),
+            {"noise": from_slots(noise, slots)},
+        )
 
     def _explain_function(self, recommender: Recommender) -> Callable[..., dict[str, tf.Tensor]]:
-        def explain(
-            histories: tf.Tensor, lengths: tf.Tensor, **further: tf.Tensor
-        ) -> dict[str, tf.Tensor]:
-            codes = self._read(histories, lengths)
-            inputs, slots = self._model_inputs(codes, further, histories)
-            parts = explanation_tensors(recommender.backbone, inputs)
-            if self._noise is not None:
-                parts["noise"] = self._noise.probabilities(inputs["item_ids"])
-            aligned = {name: from_slots(part, slots) for name, part in parts.items()}
-            return {**aligned, "known": codes > 0}
+        def explain(histories: tf.Tensor, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+            asked = self._asked(histories, **inputs)
+            parts = explanation_tensors(recommender.backbone, asked.inputs)
+            aligned = {name: from_slots(part, asked.slots) for name, part in parts.items()}
+            return {**aligned, **asked.noise, "known": asked.codes > 0}
 
         return _graph_function(explain, self._history_inputs())
 
     def _history_inputs(self) -> dict[str, _Input]:
-        return {
+        inputs = {
             "histories": _Input(tf.TensorSpec([None, None], self._codes.key_dtype)),
             "lengths": _Input(_ROWS_OF_INTEGERS, tf.constant([-1])),
             **self._further,
         }
+        if self._noise is not None:
+            inputs["clean_history"] = _Input(_ROWS_OF_BOOLEANS, tf.constant([True]))
+        return inputs
+
+
+class _Asked(NamedTuple):
+    """What is read of a request.
+
+    Attributes
+    ----------
+    codes
+        Of the entries, int32 `[B, L]`; 0 for what is unknown or does not count.
+    inputs
+        The backbone's, treated for noise.
+    slots
+        Of `inputs`, which the entries fill, int32 `[B, L]`; 0 for what is not read.
+    noise
+        `noise`, the probability that each entry is noise, `[B, L]`, where it is known.
+    """
+
+    codes: tf.Tensor
+    inputs: dict[str, tf.Tensor]
+    slots: tf.Tensor
+    noise: dict[str, tf.Tensor]
 
 
 class _Input(NamedTuple):

@@ -53,12 +53,12 @@ def write_warmup_requests(
                 inputs["users"] = np.resize(user_ids, batch_size)
             if timed:
                 inputs["times"] = np.tile(np.arange(float(max_length)), [batch_size, 1])
+            if cleans:
+                inputs["clean_history"] = np.ones(batch_size, bool)
             choices = {
                 "k": np.ones(batch_size, np.int32),
                 "exclude_seen": np.ones(batch_size, bool),
             }
-            if cleans:
-                choices["clean_history"] = np.ones(batch_size, bool)
             writer.write(_record(model_name, "serving_default", {**inputs, **choices}))
             writer.write(_record(model_name, "explain", inputs))
 

@@ -118,7 +118,7 @@ def _check_noise_settings(settings: Settings) -> None:
     for option, beside in _idle_noise_options(settings).items():
         if (value := getattr(settings, option)) != getattr(Settings, option):
             raise ValueError(
-                f"`{option}` has no effect with {beside}: leave it out. "
+                f"`{option}` has no effect with {beside}: leave it out, or choose otherwise. "
                 f"Received: {option}={value!r}"
             )
 

@@ -28,6 +28,8 @@ items counts, and the number of that fold."""
 _FOLDS = 4
 # Histories of each fold that networks are trained on: they have some thousand parameters.
 _FITTED = 1024
+# Of the examples a network learns from, how many say when it has learned enough.
+_WATCHED = 0.1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,9 +72,9 @@ def detect_noise(
 
     Item vectors are made from how items occur together, with one fold of users left out, and a
     small network learns from how an item's vector goes with those around it whether it is the
-    log's or drawn by the law of noise. Every item is judged by vectors and a network that know
-    nothing of its user: else whatever a user did fits. In each further round items count, in the
-    vectors, by the probability that they are meant.
+    log's or drawn by the law of noise. Every item of these sequences is judged by vectors and a
+    network that know nothing of its user: else whatever a user did fits. In each further round
+    items count, in the vectors, by the probability that they are meant.
 
     Parameters
     ----------
@@ -92,6 +94,13 @@ def detect_noise(
         Of everything random.
     report
         Told what is being done, in a few words.
+
+    Raises
+    ------
+    DataError
+        If too few users have items to learn from; see `can_look_for_noise`.
+    ValueError
+        If there is no such law.
     """
 
     def detector(others: Histories, weights: np.ndarray, fold: int) -> Any:
@@ -129,6 +138,7 @@ class CrossFitting:
         self._max_length, self._seed = max_length, seed
         rng = np.random.default_rng(seed)
         self._fold_of_row = _folds(train, folds, rng)
+        self._order = rng.permutation(train.row_count)
         drawn = NoisePlanter(train, item_count, 0.0, law).draw_unmet(train, rng)
         self._drawn = dataclasses.replace(train, items=drawn)
 
@@ -147,10 +157,10 @@ class CrossFitting:
         examples = [self._examples(fold, detector) for fold, detector in enumerate(detectors)]
         of_items, of_noise = np.zeros((2, len(self._train.items)), np.float32)
         for fold, detector in enumerate(detectors):
-            keras.utils.set_random_seed(self._seed + fold)
             others = [pair for other, pair in enumerate(examples) if other != fold]
             items, noise = (np.concatenate(parts) for parts in zip(*others, strict=True))
-            fit_network(detector, items, noise, examples[fold])
+            at = int(len(items) * (1 - _WATCHED))
+            fit_network(detector, items[:at], noise[:at], (items[at:], noise[at:]))
             where = np.repeat(self._fold_of_row, self._train.lengths) == fold
             of_items[where], of_noise[where] = self._log_ratios(fold, detector)
         is_noise = np.repeat([False, True], len(of_items))
@@ -161,12 +171,13 @@ class CrossFitting:
         )
 
     def _detector(self, fold: int, weights: np.ndarray) -> Any:
+        keras.utils.set_random_seed(self._seed + fold)
         kept = np.repeat(self._fold_of_row != fold, self._train.lengths)
         return self._make(self._train.keep(kept), weights[kept], fold)
 
     def _examples(self, fold: int, detector: Any) -> tuple[np.ndarray, np.ndarray]:
         """Features `[M, F]` of the items of some histories of the fold, and of drawn noise."""
-        rows = np.flatnonzero(self._fold_of_row == fold)[:_FITTED]
+        rows = self._order[self._fold_of_row[self._order] == fold][:_FITTED]
         item_ids, noise = (
             histories.last(self._max_length, rows) for histories in (self._train, self._drawn)
         )

@@ -6,8 +6,10 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.ops import from_slots
 from tf_recdenoiser.runs.detection import Detection
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import RunError, load_model
@@ -15,7 +17,7 @@ from tf_recdenoiser.runs.scoring import Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_dataset, load_split
 from tf_recdenoiser.runs.training import check_fingerprint, scorer
-from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.training import Explanation, Recommender, explain
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -103,6 +105,20 @@ class Run:
         if scores is None:
             return inputs
         return self.settings.cleaning(inputs, scores)
+
+    def explain(self, inputs: Inputs) -> Explanation:
+        """What was kept of histories when recommending, in the places where their items stand.
+
+        An item that is left out as noise is not kept, and gets no attention.
+        """
+        found = explain(self.recommender, **self.cleaned(inputs))
+        scores = self.noise_scores(inputs["item_ids"])
+        if scores is None:
+            return found
+        cleaning = self.settings.cleaning
+        slots = cleaning.slots(tf.constant(inputs["item_ids"]), tf.constant(scores))
+        in_place = {name: from_slots(part, slots) for name, part in vars(found).items()}
+        return Explanation(**{name: part.numpy() for name, part in in_place.items()})
 
     def dataset(self) -> Dataset:
         """The data the run was trained on, read again and checked to be the same."""

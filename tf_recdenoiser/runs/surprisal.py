@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import Histories
 from tf_recdenoiser.runs.building import build_batches, build_recommender
 from tf_recdenoiser.runs.detection import CrossFitting, Detection
@@ -48,7 +47,6 @@ def detect_by_surprisal(
 
     def detector(others: Histories, weights: np.ndarray, fold: int) -> Any:
         report(f"a recommender for half {fold + 1} of the users")
-        keras.utils.set_random_seed(plain.seed + fold)
         recommender = build_recommender(plain, item_count)
         counts = np.bincount(others.items, weights, minlength=item_count + 1)
         recommender.backbone.adapt(counts)

@@ -10,9 +10,9 @@ from typing import Any
 
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.evaluation import PROTOCOLS
-from tf_recdenoiser.runs import RunDirectory, RunError, Settings, train
+from tf_recdenoiser.runs import RunDirectory, RunError, Settings, resolved, train
 from tf_recdenoiser.runs.directory import keras_name, read_json, write_json
-from tf_recdenoiser.tuning.space import CHOICES, Choices, choices_for, search_space
+from tf_recdenoiser.tuning.space import CHOICES, Choices, choices_for, search_space, trial_base
 from tf_recdenoiser.tuning.trial import Trial, Watcher, best_trial
 from tf_recdenoiser.tuning.tuners import EXTENDABLE, TUNERS
 
@@ -24,7 +24,8 @@ class Search:
     Attributes
     ----------
     base
-        Settings that hold for whatever is not searched; `base.seed` also seeds the search.
+        Settings that hold for whatever is not searched; `base.seed` also seeds the search. Noise
+        is looked for only if they say how.
     choices
         What is searched; see `choices_for`.
     tuner
@@ -48,6 +49,7 @@ class Search:
     protocol: str = "full"
 
     def __post_init__(self) -> None:
+        resolved(trial_base(self.base))  # What no trial could be made from is refused here.
         object.__setattr__(self, "choices", choices_for(self.base, CHOICES, self.choices))
         if not self.choices:
             raise ValueError("`choices` must leave something to search. Received: choices={}")

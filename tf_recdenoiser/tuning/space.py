@@ -109,10 +109,16 @@ def choices_for(
     return choices
 
 
+def trial_base(base: Settings) -> Settings:
+    """The settings that trials start from: noise is looked for only if `base` says how.
+
+    Each trial would look anew, and find the same.
+    """
+    return dataclasses.replace(base, detect=base.detect or "none")
+
+
 def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Settings:
     """The settings that `hp` chooses; what is searched becomes known to it by the way.
-
-    Noise is looked for only if `base` says how: each trial would look anew.
 
     Parameters
     ----------
@@ -137,7 +143,7 @@ def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Set
     for name, values in choices.items():
         usual = getattr(at_first, name)
         chosen[name] = hp.Choice(name, [*values], default=usual if usual in values else None)
-    return dataclasses.replace(base, **{"detect": base.detect or "none", **chosen})
+    return dataclasses.replace(trial_base(base), **chosen)
 
 
 def _matters(name: str, base: Settings) -> bool:

@@ -8,6 +8,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from tf_recdenoiser.ops import model_slots, to_slots
+
 
 class Treatment(abc.ABC):
     """What becomes of a history before it is read, by how probably its items are noise."""
@@ -31,6 +33,10 @@ class Treatment(abc.ABC):
     @abc.abstractmethod
     def treat(self, inputs: dict[str, tf.Tensor], probability: tf.Tensor) -> dict[str, tf.Tensor]:
         """The same for tensors, in a graph; what is certainly meant stays as it is."""
+
+    def slots(self, item_ids: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
+        """The slot of the treated history that each item fills, from 1, int32 `[B, n]`; 0: none."""
+        return model_slots(self.stays(item_ids, probability), item_ids.shape[1])
 
     @abc.abstractmethod
     def stays(self, item_ids: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
@@ -89,15 +95,9 @@ class Cleaning(Treatment):
                 raise ValueError(f"`{name}` must be at least 0. Received: {name}={value}")
 
     def treat(self, inputs: dict[str, tf.Tensor], probability: tf.Tensor) -> dict[str, tf.Tensor]:
-        kept = self.stays(inputs["item_ids"], probability)
-        order = tf.argsort(tf.cast(kept, tf.int32), axis=1, stable=True)
-
-        def closed_up(values: tf.Tensor) -> tf.Tensor:
-            of_kept = tf.where(kept, values, tf.zeros_like(values))
-            return tf.gather(of_kept, order, axis=1, batch_dims=1)
-
+        slots = self.slots(inputs["item_ids"], probability)
         return {
-            name: closed_up(values) if values.shape.rank == 2 else values
+            name: to_slots(values, slots, slots.shape[1]) if values.shape.rank == 2 else values
             for name, values in inputs.items()
         }
 

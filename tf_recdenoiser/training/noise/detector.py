@@ -102,7 +102,7 @@ def fit_network(
         `[M, F]`, the features of items and of noise in their places, with item vectors that
         know nothing of the user's own history: else whatever a user did fits.
     watched
-        The same of other users. Training stops when the cross-entropy there has not fallen for
+        The same, not trained on. Training stops when the cross-entropy there has not fallen for
         `patience` epochs, or after `epochs`.
     learning_rate, batch_size
         Of Adam.
