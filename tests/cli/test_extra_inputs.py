@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,15 @@ def test_what_the_backbone_does_not_read_or_lacks_is_refused(
 ) -> None:
     outcome = tf_recdenoiser("recommend", folder / backbone, "--history", "101,104", *options)
     assert outcome.status != 0 and message in outcome.err
+
+
+def test_nobody_is_not_a_user_of_that_name(folder: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(folder / "sse_pt", tmp_path / "run")
+    names = json.loads((path / "users.json").read_text())
+    (path / "users.json").write_text(json.dumps(["None", *map(str, names[1:])]))
+    run = load_run(path)
+    assert run.inputs(np.array([1]), None)["user_ids"].tolist() == [0]
+    assert run.inputs(np.array([1]), "None")["user_ids"].tolist() == [1]
 
 
 def test_a_user_who_is_not_known_is_said_to_be(folder: Path) -> None:

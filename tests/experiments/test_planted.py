@@ -23,7 +23,9 @@ from tf_recdenoiser.experiments import (
 from tf_recdenoiser.runs import (
     NO_DENOISER,
     RunDirectory,
+    RunError,
     Settings,
+    detect_noise,
     load_dataset,
     load_run,
     load_split,
@@ -192,6 +194,48 @@ def test_the_command_shows_what_it_found(
     assert means <= set(shown["finding"])
 
 
+def test_where_histories_are_clean_there_is_nothing_to_find(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["experiment", "planted", SYNTHETIC, "--out", str(tmp_path / "out")]
+    options = ["--planted-places", "train", "--methods", "plain", "--seeds", "0", "--epochs", "1"]
+    assert run([*arguments, *options, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["finding"] == {}
+
+
+def test_runs_of_other_settings_are_not_kept(
+    out: Path, found: dict[str, dict[str, Comparison]]
+) -> None:
+    wider = dataclasses.replace(BASE, width=16)
+    with pytest.raises(RunError, match=r"keeps its settings.*Received: width: 16, was 8"):
+        run_paired(wider, DATASET, out, METHODS, SEEDS)
+
+
+def test_each_way_to_look_for_noise_has_its_own_search(tmp_path: Path) -> None:
+    names = ["context sequence", "context sequence:noise_law=uniform"]
+    base = dataclasses.replace(BASE, epochs=1)
+    run_paired(base, DATASET, tmp_path, chosen(MENDING, names), [0])
+    first, second = (
+        RunDirectory(tmp_path / f"context-sequence{end}-0").detection()
+        for end in ("", "-noise_law=uniform")
+    )
+    assert first.scorer.rate != second.scorer.rate
+    again = detect_noise(
+        load_split(base, DATASET).split.train,
+        DATASET.item_count,
+        "uniform",
+        base.max_length,
+        base.width,
+    )
+    np.testing.assert_allclose(second.log_ratios, again.log_ratios, rtol=1e-5, atol=1e-6)
+
+
+def test_a_setting_of_a_method_may_have_options_of_its_own() -> None:
+    text = "plain:attention=sliding_window:width=4;beta=0.5"
+    expected = {"attention": "sliding_window:width=4", "beta": 0.5}
+    assert chosen(MENDING, [text]) == {text: expected}
+
+
 def test_any_log_and_any_backbone_can_be_compared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,6 +260,8 @@ def test_any_log_and_any_backbone_can_be_compared(
     [
         (["--methods", "magic"], "A method must be one of plain, oracle attention"),
         (["--methods", "plain:magic=1"], "A setting must be written as beta=0.1"),
+        (["--objective", "bpr"], "The method 'context likelihood' does not go with the settings."),
+        (["--backbone", "gru4rec"], "The method 'oracle attention' does not go with the settings."),
         (["--seeds", "one"], "`--seeds` takes"),
     ],
 )

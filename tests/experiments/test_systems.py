@@ -36,7 +36,8 @@ def test_the_command_trains_systems_with_the_settings_they_take(
     out = tmp_path / "out"
     arguments = ["experiment", "systems", SYNTHETIC, "--out", str(out), "--json"]
     methods = ["--methods", "popularity,fpmc,denoised bert4rec"]
-    sizes = ["--epochs", "1", "--max-length", "8", "--dropout", "0.3"]
+    sizes = ["--epochs", "1", "--max-length", "8", "--dropout", "0.3", "--width", "8"]
+    sizes += ["--blocks", "1", "--mask-share", "0.3", "--attention", "entmax15"]
     assert run([*arguments, *methods, *sizes]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert set(shown) == {"plain", "popularity", "fpmc", "denoised bert4rec"}
@@ -44,5 +45,7 @@ def test_the_command_trains_systems_with_the_settings_they_take(
     assert (settings.gates, settings.gamma, settings.dropout) == ("positional", 1e-4, 0.3)
     plain = RunDirectory(out / "plain-0").settings()
     assert (plain.gates, plain.gamma, plain.dropout) == ("none", 0.0, 0.3)
+    assert (plain.width, plain.blocks, plain.attention) == (8, 1, "entmax15")
+    assert (plain.mask_share, settings.mask_share) == (Settings.mask_share, 0.3)
     full = RunDirectory(out / "fpmc-0").metrics()["test"]["full"]
     assert shown["fpmc"]["full ndcg@10"]["mean"] == pytest.approx(full["ndcg@10"])

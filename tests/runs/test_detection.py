@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ from tf_recdenoiser.runs import (
     train,
 )
 from tf_recdenoiser.runs.detection import _Windows
-from tf_recdenoiser.training import BinaryCrossEntropy
+from tf_recdenoiser.training import BinaryCrossEntropy, explain
 from tf_recdenoiser.training.noise import Cleaning, noise_probability
 
 PLANTED = plain(planted_rate=0.25, planted_law="uniform", noise_law="uniform")
@@ -127,6 +128,46 @@ def test_an_oracle_trains_and_recommends_without_the_noise(tmp_path: Path) -> No
     histories = {"item_ids": noisy.split.test.histories.last(n)}
     expected = Cleaning()(histories, noisy.test.last(n))["item_ids"]
     np.testing.assert_array_equal(scorer.some_inputs(1000)["item_ids"], expected)
+
+
+def test_an_oracle_needs_noise_that_is_known(tmp_path: Path) -> None:
+    clean = "synthetic:users=60,items=40,clusters=5,noise=0"
+    settings = plain(data=clean, detect="oracle")
+    with pytest.raises(ValueError, match=r"plant some, by `planted_rate`. Received: synthetic"):
+        train(settings, load_dataset(settings), RunDirectory(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("places", ["train", "test"])
+def test_an_oracle_knows_how_many_targets_are_noise(places: str, tmp_path: Path) -> None:
+    settings = plain(
+        epochs=1, planted_rate=0.3, planted_places=places, detect="oracle", mend="likelihood"
+    )
+    train(settings, DATASET, RunDirectory(tmp_path / "run"))
+    share = load_split(settings, DATASET).train.items.mean()
+    objective = load_run(tmp_path / "run").recommender.objective
+    assert objective.noise_rate == pytest.approx(share)
+    assert (share > 0) == (places == "train")
+
+
+def test_a_run_that_is_killed_while_it_begins_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = plain(epochs=1, detect="context", backbone="fpmc", blocks=2, heads=2)
+    directory = RunDirectory(tmp_path / "run")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunDirectory, "write_settings", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings, DATASET, directory)
+    assert not directory.exists()
+    metrics = train(settings, DATASET, directory, resume=True)
+    run = load_run(directory.path)
+    assert run.user_ids is not None
+    assert run.detection is not None and metrics["noise"]["rate"] == run.detection.scorer.rate
 
 
 def test_what_cannot_be_built_is_refused_before_noise_is_looked_for(tmp_path: Path) -> None:
@@ -233,6 +274,17 @@ def test_an_objective_without_probabilities_is_refused_before_noise_is_looked_fo
     assert not (tmp_path / "run").exists()
 
 
+def test_noise_is_found_again_by_the_same_seed() -> None:
+    train = load_split(plain(), DATASET).split.train
+    first, again, other = (
+        detect_noise(train, DATASET.item_count, max_length=12, width=8, rounds=1, seed=seed)
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first.log_ratios, again.log_ratios)
+    assert first.scorer.rate == again.scorer.rate
+    assert (first.log_ratios != other.log_ratios).any()
+
+
 def test_a_detector_that_is_missing_is_named(looked: RunDirectory, tmp_path: Path) -> None:
     damaged = shutil.copytree(looked.path, tmp_path / "damaged")
     (damaged / "checkpoints/detector_2.keras").unlink()
@@ -268,16 +320,15 @@ def test_a_run_that_looks_for_noise_records_what_it_found(looked: RunDirectory) 
 def test_what_is_left_out_as_noise_is_not_kept(looked: RunDirectory) -> None:
     run = load_run(looked.path)
     item_ids = load_split(run.settings, DATASET).split.test.histories.last(run.settings.max_length)
-    stays = run.settings.cleaning.stays(tf.constant(item_ids), run.noise_scores(item_ids)).numpy()
+    scores = run.noise_scores(item_ids)
+    stays = run.settings.cleaning.stays(tf.constant(item_ids), scores).numpy()
     assert (stays != (item_ids > 0)).any()
     found = run.explain({"item_ids": item_ids})
     np.testing.assert_array_equal(found.kept_per_layer[:, 0] > 0, stays)
     weights = found.attention_per_layer[:, 0]
     np.testing.assert_array_equal(weights > 0, stays)
-    as_read = explain(run.recommender, **run.cleaned({"item_ids": item_ids}))
-    np.testing.assert_allclose(
-        weights.sum(-1), as_read.attention_per_layer[:, 0].sum(-1), rtol=1e-5
-    )
+    read = explain(run.recommender, **run.cleaned({"item_ids": item_ids})).attention_per_layer
+    np.testing.assert_allclose(weights.sum(-1), read[:, 0].sum(-1), rtol=1e-5)
 
 
 def test_a_stopped_run_goes_on_with_the_noise_it_found(

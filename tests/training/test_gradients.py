@@ -90,6 +90,7 @@ class Case:
     def model(self) -> DenoisingModel:
         gates = PositionalGates(beta=BETA, penalty=self.penalty, sharpness=SHARPNESS)
         model = toy_model(LENGTH, gates=gates, dropout=0.25)
+        model.ends_position_wise = True
         model.compile(
             "sgd",
             loss=toy_loss,

@@ -42,7 +42,8 @@ class Backbone(keras.Model):
     Attributes
     ----------
     causal
-        Whether position u depends on positions up to u alone, which causal credit needs.
+        Whether position u depends on positions up to u alone, which causal credit needs. It also
+        needs that nothing mixes positions after the last gates.
     usual_beta
         β of the sparsity penalty (Eq. 13) of its gates, if nothing else is asked for. The penalty
         counts gates and is divided by the number of targets.

@@ -58,8 +58,8 @@ _Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
 def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
     return Option(
-        help=f"{what}, `NAME,NAME,…`: {', '.join(table)}. `NAME:SETTING=VALUE` is a method with "
-        "another setting, for example `NAME:beta=0.03`."
+        help=f"{what}, `NAME,NAME,…`: {', '.join(table)}. `NAME:SETTING=VALUE;…` is a method with "
+        "other settings, for example `NAME:beta=0.03`."
     )
 
 

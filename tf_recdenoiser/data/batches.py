@@ -156,6 +156,8 @@ class TrainingBatches:
                 f"some users have four or more. Received: {train.row_count} rows, none so long"
             )
         self._sampler = UnseenSampler(train, item_count)
+        if negatives:
+            self._sampler.require_unseen(self._rows)
         self._max_length = max_length
         self._batch_size = batch_size
         self._drawn = (negatives,) if share_negatives else (max_length, negatives)

@@ -30,8 +30,6 @@ class UnseenSampler:
     ------
     ValueError
         If an item code is outside 1 … I.
-    DataError
-        If a user has seen every item.
 
     Attributes
     ----------
@@ -64,11 +62,15 @@ class UnseenSampler:
         # Ranks and s_i − i are both below I, so that a stride of I keeps the rows apart.
         self._stride = item_count
         self._keys = row * self._stride + item - (np.arange(len(row)) - self._starts[row])
-        if (full := np.flatnonzero(self.unseen_counts == 0)).size:
+
+    def require_unseen(self, users: npt.NDArray[np.integer]) -> None:
+        """Raise DataError if one of these rows, int [B], has seen every item."""
+        if (full := users[self.unseen_counts[users] == 0]).size:
             raise DataError(
-                f"Every user must have at least one of the {item_count} items left unseen; leave "
-                f"out the users who have seen them all. Received: {full.size} such users, the "
-                f"first of them row {full[0]}"
+                f"Every user must have at least one of the {self._stride} items left unseen; leave "
+                "out the users who have seen them all, or choose the objective cross_entropy, "
+                f"which draws no items. Received: {full.size} such users, the first of them row "
+                f"{full[0]}"
             )
 
     def unseen(
@@ -111,7 +113,15 @@ class UnseenSampler:
         Returns
         -------
         int32 [B, *shape_tail], item codes.
+
+        Raises
+        ------
+        DataError
+            If there is something to draw, and one of the rows has seen every item.
         """
+        if 0 in shape_tail:
+            return np.zeros((len(users), *shape_tail), np.int32)
+        self.require_unseen(users)
         counts = self.unseen_counts[users].reshape((-1,) + (1,) * len(shape_tail))
         ranks = rng.integers(0, counts, size=(len(users), *shape_tail))
         return self.unseen(users, ranks)

@@ -8,8 +8,8 @@ import tensorflow as tf
 def causal_credit(position_losses: tf.Tensor, last_layer: bool) -> tf.Tensor:
     """The losses that a gate (u, v) of a causal encoder can change, one for each u.
 
-    A gate of the last gated layer changes the loss at position u alone; one of a lower layer
-    the losses at positions u and later. Leaving out the rest keeps every unbiased estimator
+    A gate changes the losses at positions u and later; after which no layer mixes positions, that
+    at u alone. Leaving out the rest keeps every unbiased estimator
     unbiased, since a loss that does not depend on a gate has gradient zero.
 
     Parameters
@@ -17,7 +17,7 @@ def causal_credit(position_losses: tf.Tensor, last_layer: bool) -> tf.Tensor:
     position_losses
         Loss of each position, `[n]` or `[..., n]`: summed over sequences, or of one each.
     last_layer
-        Whether no gated layer comes after.
+        Whether no layer that mixes positions comes after.
 
     Returns
     -------

@@ -99,7 +99,7 @@ def find_planted(path: Path, looked: Iterable[Path] = ()) -> dict[str, dict[str,
     """ROC area and precision of each means on the test histories of a run.
 
     Precision is the share of noise among the M highest scores, M being how much noise there is.
-    Empty where these histories hold none.
+    Empty where these histories hold none, or nothing else.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def find_planted(path: Path, looked: Iterable[Path] = ()) -> dict[str, dict[str,
     counts = np.bincount(noisy.split.train.items, minlength=dataset.item_count + 1)
     is_item = inputs["item_ids"] > 0
     is_noise = noisy.test.last(n)[is_item] > 0
-    if not is_noise.any():
+    if not is_noise.any() or is_noise.all():
         return {}
     found = noise_finders(run, inputs, counts)
     for other in looked:

@@ -127,11 +127,11 @@ def _search(settings: Settings) -> Settings:
 
 def run_directory(out: Path, method: str, seed: int) -> Path:
     """Where a run of an experiment lies."""
-    return out / f"{re.sub('[ :]', '-', method)}-{seed}"
+    return out / f"{re.sub('[ :;]', '-', method)}-{seed}"
 
 
 def chosen(methods: Mapping[str, Method], texts: Iterable[str]) -> dict[str, Method]:
-    """The methods that some texts ask for: `NAME`, or `NAME:SETTING=VALUE:…` with other settings.
+    """The methods that some texts ask for: `NAME`, or `NAME:SETTING=VALUE;…` with other settings.
 
     Raises
     ------
@@ -140,18 +140,19 @@ def chosen(methods: Mapping[str, Method], texts: Iterable[str]) -> dict[str, Met
 
     Examples
     --------
-    >>> found = chosen({"gated": {"gates": "item"}}, ["gated", "gated:beta=0.01"])
-    >>> found["gated"], found["gated:beta=0.01"]
-    ({'gates': 'item'}, {'gates': 'item', 'beta': 0.01})
+    >>> found = chosen({"gated": {"gates": "item"}}, ["gated", "gated:beta=0.01;width=20"])
+    >>> list(found.values())
+    [{'gates': 'item'}, {'gates': 'item', 'beta': 0.01, 'width': 20}]
     """
     return {text: _method(methods, text) for text in dict.fromkeys(texts)}
 
 
 def _method(methods: Mapping[str, Method], text: str) -> Method:
-    name, *changes = text.split(":")
+    name, _, changes = text.partition(":")
     if name not in methods:
         raise RunError(f"A method must be one of {', '.join(methods)}. Received: {name!r}")
-    method, further = methods[name], dict(_change(change) for change in changes)
+    method = methods[name]
+    further = dict(_change(change) for change in changes.split(";") if change)
     if callable(method):
         return lambda out, seed: {**method(out, seed), **further}
     return {**method, **further}

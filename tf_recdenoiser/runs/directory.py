@@ -82,13 +82,35 @@ class RunDirectory:
                 "directory."
             )
 
-    def create(self, settings: Settings, dataset: Dataset) -> None:
-        """Begin a run: write what is known before training."""
+    def create(
+        self,
+        settings: Settings,
+        dataset: Dataset,
+        user_ids: np.ndarray | None = None,
+        detection: Detection | None = None,
+    ) -> None:
+        """Begin a run: write what is known before training.
+
+        Parameters
+        ----------
+        settings, dataset
+            Of the run.
+        user_ids
+            Raw ids of the users that the model knows, `[user_count]`; None (default) if it knows
+            none.
+        detection
+            What was found of noise; None (default) if it was not looked for.
+        """
         self.require_free()
         self.last.parent.mkdir(parents=True, exist_ok=True)
         self._write("data.json", dataclasses.asdict(dataset.fingerprint()))
         self._write("vocabulary.json", dataset.item_ids.tolist())
         self._write("environment.json", _environment())
+        if user_ids is not None:
+            self._write("users.json", user_ids.tolist())
+        if detection is not None:
+            self._write_detection(detection)
+        # Last, since with it the run exists.
         self.write_settings(settings)
 
     def write_settings(self, settings: Settings) -> None:
@@ -106,10 +128,6 @@ class RunDirectory:
     def item_ids(self) -> np.ndarray:
         """Raw item ids, `[item_count]`: integers or strings as in the log."""
         return self._read("vocabulary.json", lambda recorded: np.array([*recorded]))
-
-    def write_user_ids(self, user_ids: np.ndarray) -> None:
-        """Record the raw ids of the users that the model knows, `[user_count]`."""
-        self._write("users.json", user_ids.tolist())
 
     def user_ids(self) -> np.ndarray | None:
         """Raw user ids, `[user_count]`; None if the model knows no users."""
@@ -140,8 +158,7 @@ class RunDirectory:
         """Whether noise was looked for in this run."""
         return (self.path / "noise.json").exists()
 
-    def write_detection(self, detection: Detection) -> None:
-        """Record what was found of noise."""
+    def _write_detection(self, detection: Detection) -> None:
         files = self._detectors(len(detection.scorer.detectors))
         for file, detector in zip(files, detection.scorer.detectors, strict=True):
             save_model(detector, file)

@@ -85,7 +85,8 @@ class Run:
                     f"Received: {given}"
                 )
         if "user_ids" in wanted:
-            inputs["user_ids"] = _codes(self.user_ids, [str(user)])
+            nobody = np.zeros(1, np.int32)
+            inputs["user_ids"] = nobody if user is None else _codes(self.user_ids, [user])
         if "times" in wanted:
             if times is None or len(times) != len(codes):
                 raise RunError(

@@ -11,6 +11,7 @@ from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import DroppingGates, Gates
 from tf_recdenoiser.runs.detection import detect_noise
 from tf_recdenoiser.training import (
+    GATE_LEARNING_RATE,
     GateTraining,
     GeneralizedBinaryCrossEntropy,
     fix_gates,
@@ -139,7 +140,7 @@ class Settings:
     estimator: str | None = None
     credit: bool | None = None
     estimator_rows: int | None = None
-    gate_learning_rate: float = 0.03
+    gate_learning_rate: float = GATE_LEARNING_RATE
     windows: str = "random"
     objective: str = "bce"
     negatives: int | None = None

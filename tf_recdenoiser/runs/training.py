@@ -97,14 +97,18 @@ def train(
         directory.require_free()
     check_data(settings, dataset)
     noisy = load_split(settings, dataset)
+    _check_oracle(settings, noisy)
     settings = _with_finder(settings, noisy.split.train)
     if not fresh:
         _check_resumable(settings, dataset, directory)
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
     if settings.looks_for_noise and detection is None:
-        build_recommender(settings, 1, 1)  # What cannot be built is named before a long search.
-        detection = _detection(settings, dataset, noisy.split, directory, report)
+        _check(settings, dataset, noisy)
+        if fresh:
+            detection = _search(settings, dataset, noisy.split, report)
+        else:
+            detection = directory.detection()
     noise = training_noise(settings, noisy, detection)
     users = user_codes(noisy.split.train)
     scorers = {part: scorer(settings, dataset, noisy, part, detection) for part in PARTS}
@@ -113,7 +117,7 @@ def train(
     if directory.exists() and directory.last.exists():
         recommender = load_model(directory.last)
     else:
-        rate = _mixture_rate(settings, detection)
+        rate = _mixture_rate(settings, noise, detection)
         recommender = build_recommender(settings, dataset.item_count, int(users.max()), rate)
         observed = _item_counts(noisy.split, None, dataset.item_count)
         recommender.assume_noise(law_shares(observed, settings.noise_law))
@@ -125,11 +129,9 @@ def train(
     )
     history = _history(recommender, directory, batches.steps_per_epoch)
     if fresh:
-        directory.create(settings, dataset)
-        if "user_ids" in recommender.backbone.extra_inputs:
-            directory.write_user_ids(dataset.user_ids[users > 0])
-        if detection is not None:
-            directory.write_detection(detection)
+        knows_users = "user_ids" in recommender.backbone.extra_inputs
+        known = dataset.user_ids[users > 0] if knows_users else None
+        directory.create(settings, dataset, known, detection)
     else:
         directory.write_settings(settings)
     _fit(recommender, settings, batches, scorers["valid"], directory, history, callbacks)
@@ -142,6 +144,15 @@ def train(
     return metrics
 
 
+def _check_oracle(settings: Settings, noisy: NoisySplit) -> None:
+    places = (noisy.train, noisy.valid, noisy.test)
+    if settings.detect == "oracle" and not any(marks.items.any() for marks in places):
+        raise ValueError(
+            "`detect='oracle'` needs noise whose places are known: plant some, by `planted_rate`. "
+            f"Received: {settings.data}, of which no noise is known"
+        )
+
+
 def _with_finder(settings: Settings, train: Histories) -> Settings:
     """The settings with the way to find noise that they leave open."""
     if settings.detect is not None:
@@ -150,13 +161,21 @@ def _with_finder(settings: Settings, train: Histories) -> Settings:
     return resolved(dataclasses.replace(settings, detect=finder))
 
 
-def _mixture_rate(settings: Settings, detection: Detection | None) -> float:
+def _check(settings: Settings, dataset: Dataset, noisy: NoisySplit) -> None:
+    """Make a run's parts once, so that what cannot be made is named before a long search."""
+    recommender = build_recommender(settings, 1, 1)
+    build_batches(settings, noisy.split.train, dataset.item_count, recommender.backbone)
+    for part in PARTS:
+        scorer(settings, dataset, noisy, part, None)
+
+
+def _mixture_rate(
+    settings: Settings, noise: np.ndarray | None, detection: Detection | None
+) -> float:
     """How much of the targets the objective is to take for noise."""
-    if settings.mend != "likelihood":
+    if settings.mend != "likelihood" or noise is None:
         return 0.0
-    if settings.detect == "oracle":
-        return settings.planted_rate
-    return 0.0 if detection is None else detection.scorer.rate
+    return float(noise.mean()) if detection is None else detection.scorer.rate
 
 
 def _take_gates(recommender: Recommender, settings: Settings) -> None:
@@ -214,15 +233,9 @@ def _history(
     return history
 
 
-def _detection(
-    settings: Settings,
-    dataset: Dataset,
-    split: Split,
-    directory: RunDirectory,
-    report: Callable[[str], None],
+def _search(
+    settings: Settings, dataset: Dataset, split: Split, report: Callable[[str], None]
 ) -> Detection:
-    if directory.has_detection():
-        return directory.detection()
     if settings.detect == "surprisal":
         return detect_by_surprisal(settings, split.train, dataset.item_count, report=report)
     return detect_noise(
@@ -338,7 +351,7 @@ def _noise_metrics(
     is_item = item_ids > 0
     is_noise = noisy.test.last(settings.max_length)[is_item] > 0
     found = {"rate": detection.scorer.rate, "area": detection.area}
-    if is_noise.any():
+    if is_noise.any() and not is_noise.all():
         scores = detection.scorer(item_ids)[is_item]
         found["roc_area"] = roc_area(scores, is_noise)
         found["precision"] = precision_at_noise(scores, is_noise)

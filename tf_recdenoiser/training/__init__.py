@@ -4,7 +4,7 @@ from tf_recdenoiser.training.convert import denoise
 from tf_recdenoiser.training.denoising_model import DenoisingModel
 from tf_recdenoiser.training.explain import Explanation, explain
 from tf_recdenoiser.training.fixed_gates import fix_gates
-from tf_recdenoiser.training.gate_training import PARTS, GateTraining
+from tf_recdenoiser.training.gate_training import GATE_LEARNING_RATE, PARTS, GateTraining
 from tf_recdenoiser.training.objectives import (
     OBJECTIVES,
     BayesianPersonalizedRanking,
@@ -20,6 +20,7 @@ from tf_recdenoiser.training.objectives import (
 from tf_recdenoiser.training.recommender import Recommender
 
 __all__ = [
+    "GATE_LEARNING_RATE",
     "OBJECTIVES",
     "PARTS",
     "BayesianPersonalizedRanking",

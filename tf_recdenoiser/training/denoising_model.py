@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._keras import implicit_mask, keras, register
 from tf_recdenoiser.estimators import serialize_estimator
 from tf_recdenoiser.layers import Draws
 from tf_recdenoiser.training.gate_training import GateTraining, gate_statistics
@@ -127,8 +127,12 @@ class DenoisingModel(GateTraining, keras.Model):
         return (*self._sample_losses(y, outputs, weights), outputs)
 
     def _sample_losses(self, y: Any, outputs: Any, weights: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """Weighted losses `[B]` or `[B, n]` in float32, and N, the sum of their weights."""
+        """Weighted losses `[B]` or `[B, n]` in float32, and N, the sum of their weights.
+
+        As everywhere in Keras, positions that the outputs' mask leaves out have no loss.
+        """
         losses = tf.cast(self._loss_function(y, outputs), tf.float32)
+        weights = _with_mask(weights, implicit_mask(outputs), losses)
         if weights is None:
             return losses, tf.maximum(tf.cast(tf.size(losses), tf.float32), 1.0)
         weights = tf.cast(weights, tf.float32)
@@ -183,3 +187,14 @@ class DenoisingModel(GateTraining, keras.Model):
             config[name] = keras.utils.deserialize_keras_object(config[name])
         self.compile(**config)
         self.build_optimizers()
+
+
+def _with_mask(weights: Any, mask: tf.Tensor | None, losses: tf.Tensor) -> Any:
+    """`weights`, 0 where a mask of the losses' shape leaves a position out."""
+    if mask is None or mask.shape.rank != losses.shape.rank:
+        return weights
+    mask = tf.cast(mask, tf.float32)
+    if weights is None:
+        return mask
+    weights = tf.cast(weights, tf.float32)
+    return weights * mask if weights.shape.rank == mask.shape.rank else weights[:, None] * mask

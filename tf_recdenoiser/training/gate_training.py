@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -20,13 +20,26 @@ PARTS = ("data", "sparsity", "jacobian")
 _BeforeKerasModel: Any = object
 
 
+GATE_LEARNING_RATE = 0.03
+"""Of the gates' Adam. With the weights' usual 0.001 they barely move in a normal run."""
+
+
 class GateTraining(_BeforeKerasModel):
     """What `compile` sets and a train step computes for a Keras model with gates in it.
 
     A subclass derives from this class and then from a Keras model, and says by `_batch_losses`
     how a batch is evaluated. `DenoisingModel` does so for functional models, and
     `retrieval.DenoisingRetrieval` for those of TensorFlow Recommenders.
+
+    Attributes
+    ----------
+    ends_position_wise
+        Whether nothing mixes positions after the model's last gates, such as further attention or
+        a recurrence. Causal credit then holds these to account for their own position alone.
+        False by default, which is right for every causal model.
     """
+
+    ends_position_wise: ClassVar[bool] = False
 
     def compile(
         self,
@@ -49,8 +62,7 @@ class GateTraining(_BeforeKerasModel):
         optimizer
             Of the weights.
         gate_optimizer
-            Of the gates' logits; Adam with a learning rate of 0.03 by default. With the
-            weights' usual 0.001 the gates barely move in a normal run.
+            Of the gates' logits; Adam by default, with `GATE_LEARNING_RATE`.
         estimator
             Of the gates' gradient: a name from `ESTIMATORS`, or an `Estimator`.
         credit
@@ -82,7 +94,7 @@ class GateTraining(_BeforeKerasModel):
         if not 0 <= baseline_decay < 1:
             raise ValueError(f"`baseline_decay` must be in [0, 1). Received: {baseline_decay}")
         self.gate_optimizer = keras.optimizers.get(
-            keras.optimizers.Adam(0.03) if gate_optimizer is None else gate_optimizer
+            gate_optimizer or keras.optimizers.Adam(GATE_LEARNING_RATE)
         )
         self.estimator = get_estimator(estimator)
         self.credit = credit
@@ -182,7 +194,9 @@ class GateTraining(_BeforeKerasModel):
         self, draws: Draws, evaluations: list[list[tf.Tensor]], count: tf.Tensor
     ) -> tf.Tensor:
         """A scalar whose gradient in the logits is the estimator's, and is passed on by them."""
-        last_layer = next(reversed(draws.records.values()), None)
+        last_layer = None
+        if self.ends_position_wise:
+            last_layer = next(reversed(draws.records.values()), None)
         terms = []
         for record, found in zip(_trained(draws), evaluations, strict=True):
             last = record is last_layer

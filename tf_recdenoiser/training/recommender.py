@@ -38,6 +38,9 @@ class Recommender(DenoisingModel):
     (1, 10)
     """
 
+    # Backbones end with a block of gated attention, and normalisation at most.
+    ends_position_wise = True
+
     def __init__(
         self, backbone: Backbone, objective: Objective | None = None, name: str | None = None
     ) -> None:

@@ -16,7 +16,7 @@ EIGHTHS = st.integers(0, 8).map(lambda number: number / 8)
 def kept_of(items: list[tuple[int, float]], cleaning: Cleaning) -> list[int]:
     """One history, oldest first, by the words of the docstring."""
     least = min((p for _, p in items), default=0)
-    alone = [item for item, p in items if p == least]
+    alone = [item for item, p in items if p == least][-1:]
     items = list(items)
     while items and items[-1][1] > cleaning.newest_above:
         items.pop()

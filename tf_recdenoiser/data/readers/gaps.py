@@ -48,13 +48,15 @@ def _read(path: Path, names: ColumnNames) -> RawRows:
     fault = (
         pl.when(pl.col("ids").list.len() == 0)
         .then(pl.lit("blank line"))
+        .when(pl.col("ids").list.len() == 1)
+        .then(pl.lit("a user without items"))
         .when((pl.col("parts") != 2) | (pl.col("gaps").list.len() != pl.col("ids").list.len() - 1))
         .then(pl.lit("not a user, items, a tab and as many gaps as items"))
         .when(~numbers)
         .then(pl.lit("a gap is not a number of at least 0"))
     )
     checked = lines.with_columns(fault=fault)
-    good = checked.filter(pl.col("fault").is_null() & (pl.col("ids").list.len() > 1))
+    good = checked.filter(pl.col("fault").is_null())
     table = good.select(
         "line",
         user=pl.col("ids").list.first(),

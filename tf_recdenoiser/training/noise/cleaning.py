@@ -68,8 +68,8 @@ class Cleaning(Treatment):
     An item goes if its probability of noise is above `above`. So do the newest items of a history
     as long as it is above `newest_above`: all depends on the newest, since attention starts from
     it, while among the others a model that was trained beside noise can look after itself. Where
-    none would be left, the item with the least probability stays. What else there is of each item
-    moves with it.
+    none would be left, the item with the least probability stays, the newest of several. What else
+    there is of each item moves with it.
 
     Parameters
     ----------
@@ -108,5 +108,7 @@ class Cleaning(Treatment):
         newest = tf.math.cumprod(doubtful, axis=1, reverse=True) > 0
         kept = is_item & (probability <= self.above) & ~newest
         of_items = tf.where(is_item, probability, np.inf)
-        least = of_items <= tf.reduce_min(of_items, axis=1, keepdims=True)
-        return kept | (is_item & least & ~tf.reduce_any(kept, axis=1, keepdims=True))
+        length = item_ids.shape[1]
+        least = length - 1 - tf.argmin(of_items[:, ::-1], axis=1, output_type=tf.int32)
+        only = is_item & tf.one_hot(least, length, on_value=True, off_value=False)
+        return kept | (only & ~tf.reduce_any(kept, axis=1, keepdims=True))

@@ -105,7 +105,8 @@ def build_surprisal_detector(recommender: Recommender, counts: np.ndarray) -> An
     Parameters
     ----------
     recommender
-        Trained, with a causal backbone that reads items alone; its weights stay as they are.
+        Trained, with a causal backbone that reads items alone. The detector holds this backbone,
+        which from here on cannot be trained.
     counts
         How often each item occurs, `[I + 1]`.
     """
