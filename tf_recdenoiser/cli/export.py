@@ -8,6 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.cli.console import busy, note
 from tf_recdenoiser.retrieval import export_saved_model, prune_versions
 from tf_recdenoiser.runs import load_run
@@ -20,6 +21,9 @@ def export(
         int | None,
         Option(min=1, help="Version number; one more than the highest there, if not given."),
     ] = None,
+    max_k: Annotated[
+        int, Option(min=1, help="The most items that a request may ask for.")
+    ] = default(export_saved_model, "max_k"),
     keep: Annotated[
         int | None,
         Option(min=1, help="Leave so many versions, the new one included; all, if not given."),
@@ -38,6 +42,7 @@ def export(
             loaded.item_ids,
             to,
             version,
+            max_k=max_k,
             noise=loaded.detection.scorer if loaded.detection else None,
             cleaning=loaded.settings.cleaning,
             user_ids=loaded.user_ids,

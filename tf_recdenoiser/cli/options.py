@@ -50,8 +50,9 @@ _BETA = ", ".join(
 )
 
 _LOG = Argument(
-    help="An interaction log: `user item` lines, RecBole `.inter`, CSV or Parquet; or "
-    "`synthetic`, or for example `synthetic:users=500,items=200,noise=0.3,seed=1`."
+    help="An interaction log: `user item` lines, RecBole `.inter`, CSV, Parquet, or one line per "
+    "user with times; or `synthetic`, also with options (`users`, `items`, `clusters`, `noise`, "
+    "`seed`), as in `synthetic:users=500,items=200,noise=0.3`."
 )
 
 _OPTIONS: dict[str, dict[str, OptionInfo]] = {

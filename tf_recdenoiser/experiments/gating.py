@@ -42,10 +42,10 @@ GATING: Mapping[str, Method] = {
 }
 """What is done to attention, by name: the settings that differ from those of `PLAIN`.
 
-Controls, each made from the positional gates of the same seed: "frozen" starts from their final
-values and does not train them; "shuffled" does so too, each layer's values in a random order;
-"window" lets every layer see a fixed number of newest positions, with as many links as these
-gates keep.
+Controls, each made from the positional gates of the same seed: "frozen" has their values of the
+best epoch from the start and does not train them; "shuffled" does so too, each layer's values in
+a random order; "window" lets every layer see a fixed number of newest positions, with as many
+links as these gates keep.
 """
 
 CONTROLS = frozenset({"frozen", "shuffled", "window"})

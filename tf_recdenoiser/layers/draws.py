@@ -25,8 +25,8 @@ class GateRecord:
     layer
         The gate layer.
     logits
-        `[n, m]` or `[H, n, m]`, or `[B, H or 1, n, m]` for gates of each sequence: n querying
-        and m attended positions. `[1, m]` for gates that are the same in every row.
+        k Phi, `[n, m]` or `[H, n, m]`, or `[B, H or 1, n, m]` for gates of each sequence: n
+        querying and m attended positions. `[1, m]` for gates that are the same in every row.
     reachable
         Boolean `[n, m]`: entries that attention can use at all. For gates of each sequence
         `[B or 1, 1, n, m]`: links that it can use, those with padding left out.

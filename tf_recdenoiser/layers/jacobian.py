@@ -39,7 +39,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         Random projections a step; 1 by default.
     rows
         How many sequences of a batch to use; None (default) for all. 16 of 128 cost about a
-        fifth of the time, and the estimate stays unbiased.
+        third of the time, and the estimate stays unbiased.
     distribution
         `"rademacher"` (default; a little less variance) or `"normal"`, of the projections.
 

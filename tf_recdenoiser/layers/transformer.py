@@ -31,7 +31,7 @@ class TransformerBlock(keras.layers.Layer):
     Parameters
     ----------
     heads
-        H; must divide the width d.
+        H; 1 by default; must divide the width d.
     hidden
         Width inside the feed-forward network; d by default, as in SASRec.
     dropout

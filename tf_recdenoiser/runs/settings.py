@@ -40,8 +40,8 @@ class Settings:
     format, on_bad_row, user_column, item_column, time_column, rating_column, k_core
         How the log is read; see `data.read_log` and `data.prepare`.
     backbone, max_length, width, blocks, heads, dropout, norm, attention
-        The sequence encoder. This and what follows down to `jacobian_rows` must be left at its
-        default where the backbone does not take it.
+        The sequence encoder. What a backbone does not take, of this and of what follows down to
+        `vertical_filters`, must be left at its default.
     user_width, user_swap, item_swap, target_swap
         See `backbones.SSEPT`.
     mask_share, last_share
