@@ -35,7 +35,7 @@ def test_times_are_the_sums_of_the_gaps(tmp_path: Path, options: dict[str, str])
         ("8 a b\t0", "not a user, items, a tab and as many gaps as items"),
         ("8 a\t0 1", "not a user, items, a tab and as many gaps as items"),
         ("8\t", "a user without items"),
-        ("8", "a user without items"),
+        ("8", "not a user, items, a tab and as many gaps as items"),
         ("8 a", "not a user, items, a tab and as many gaps as items"),
         ("8 a\t0\t0", "not a user, items, a tab and as many gaps as items"),
         ("8 a b\t0 -1", "a gap is not a number of at least 0"),

@@ -48,10 +48,10 @@ def _read(path: Path, names: ColumnNames) -> RawRows:
     fault = (
         pl.when(pl.col("ids").list.len() == 0)
         .then(pl.lit("blank line"))
-        .when(pl.col("ids").list.len() == 1)
-        .then(pl.lit("a user without items"))
         .when((pl.col("parts") != 2) | (pl.col("gaps").list.len() != pl.col("ids").list.len() - 1))
         .then(pl.lit("not a user, items, a tab and as many gaps as items"))
+        .when(pl.col("ids").list.len() == 1)
+        .then(pl.lit("a user without items"))
         .when(~numbers)
         .then(pl.lit("a gap is not a number of at least 0"))
     )
