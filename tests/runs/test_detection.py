@@ -153,7 +153,8 @@ def test_an_oracle_knows_how_many_targets_are_noise(places: str, tmp_path: Path)
 def test_a_run_that_is_killed_while_it_begins_begins_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = plain(epochs=1, detect="context", backbone="fpmc", blocks=2, heads=2)
+    attention = {name: getattr(Settings, name) for name in ("blocks", "heads", "jacobian_rows")}
+    settings = plain(epochs=1, detect="context", backbone="fpmc", **attention)
     directory = RunDirectory(tmp_path / "run")
 
     def killed(*_: object) -> None:
