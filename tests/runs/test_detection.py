@@ -258,7 +258,9 @@ def test_the_likelihood_takes_the_share_and_the_law_of_the_noise(tmp_path: Path)
     )
     train(settings, DATASET, RunDirectory(tmp_path / "run"))
     model = load_run(tmp_path / "run").recommender
-    assert model.objective == BinaryCrossEntropy(noise_rate=0.25)
+    share = float(load_split(settings, DATASET).train.items.astype(np.float32).mean())
+    assert share == pytest.approx(0.25, abs=0.01)
+    assert model.objective == BinaryCrossEntropy(noise_rate=share)
     (mixture,) = (layer for layer in layers_of(model) if isinstance(layer, NoiseMixture))
     counts = np.bincount(load_split(settings, DATASET).split.train.items)
     np.testing.assert_allclose(
