@@ -58,8 +58,8 @@ _Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
 def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
     return Option(
-        help=f"{what}, `NAME,NAME,…`: {', '.join(table)}. `NAME:SETTING=VALUE;…` is a method with "
-        "other settings, for example `NAME:beta=0.03`."
+        help=f"{what}, `NAME,NAME,…`: {', '.join(table)}. `NAME:SETTING=VALUE` is a method with "
+        "another setting, for example `NAME:beta=0.03`; several have semicolons between them."
     )
 
 
@@ -79,7 +79,7 @@ def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
 def planted(
     context: typer.Context,
     out: _Out,
-    methods: Annotated[str, _methods("What is done about it", MENDING)] = ",".join(MENDING),
+    methods: Annotated[str, _methods("What is done about it", MENDING)] = ", ".join(MENDING),
     seeds: _Seeds = "0,1,2,3,4",
     json: _Json = False,
 ) -> None:
@@ -109,7 +109,7 @@ def planted(
 def gates(
     context: typer.Context,
     out: _Out,
-    methods: Annotated[str, _methods("What is done to attention", GATING)] = ",".join(GATING),
+    methods: Annotated[str, _methods("What is done to attention", GATING)] = ", ".join(GATING),
     seeds: _Seeds = "0,1,2,3,4",
     json: _Json = False,
 ) -> None:
