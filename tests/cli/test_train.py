@@ -211,6 +211,8 @@ def test_every_setting_can_be_given(
     untrained: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # All of them at once make no sense.
+    monkeypatch.setattr("tf_recdenoiser.cli.train.refuse_idle", lambda *_: None)
     Path("log.csv").write_text("who,what,when,stars\nann,tea,1,5\n,rice,2,4\n")
     values = {field.name: other(field) for field in dataclasses.fields(Settings)}
     options = chain.from_iterable(as_option(*item) for item in values.items() if item[0] != "data")
@@ -232,6 +234,48 @@ def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
     tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *zeros)
     assert untrained[0][0].jacobian_rows is None
     assert untrained[0][0].estimator_rows is None
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--gates", "none", "--beta", 0.1), "`beta` has no effect with gates='none'"),
+        (("--gates", "head_drop", "--no-credit"), "`credit` has no effect with gates='head_drop'"),
+        (
+            ("--target-density", 0.5, "--beta", 0.1),
+            "`beta` has no effect with target_density=0.5: leave it out, or choose otherwise. "
+            "Received: beta=0.1",
+        ),
+        (("--drop-rate", 0.3), "`drop_rate` has no effect with gates='positional'"),
+        (("--gamma", 0, "--jacobian-rows", 8), "`jacobian_rows` has no effect with gamma=0"),
+        (("--backbone", "caser", "--estimator", "arm"), "`estimator` has no effect with gates="),
+        (("--planted-seed", 0), "`planted_seed` has no effect with planted_rate=0"),
+        (("--detect", "none", "--noise-law", "uniform"), "`noise_law` has no effect with detect="),
+    ],
+)
+def test_an_option_without_effect_is_refused(
+    command: str, options: tuple[Any, ...], message: str, tmp_path: Path
+) -> None:
+    outcome = tf_recdenoiser(command, SYNTHETIC, "--out", tmp_path / "run", *options)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert message in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--gates", "head_drop", "--drop-rate", 0.3),
+        ("--gates", "relative", "--beta", 0.1, "--estimator", "arm", "--no-credit"),
+        ("--planted-rate", 0.2, "--planted-seed", 1),
+    ],
+)
+def test_an_option_with_effect_is_taken(
+    untrained: Asked, options: tuple[Any, ...], tmp_path: Path
+) -> None:
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
+    assert outcome.status == 0, outcome.err
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,14 @@ from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, READERS, WINDOWS, OnB
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
-from tf_recdenoiser.runs import DENOISER, FINDERS, NO_GATES, Settings
+from tf_recdenoiser.runs import (
+    DENOISER,
+    FINDERS,
+    NO_GATES,
+    RunError,
+    Settings,
+    idle_settings,
+)
 from tf_recdenoiser.training import OBJECTIVES, GateTraining
 
 DATA, MODEL, DENOISING, OBJECTIVE, TRAINING = "Data", "Model", "Denoising", "Objective", "Training"
@@ -153,7 +160,7 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         ),
         "target_density": Option(
             help="Mean keep probability of the gates to be reached in each layer, above 0 and "
-            "below 1; --beta is then ignored, and the price of an open gate found on the way."
+            "below 1, in the place of --beta: the price of an open gate is found on the way."
         ),
         "drop_rate": Option(
             min=0, max=0.99, help="Of the gates that drop layers or heads at random."
@@ -330,6 +337,16 @@ def settings_of(context: typer.Context, **decided: Any) -> Settings:
 def stated_settings(context: typer.Context, given: Settings) -> dict[str, Any]:
     """Those of the given settings that the command line states in so many words, by name."""
     return {name: getattr(given, name) for name in _names() if is_stated(context, name)}
+
+
+def refuse_idle(context: typer.Context, settings: Settings) -> None:
+    """Raise RunError if the command line states what has no effect beside the other settings."""
+    for name, beside in idle_settings(settings).items():
+        if is_stated(context, name):
+            raise RunError(
+                f"`{name}` has no effect with {beside}: leave it out, or choose otherwise. "
+                f"Received: {name}={getattr(settings, name)!r}"
+            )
 
 
 def is_stated(context: typer.Context, name: str) -> bool:

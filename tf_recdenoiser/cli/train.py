@@ -14,7 +14,13 @@ from typer import Option
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
-from tf_recdenoiser.cli.options import PANELS, settings_of, stated_settings, with_settings
+from tf_recdenoiser.cli.options import (
+    PANELS,
+    refuse_idle,
+    settings_of,
+    stated_settings,
+    with_settings,
+)
 from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
 from tf_recdenoiser.cli.reading import read_dataset
 from tf_recdenoiser.runs import RunDirectory, RunError, Settings
@@ -52,6 +58,7 @@ def train(
         settings = dataclasses.replace(directory.settings(), **stated)
     else:
         directory.require_free()
+    refuse_idle(context, settings)
     metrics = train_and_show(settings, directory, resume, tensorboard)
     output.print(metrics_table("Test metrics", {settings.backbone: metrics["test"]}))
     note(PROTOCOL_NOTE)

@@ -18,6 +18,7 @@ from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, not
 from tf_recdenoiser.cli.options import (
     PANELS,
     is_stated,
+    refuse_idle,
     settings_of,
     stated_settings,
     with_settings,
@@ -123,6 +124,7 @@ def _search(
     context: typer.Context, trials: int, tuner: str, protocol: str, search: Iterable[str]
 ) -> Search:
     base = settings_of(context)
+    refuse_idle(context, base)
     choices = choices_for(base, stated_settings(context, base), dict(map(_choices, search)))
     return Search(base, choices, tuner, trials, protocol)
 

@@ -4,6 +4,7 @@ from tf_recdenoiser.runs.building import (
     build_gates,
     build_objective,
     build_recommender,
+    idle_settings,
     resolved,
 )
 from tf_recdenoiser.runs.detection import Detection, detect_noise
@@ -39,6 +40,7 @@ __all__ = [
     "detect_noise",
     "evaluation_inputs",
     "gate_statistics",
+    "idle_settings",
     "load_dataset",
     "load_log",
     "load_run",

@@ -132,6 +132,35 @@ def _idle_noise_options(settings: Settings) -> dict[str, str]:
     return dict.fromkeys((*cleaning, *weighing), f"mend={settings.mend!r}")
 
 
+_OF_TRAINED_GATES = (
+    *("beta", "penalty", "initial_keep", "inference", "target_density"),
+    *("estimator", "credit", "estimator_rows", "gate_learning_rate"),
+)
+
+
+def idle_settings(settings: Settings) -> dict[str, str]:
+    """Settings that have no effect, by name, and beside what others.
+
+    Those that `build_recommender` and `train` refuse by themselves are left out.
+    """
+    settings = resolved(settings)
+    idle = {}
+    if settings.gates not in GATES:
+        idle.update(dict.fromkeys(_OF_TRAINED_GATES, f"gates={settings.gates!r}"))
+    elif settings.target_density is not None:
+        idle["beta"] = f"target_density={settings.target_density}"
+    if settings.gates not in DROPPING:
+        idle["drop_rate"] = f"gates={settings.gates!r}"
+    if settings.gamma == 0:
+        idle["jacobian_rows"] = "gamma=0"
+    if settings.planted_rate == 0:
+        of_plants = ("planted_law", "planted_places", "planted_seed")
+        idle.update(dict.fromkeys(of_plants, "planted_rate=0"))
+    if settings.detect == "none":
+        idle["noise_law"] = "detect='none'"
+    return idle
+
+
 def check_data(settings: Settings, dataset: Dataset) -> None:
     """Raise DataError if the data lack what the backbone reads."""
     kind = backbone_class(settings)
