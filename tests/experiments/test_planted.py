@@ -251,7 +251,7 @@ def test_any_log_and_any_backbone_can_be_compared(
     options = [*columns, *model, "--epochs", "1", "--methods", "oracle sequence"]
     assert run([*arguments, *options]) == 0
     shown = capsys.readouterr()
-    assert "1 bad row" in shown.err
+    assert "Bad rows, skipped: 1." in shown.err
     assert set(json.loads(shown.out)["finding"]) == {"random", "popularity", "surprisal"}
     settings = RunDirectory(out / "oracle-sequence-0").settings()
     assert (settings.backbone, settings.gru_width, settings.planted_rate) == ("gru4rec", 8, 0.25)
