@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.estimators.toy import HEADS, LAYERS, forced, item_ids, toy_loss, toy_model
+from tests.estimators.toy import HEADS, LAYERS, forced, item_ids, toy_loss, toy_model, valid
 from tf_recdenoiser._keras import raw_variable
 from tf_recdenoiser.estimators import ESTIMATORS, Ar, Estimator, Rloo, get_estimator
 from tf_recdenoiser.layers import Draws, PositionalGates
@@ -81,11 +81,13 @@ class Case:
 
     @property
     def targets(self) -> float:
-        return float(Y.size if self.weights is None else self.weights.sum())
+        return float(self.weight.sum())
 
     @property
     def weight(self) -> np.ndarray:
-        return np.ones_like(Y) if self.weights is None else self.weights
+        # Without weights the mask that the outputs carry leaves padding out.
+        of_items = np.concatenate([valid(LENGTH), valid(LENGTH)[::-1]])
+        return of_items if self.weights is None else self.weights
 
     def model(self) -> DenoisingModel:
         gates = PositionalGates(beta=BETA, penalty=self.penalty, sharpness=SHARPNESS)
