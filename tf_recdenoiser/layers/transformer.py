@@ -26,7 +26,8 @@ class TransformerBlock(keras.layers.Layer):
 
     With x' = x + Attention(x) and y = x' + FFN(x'), layer normalisation comes before each part
     (`norm="pre"`) or after each sum (`norm="post"`). FFN(x) = activation(x W_1 + b_1) W_2 + b_2.
-    Dropout is on attention weights and after both layers of the feed-forward network.
+    Dropout is on attention weights and after both layers of the feed-forward network. What it is
+    called with as `context` and `key_weights` is handed to the attention.
 
     Parameters
     ----------
@@ -48,8 +49,6 @@ class TransformerBlock(keras.layers.Layer):
         Added to the variance in layer normalisation; 1e-8 by default, as in SASRec.
     attention
         As `DenoisingMultiHeadAttention` takes it; `"softmax"` by default.
-
-    Called with `context` and `key_weights` too, which are handed to the attention.
 
     Examples
     --------
