@@ -104,7 +104,10 @@ def test_a_user_who_is_not_known_is_said_to_be(folder: Path) -> None:
     ("options", "message"),
     [
         (("--backbone", "tisasrec"), "TiSASRec needs times: the log must say when"),
-        (("--backbone", "bert4rec", "--credit"), "`credit` must be False with BERT4Rec"),
+        (
+            ("--backbone", "bert4rec", "--gates", "positional", "--credit"),
+            "`credit` must be False with BERT4Rec",
+        ),
         (("--backbone", "bert4rec", "--norm", "pre"), "`norm` has no effect with backbone="),
         (("--max-interval", "9"), "choose from tisasrec. Received: max_interval=9"),
     ],
