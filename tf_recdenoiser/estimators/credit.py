@@ -8,9 +8,9 @@ import tensorflow as tf
 def causal_credit(position_losses: tf.Tensor, last_layer: bool) -> tf.Tensor:
     """The losses that a gate (u, v) of a causal encoder can change, one for each u.
 
-    A gate changes the losses at positions u and later; after which no layer mixes positions, that
-    at u alone. Leaving out the rest keeps every unbiased estimator
-    unbiased, since a loss that does not depend on a gate has gradient zero.
+    A gate changes the losses at positions u and later; where no layer after it mixes positions,
+    that at u alone. Leaving out the rest keeps every unbiased estimator unbiased, since a loss
+    that does not depend on a gate has gradient zero.
 
     Parameters
     ----------

@@ -112,11 +112,11 @@ class Run:
 
         An item that is left out as noise is not kept, and gets no attention.
         """
-        found = explain(self.recommender, **self.cleaned(inputs))
         scores = self.noise_scores(inputs["item_ids"])
         if scores is None:
-            return found
+            return explain(self.recommender, **inputs)
         cleaning = self.settings.cleaning
+        found = explain(self.recommender, **cleaning(inputs, scores))
         slots = cleaning.slots(tf.constant(inputs["item_ids"]), tf.constant(scores))
         in_place = {name: from_slots(part, slots) for name, part in vars(found).items()}
         return Explanation(**{name: part.numpy() for name, part in in_place.items()})
