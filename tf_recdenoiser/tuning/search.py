@@ -49,7 +49,8 @@ class Search:
     protocol: str = "full"
 
     def __post_init__(self) -> None:
-        resolved(trial_base(self.base))  # What no trial could be made from is refused here.
+        if "detect" not in self.choices:
+            resolved(trial_base(self.base))  # What no trial could be made from is refused here.
         object.__setattr__(self, "choices", choices_for(self.base, CHOICES, self.choices))
         if not self.choices:
             raise ValueError("`choices` must leave something to search. Received: choices={}")
