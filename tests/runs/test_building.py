@@ -78,6 +78,11 @@ def test_the_price_of_gates_is_the_backbones_unless_given(
     assert resolved(settings).beta == expected
 
 
+def test_a_link_in_use_costs_a_hundredth_of_an_entry() -> None:
+    gates = build_gates(small(beta=None, penalty="links"))
+    assert isinstance(gates, Gates) and gates.beta == pytest.approx(SASRec.usual_beta / 100)
+
+
 def test_a_target_density_takes_the_place_of_beta() -> None:
     gates = build_gates(small(beta=0.7, target_density=0.25))
     assert gates is not None and (gates.beta, gates.target_density) == (0.0, 0.25)

@@ -22,6 +22,7 @@ from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import (
     DENOISER,
     FINDERS,
+    LINKS_OF_ENTRY,
     NO_GATES,
     RunError,
     Settings,
@@ -134,7 +135,8 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         ),
         "beta": Option(
             min=0,
-            help=f"β: the price of an open gate; a higher one prunes more. If not given: {_BETA}.",
+            help=f"β: the price of an open gate; a higher one prunes more. If not given: {_BETA}; "
+            f"divided by {LINKS_OF_ENTRY} with --penalty links.",
         ),
         "penalty": Option(
             **one_of(

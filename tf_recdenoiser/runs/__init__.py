@@ -13,7 +13,14 @@ from tf_recdenoiser.runs.loading import Run, load_run
 from tf_recdenoiser.runs.models import RunError
 from tf_recdenoiser.runs.recording import best_epoch
 from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer, evaluation_inputs
-from tf_recdenoiser.runs.settings import DENOISER, FINDERS, NO_DENOISER, NO_GATES, Settings
+from tf_recdenoiser.runs.settings import (
+    DENOISER,
+    FINDERS,
+    LINKS_OF_ENTRY,
+    NO_DENOISER,
+    NO_GATES,
+    Settings,
+)
 from tf_recdenoiser.runs.sources import load_dataset, load_log, load_split, synthetic_options
 from tf_recdenoiser.runs.surprisal import detect_by_surprisal
 from tf_recdenoiser.runs.training import EXTENDABLE, gate_statistics, train
@@ -22,6 +29,7 @@ __all__ = [
     "DENOISER",
     "EXTENDABLE",
     "FINDERS",
+    "LINKS_OF_ENTRY",
     "NO_DENOISER",
     "NO_GATES",
     "PARTS",

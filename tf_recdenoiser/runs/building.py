@@ -15,6 +15,7 @@ from tf_recdenoiser.data import WEIGHING, DataError, Dataset, Histories, Trainin
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
 from tf_recdenoiser.runs.settings import (
     DENOISER,
+    LINKS_OF_ENTRY,
     NO_DENOISER,
     NO_GATES,
     NOISE_OPTIONS,
@@ -91,7 +92,8 @@ def resolved(settings: Settings) -> Settings:
         left_open = DENOISER[name] if has_attention else absent
         chosen[name] = left_open if value is None else value
     if settings.beta is None:
-        chosen["beta"] = backbone_class(settings).usual_beta
+        per_entry = backbone_class(settings).usual_beta
+        chosen["beta"] = per_entry / LINKS_OF_ENTRY if settings.penalty == "links" else per_entry
     if settings.estimator is None:
         kind = GATES.get(chosen["gates"], Gates)
         chosen["estimator"] = kind.suits or default(GateTraining.compile, "estimator")

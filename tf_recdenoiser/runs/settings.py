@@ -26,6 +26,9 @@ DENOISER: dict[str, Any] = {"gates": "positional", "gamma": 1e-4}
 """What these settings stand for where they are None and the backbone has attention."""
 NO_DENOISER: dict[str, Any] = {"gates": NO_GATES, "gamma": 0.0}
 """The same where it has none."""
+LINKS_OF_ENTRY = 100
+"""How much less a link in use costs than an entry of the gates' matrix, if no price is given: in
+a batch an entry is a link of every sequence that is long enough."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Settings:
     gates, initial_keep, beta, penalty, inference, target_density
         The gates; `gates` "none" for none, None (default) for "positional" where the backbone has
         attention to gate and none elsewhere. See `layers.Gates`. `beta` None (default): the
-        backbone's `usual_beta`; it counts only where `target_density` is None.
+        backbone's `usual_beta`, a hundredth of it with `penalty` "links"; it counts only where
+        `target_density` is None.
     gates_from, shuffle_gates
         A run whose gates are taken over and stay as they are; None (default): gates are trained.
         Whether to shuffle them; see `fix_gates`.
