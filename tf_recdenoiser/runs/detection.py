@@ -12,10 +12,10 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import DataError, Histories, NoisePlanter, item_vectors
 from tf_recdenoiser.evaluation import roc_area
 from tf_recdenoiser.training.noise import (
+    NetworkTrainer,
     NoiseScorer,
     build_detector,
     context_features,
-    fit_network,
     log_ratios,
     noise_probability,
     noise_rate,
@@ -136,6 +136,7 @@ class CrossFitting:
     ) -> None:
         self._make, self._train, self._folds = make, train, folds
         self._max_length, self._seed = max_length, seed
+        self._trainer = NetworkTrainer()
         rng = np.random.default_rng(seed)
         self._fold_of_row = _folds(train, folds, rng)
         self._order = rng.permutation(train.row_count)
@@ -160,7 +161,7 @@ class CrossFitting:
             others = [pair for other, pair in enumerate(examples) if other != fold]
             items, noise = (np.concatenate(parts) for parts in zip(*others, strict=True))
             at = int(len(items) * (1 - _WATCHED))
-            fit_network(detector, items[:at], noise[:at], (items[at:], noise[at:]))
+            self._trainer.fit(detector, items[:at], noise[:at], (items[at:], noise[at:]))
             where = np.repeat(self._fold_of_row, self._train.lengths) == fold
             of_items[where], of_noise[where] = self._log_ratios(fold, detector)
         is_noise = np.repeat([False, True], len(of_items))

@@ -10,9 +10,9 @@ import pytest
 from tests.training.noise.vectors import unit_vectors
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.training.noise import (
+    NetworkTrainer,
     build_detector,
     context_features,
-    fit_network,
     log_ratios,
 )
 
@@ -24,35 +24,59 @@ def detector_of(units: int = 64) -> keras.Model:
     return build_detector(unit_vectors(rng, 9), rng.integers(1, 9, 10), max_length=5, units=units)
 
 
-def test_a_fitted_network_gives_the_log_of_the_density_ratio() -> None:
-    keras.utils.set_random_seed(1)
-    detector, rng = detector_of(), np.random.default_rng(1)
+def judged(detector: keras.Model, features: np.ndarray) -> np.ndarray:
+    """What the detector makes of features `[M, n, F]`."""
+    normalized = detector.get_layer("normalization")(features)
+    return detector.get_layer("network")(normalized).numpy()
 
-    def drawn(mean: float, count: int = 20_000) -> np.ndarray:
+
+def test_fitted_networks_give_the_log_of_the_density_ratio() -> None:
+    keras.utils.set_random_seed(1)
+    trainer, rng = NetworkTrainer(), np.random.default_rng(1)
+
+    def drawn(feature: int, mean: float, count: int = 20_000) -> np.ndarray:
         features = rng.normal(size=[count, FEATURES])
-        features[:, 3] += mean
+        features[:, feature] += mean
         return features.astype(np.float32)
 
-    fit_network(detector, drawn(1.0), drawn(-1.0), (drawn(1.0, 4000), drawn(-1.0, 4000)))
-    seen = drawn(0.0, 2000)
-    found = detector.get_layer("network")(seen[:, np.newaxis]).numpy()[:, 0]
-    # The log ratio of N(1, 1) and N(-1, 1) at x is 2 x.
-    slope, shift = np.polyfit(seen[:, 3], found, 1)
-    assert slope == pytest.approx(2.0, abs=0.25)
-    assert shift == pytest.approx(0.0, abs=0.15)
-    assert np.corrcoef(seen[:, 3], found)[0, 1] > 0.95
+    # The second is trained where the first was, and must know nothing of it.
+    detectors = {feature: detector_of() for feature in (3, 5)}
+    for one, detector in detectors.items():
+        watched = drawn(one, 1.0, 4000), drawn(one, -1.0, 4000)
+        trainer.fit(detector, drawn(one, 1.0), drawn(one, -1.0), watched)
+    for one, detector in detectors.items():
+        seen = drawn(one, 0.0, 2000)
+        found = judged(detector, seen[:, np.newaxis])[:, 0]
+        # The log ratio of N(1, 1) and N(-1, 1) at x is 2 x.
+        slope, shift = np.polyfit(seen[:, one], found, 1)
+        assert slope == pytest.approx(2.0, abs=0.25)
+        assert shift == pytest.approx(0.0, abs=0.15)
+        assert np.corrcoef(seen[:, one], found)[0, 1] > 0.95
+
+
+def test_a_trainer_starts_each_network_anew() -> None:
+    trainer, rng = NetworkTrainer(epochs=3), np.random.default_rng(2)
+    features = rng.normal(size=[4, 40, FEATURES]).astype(np.float32)
+    features[0] += 1
+    first, again = detector_of(units=8), detector_of(units=8)
+    again.set_weights(first.get_weights())
+    found = []
+    for detector in (first, again):
+        # One batch an epoch: its order does not matter.
+        trainer.fit(detector, features[0], features[1], (features[2], features[3]))
+        found.append(judged(detector, features))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-5)
 
 
 def test_log_ratios_are_the_networks_of_the_features() -> None:
     detector = detector_of()
     ids = np.array([[0, 0, 3, 7, 2], [1, 2, 3, 4, 5]], np.int32)
     other = ids[:, ::-1].copy()
-    network = detector.get_layer("network")
     for candidates in (ids, other):
         features = context_features(detector, ids, candidates)
         assert features.shape == (2, 5, FEATURES)
         np.testing.assert_allclose(
-            log_ratios(detector, ids, candidates), network(features), rtol=1e-4, atol=1e-5
+            log_ratios(detector, ids, candidates), judged(detector, features), rtol=1e-4, atol=1e-5
         )
     np.testing.assert_array_equal(log_ratios(detector, ids), log_ratios(detector, ids, ids))
 

@@ -2,9 +2,9 @@
 
 from tf_recdenoiser.training.noise.cleaning import Cleaning, Softening, Treatment
 from tf_recdenoiser.training.noise.detector import (
+    NetworkTrainer,
     build_detector,
     context_features,
-    fit_network,
     log_ratios,
 )
 from tf_recdenoiser.training.noise.posterior import noise_probability, noise_rate
@@ -17,6 +17,7 @@ from tf_recdenoiser.training.noise.surprisal import (
 
 __all__ = [
     "Cleaning",
+    "NetworkTrainer",
     "NoiseScorer",
     "Softening",
     "SurprisalFeatures",
@@ -24,7 +25,6 @@ __all__ = [
     "build_detector",
     "build_surprisal_detector",
     "context_features",
-    "fit_network",
     "log_ratios",
     "next_item_log_ratios",
     "noise_probability",

@@ -20,7 +20,7 @@ def build_detector(
 
     It takes `item_ids` and `candidates`, both int32 `[B, n]`, and says how well each candidate
     fits its place, `[B, n]`: a network of two hidden layers reads its `ContextFeatures`. Item
-    vectors stay as they are; `fit_network` trains the network.
+    vectors stay as they are; a `NetworkTrainer` trains the network.
 
     Parameters
     ----------
@@ -63,10 +63,10 @@ def judging(features: Any, max_length: int, units: int = 64) -> Any:
         for name in ("item_ids", "candidates")
     }
     places = features(inputs["item_ids"], inputs["candidates"])
+    normalized = keras.layers.Normalization(name="normalization")(places)
     network = keras.Sequential(
         [
             keras.Input([None, places.shape[-1]]),
-            keras.layers.Normalization(),
             keras.layers.Dense(units, activation="relu"),
             keras.layers.Dense(units, activation="relu"),
             keras.layers.Dense(1),
@@ -74,52 +74,87 @@ def judging(features: Any, max_length: int, units: int = 64) -> Any:
         ],
         name="network",
     )
-    return keras.Model(inputs, network(places), name="detector")
+    return keras.Model(inputs, network(normalized), name="detector")
 
 
-def fit_network(
-    detector: Any,
-    items: np.ndarray,
-    noise: np.ndarray,
-    watched: tuple[np.ndarray, np.ndarray],
-    epochs: int = 100,
-    patience: int = 3,
-    learning_rate: float = 2e-3,
-    batch_size: int = 512,
-) -> None:
-    """Train a detector's network to tell the log's items from noise.
+class NetworkTrainer:
+    """Trains the networks of detectors of one kind to tell the log's items from noise.
 
     By noise-contrastive estimation (Gutmann and Hyvärinen 2012): binary cross-entropy of the
     items that stand in histories against as many that the law of noise drew for the same
     places. Where that is least, the output is log p(x | context) / q(x), the log of the density
     ratio of the log's items to noise.
 
+    All are trained in one network, from their own weights on, so that Keras traces a train step
+    once and not for each of them.
+
     Parameters
     ----------
-    detector
-        As `build_detector` makes it.
-    items, noise
-        `[M, F]`, the features of items and of noise in their places, with item vectors that
-        know nothing of the user's own history: else whatever a user did fits.
-    watched
-        The same, not trained on. Training stops when the cross-entropy there has not fallen for
-        `patience` epochs, or after `epochs`.
+    epochs, patience
+        Training stops when the cross-entropy of what is watched has not fallen for `patience`
+        epochs, 3 by default, or after `epochs`, 100 by default.
     learning_rate, batch_size
-        Of Adam.
+        Of Adam; 2e-3 and 512 by default.
     """
-    network = detector.get_layer("network")
-    network.layers[0].adapt(items[:, np.newaxis])
-    network.compile(
-        keras.optimizers.Adam(learning_rate), keras.losses.BinaryCrossentropy(from_logits=True)
-    )
-    network.fit(
-        *_labelled(items, noise),
-        validation_data=_labelled(*watched),
-        batch_size=batch_size,
-        epochs=epochs,
-        callbacks=[keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)],
-        verbose=0,
-    )
+
+    def __init__(
+        self,
+        epochs: int = 100,
+        patience: int = 3,
+        learning_rate: float = 2e-3,
+        batch_size: int = 512,
+    ) -> None:
+        self._epochs, self._patience = epochs, patience
+        self._learning_rate, self._batch_size = learning_rate, batch_size
+        self._network: Any = None
+        self._fresh: list[np.ndarray] = []
+
+    def fit(
+        self,
+        detector: Any,
+        items: np.ndarray,
+        noise: np.ndarray,
+        watched: tuple[np.ndarray, np.ndarray],
+    ) -> None:
+        """Train a detector's network.
+
+        Parameters
+        ----------
+        detector
+            As `build_detector` makes it, with as many features as those before.
+        items, noise
+            `[M, F]`, the features of items and of noise in their places, with item vectors that
+            know nothing of the user's own history: else whatever a user did fits.
+        watched
+            The same, not trained on.
+        """
+        normalization = detector.get_layer("normalization")
+        normalization.adapt(items[:, np.newaxis])
+        network = detector.get_layer("network")
+        self._start(network)
+        self._network.fit(
+            *_labelled(normalization, items, noise),
+            validation_data=_labelled(normalization, *watched),
+            batch_size=self._batch_size,
+            epochs=self._epochs,
+            callbacks=[
+                keras.callbacks.EarlyStopping(patience=self._patience, restore_best_weights=True)
+            ],
+            verbose=0,
+        )
+        network.set_weights(self._network.get_weights())
+
+    def _start(self, network: Any) -> None:
+        """Give the network that is trained the weights of `network`, and Adam no memory."""
+        if self._network is None:
+            self._network = keras.models.clone_model(network)
+            optimizer = keras.optimizers.Adam(self._learning_rate)
+            self._network.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
+            optimizer.build(self._network.trainable_variables)
+            self._fresh = [variable.numpy() for variable in optimizer.variables]
+        self._network.set_weights(network.get_weights())
+        for variable, value in zip(self._network.optimizer.variables, self._fresh, strict=True):
+            variable.assign(value)
 
 
 def context_features(detector: Any, item_ids: np.ndarray, candidates: np.ndarray) -> np.ndarray:
@@ -160,6 +195,9 @@ def _in_batches(function: Any, item_ids: np.ndarray, candidates: np.ndarray) -> 
     )
 
 
-def _labelled(items: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    examples = np.concatenate([items, noise])[:, np.newaxis]
+def _labelled(
+    normalization: Any, items: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the network reads of each example, and whether it is an item of the log."""
+    examples = normalization(np.concatenate([items, noise])[:, np.newaxis]).numpy()
     return examples, np.repeat([[1.0], [0.0]], [len(items), len(noise)], axis=0)
