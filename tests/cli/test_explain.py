@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.shell import Outcome, rows, tf_recdenoiser
+from tests.cli.shell import PLAIN, SYNTHETIC, Outcome, rows, tf_recdenoiser
 from tf_recdenoiser.runs import RunDirectory, load_run
 from tf_recdenoiser.runs.models import save_model
 
@@ -74,3 +74,14 @@ def test_a_picture_needs_a_run_that_looked_for_noise(trained: RunDirectory, tmp_
     outcome = tf_recdenoiser("explain", trained.path, "--history", item, "--picture", picture)
     assert outcome.status == 1 and not picture.exists()
     assert "--detect context" in outcome.err
+
+
+@pytest.mark.parametrize("mend", ["sequence", "everywhere"])
+def test_a_history_is_drawn_before_and_after(mend: str, tmp_path: Path) -> None:
+    run, picture = tmp_path / "run", tmp_path / "history.png"
+    options = [*PLAIN, "--detect", "context", "--mend", mend]
+    assert tf_recdenoiser("train", SYNTHETIC, "--out", run, *options).status == 0
+    items = json.loads((run / "vocabulary.json").read_text())[:5]
+    outcome = tf_recdenoiser("explain", run, "--history", ",".join(items), "--picture", picture)
+    assert outcome.status == 0 and str(picture) in outcome.err
+    assert picture.read_bytes().startswith(b"\x89PNG")

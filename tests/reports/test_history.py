@@ -18,3 +18,11 @@ def test_bars_are_probabilities_and_what_stays_is_closed_up_towards_the_newest()
     labels = closed.get_xticklabels()
     assert [label.get_text() for label in labels] == [*"abcde"]
     assert len({label.get_color() for label in labels}) == 2
+
+
+def test_what_is_softened_keeps_its_place_and_the_rest_of_its_weight() -> None:
+    noise = np.array([0.1, 0.9, 0.2])
+    before, after = history_figure([*"abc"], noise).axes
+    assert [bar.get_height() for bar in before.patches] == noise.tolist()
+    assert [bar.get_height() for bar in after.patches] == (1 - noise).tolist()
+    assert not before.lines

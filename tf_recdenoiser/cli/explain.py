@@ -28,7 +28,7 @@ def explain(
     picture: Annotated[
         Path | None,
         Option(
-            help="Also draw the history before and after it is cleaned: a file such as "
+            help="Also draw the history before and after it is cleaned or softened: a file such as "
             "`history.png`, `.svg` or `.pdf`. For runs that looked for noise."
         ),
     ] = None,
@@ -63,7 +63,8 @@ def explain(
         ):
             row |= {"noise": float(probability), "stays": bool(kept_one)}
     if picture is not None:
-        _draw(picture, rows, loaded.settings.clean_above)
+        softens = loaded.settings.soften is not None
+        _draw(picture, rows, None if softens else loaded.settings.clean_above)
     if json:
         print_json(rows)
         return
@@ -81,12 +82,6 @@ def _check_picture(path: Path, run: Run) -> None:
             "`--picture` shows what is noise: train with `--detect context` for it. Received: "
             f"{run.directory.path}, a run that did not look for noise"
         )
-    if run.settings.soften is not None:
-        raise RunError(
-            "`--picture` shows what is left out of a history: leave it out for a run that softens "
-            f"items instead. Received: {run.directory.path}, trained with --mend "
-            f"{run.settings.mend}"
-        )
     if importlib.util.find_spec("matplotlib") is None:
         raise RunError(
             "`--picture` needs matplotlib: install tf_recdenoiser[plots]. Received: an "
@@ -96,13 +91,14 @@ def _check_picture(path: Path, run: Run) -> None:
         raise RunError(f"`--picture` must end in {', '.join(_PICTURES)}. Received: {path}")
 
 
-def _draw(path: Path, rows: list[dict[str, Any]], above: float) -> None:
+def _draw(path: Path, rows: list[dict[str, Any]], above: float | None) -> None:
+    """The picture of a history that is cleaned, or softened where nothing is left out."""
     # Imported here since matplotlib is an extra.
     from tf_recdenoiser.reports import history_figure
 
     noise = np.array([row["noise"] for row in rows])
     items = [str(row["item"]) for row in rows]
-    stays = np.array([row["stays"] for row in rows])
+    stays = None if above is None else np.array([row["stays"] for row in rows])
     history_figure(items, noise, stays, above).savefig(path, dpi=100)
     note(f"The picture is {path}.", errors)
 

@@ -136,7 +136,7 @@ class CrossFitting:
     ) -> None:
         self._make, self._train, self._folds = make, train, folds
         self._max_length, self._seed = max_length, seed
-        self._trainer = NetworkTrainer()
+        self._trainer = NetworkTrainer(seed=seed)
         rng = np.random.default_rng(seed)
         self._fold_of_row = _folds(train, folds, rng)
         self._order = rng.permutation(train.row_count)

@@ -50,7 +50,7 @@ def test_fitted_networks_give_the_log_of_the_density_ratio() -> None:
         # The log ratio of N(1, 1) and N(-1, 1) at x is 2 x.
         slope, shift = np.polyfit(seen[:, one], found, 1)
         assert slope == pytest.approx(2.0, abs=0.25)
-        assert shift == pytest.approx(0.0, abs=0.15)
+        assert shift == pytest.approx(0.0, abs=0.25)
         assert np.corrcoef(seen[:, one], found)[0, 1] > 0.95
 
 
