@@ -107,11 +107,14 @@ def test_without_gates_there_are_none() -> None:
         ("sasrec", {}, ("positional", 1e-4)),
         ("sasrec", {"gates": "none"}, ("none", 1e-4)),
         ("sasrec", {"gamma": 0.0}, ("positional", 0.0)),
+        ("bert4rec", {}, ("none", 0.0)),
+        ("bert4rec", {"gates": "positional"}, ("positional", 0.0)),
+        ("bert4rec", {"gamma": 1e-3}, ("none", 1e-3)),
         ("fpmc", {}, ("none", 0.0)),
         ("fpmc", {"gates": "none", "gamma": 0.0}, ("none", 0.0)),
     ],
 )
-def test_the_denoiser_is_on_where_there_is_attention_unless_given(
+def test_the_denoiser_is_on_where_it_serves_unless_given(
     backbone: str, left_open: dict[str, Any], expected: tuple[str, float]
 ) -> None:
     settings = resolved(Settings("synthetic", backbone=backbone, **left_open))

@@ -57,6 +57,10 @@ _BETA = ", ".join(
     ]
 )
 
+_UNDENOISED = ", ".join(
+    name for name, kind in BACKBONES.items() if not (kind.gated and kind.usually_denoised)
+)
+
 _LOG = Argument(
     help="An interaction log: `user item` lines, RecBole `.inter`, CSV, Parquet, or one line per "
     "user with times; or `synthetic`, also with options (`users`, `items`, `clusters`, `noise`, "
@@ -130,7 +134,7 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
                 "history, by the two items (pairwise) or by how an item goes with the others "
                 "(item); or one for each attended position (key). Or nothing but random "
                 f"dropping of whole layers or heads. If not given: {DENOISER['gates']}, or none "
-                "for a backbone without attention.",
+                f"for {_UNDENOISED}.",
             )
         ),
         "beta": Option(
@@ -170,7 +174,7 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         "gamma": Option(
             min=0,
             help="γ: weight of the Jacobian penalty; 0 for none. If not given: "
-            f"{DENOISER['gamma']}, or 0 for a backbone without attention.",
+            f"{DENOISER['gamma']}, or 0 for {_UNDENOISED}.",
         ),
         "jacobian_rows": Option(
             min=0, help="Sequences of a batch that the Jacobian penalty uses; 0 for all."

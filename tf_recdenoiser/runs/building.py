@@ -80,23 +80,23 @@ def resolved(settings: Settings) -> Settings:
     cannot do or what has no effect.
     """
     _check_noise_settings(settings)
-    has_attention = backbone_class(settings).gated
+    kind = backbone_class(settings)
     chosen: dict[str, Any] = {}
     for name, absent in NO_DENOISER.items():
         value = getattr(settings, name)
-        if value not in (None, absent) and not has_attention:
+        if value not in (None, absent) and not kind.gated:
             raise ValueError(
                 f"`{name}` must be left out with backbone={settings.backbone!r}, which has no "
                 f"attention to gate. Received: {name}={value!r}"
             )
-        left_open = DENOISER[name] if has_attention else absent
+        left_open = DENOISER[name] if kind.gated and kind.usually_denoised else absent
         chosen[name] = left_open if value is None else value
     if settings.beta is None:
-        per_entry = backbone_class(settings).usual_beta
+        per_entry = kind.usual_beta
         chosen["beta"] = per_entry / LINKS_OF_ENTRY if settings.penalty == "links" else per_entry
     if settings.estimator is None:
-        kind = GATES.get(chosen["gates"], Gates)
-        chosen["estimator"] = kind.suits or default(GateTraining.compile, "estimator")
+        gates = GATES.get(chosen["gates"], Gates)
+        chosen["estimator"] = gates.suits or default(GateTraining.compile, "estimator")
     return dataclasses.replace(settings, **chosen)
 
 

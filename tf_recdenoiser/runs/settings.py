@@ -23,7 +23,7 @@ NO_GATES = "none"
 NOISE_OPTIONS = ("mend", "least_weight", "clean_above", "clean_newest_above")
 """Settings that say what is done about noise where it is looked for."""
 DENOISER: dict[str, Any] = {"gates": "positional", "gamma": 1e-4}
-"""What these settings stand for where they are None and the backbone has attention."""
+"""What these settings stand for where they are None and the backbone is `usually_denoised`."""
 NO_DENOISER: dict[str, Any] = {"gates": NO_GATES, "gamma": 0.0}
 """The same where it has none."""
 LINKS_OF_ENTRY = 100
@@ -56,8 +56,8 @@ class Settings:
     recent, horizontal_filters, vertical_filters
         See `backbones.Caser`.
     gates, initial_keep, beta, penalty, inference, target_density
-        The gates; `gates` "none" for none, None (default) for "positional" where the backbone has
-        attention to gate and none elsewhere. See `layers.Gates`. `beta` None (default): the
+        The gates; `gates` "none" for none, None (default) for "positional" where the backbone is
+        `usually_denoised` and none elsewhere. See `layers.Gates`. `beta` None (default): the
         backbone's `usual_beta`, a hundredth of it with `penalty` "links"; it counts only where
         `target_density` is None.
     gates_from, shuffle_gates
@@ -67,7 +67,7 @@ class Settings:
         Of gates that only drop at random; see `layers.DroppingGates`.
     gamma, jacobian_rows
         The Jacobian penalty; see `layers.JacobianRegularizedBlock`. `gamma` None (default): 1e-4
-        where the backbone has attention blocks, 0 elsewhere.
+        where the backbone is `usually_denoised`, 0 elsewhere.
     estimator, credit, estimator_rows, gate_learning_rate
         How the gates are trained; see `GateTraining.compile`. `estimator` None: what suits
         the kind of gates, or else that method's default. `credit` None: on where the backbone
