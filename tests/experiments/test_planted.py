@@ -187,13 +187,13 @@ def test_the_command_shows_what_it_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["experiment", "planted", SYNTHETIC, "--out", str(tmp_path / "out")]
-    methods = ["oracle sequence", "context sequence"]
+    methods = ["oracle sequence", "context sequence", "plain:gates=item"]
     options = ["--methods", ",".join(methods), "--seeds", "0", "--epochs", "1", "--json"]
     assert run([*arguments, *options]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert set(shown["mending"]) == {"plain", *methods}
     assert shown["mending"]["plain"]["full hit@10"]["difference"] == 0
-    means = {"random", "popularity", "surprisal", "context detector"}
+    means = {"random", "popularity", "surprisal", "context detector", "item gates"}
     assert means <= set(shown["finding"])
 
 

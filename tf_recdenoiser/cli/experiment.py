@@ -41,7 +41,7 @@ from tf_recdenoiser.experiments import (
     run_paired,
     with_sources,
 )
-from tf_recdenoiser.runs import NO_DENOISER, RunDirectory, RunError, Settings
+from tf_recdenoiser.runs import NO_DENOISER, NO_GATES, RunDirectory, RunError, Settings
 
 app = typer.Typer(no_args_is_help=True, help="Compare systems on the same data and seeds.")
 
@@ -93,7 +93,7 @@ def planted(
     names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
     found = _run(base, read_dataset(base), out, chosen(MENDING, names), numbers)
     plain, *others = (run_directory(out, name, numbers[0]) for name in found)
-    finding = find_planted(plain, _one_of_each_detector(others))
+    finding = find_planted(plain, _one_of_each_kind(others))
     if json:
         print_json({"finding": finding, "mending": _as_json(found)})
         return
@@ -184,9 +184,16 @@ def _as_json(found: dict[str, dict[str, Comparison]]) -> dict[str, Any]:
     }
 
 
-def _one_of_each_detector(runs: Iterable[Path]) -> Iterable[Path]:
-    settings = {path: RunDirectory(path).settings() for path in runs}
-    return {one.detect: path for path, one in settings.items() if one.looks_for_noise}.values()
+def _one_of_each_kind(runs: Iterable[Path]) -> Iterable[Path]:
+    """A run with each kind of detector and of gates."""
+    found: dict[str | None, Path] = {}
+    for path in runs:
+        settings = RunDirectory(path).settings()
+        if settings.looks_for_noise:
+            found.setdefault(settings.detect, path)
+        if settings.gates != NO_GATES:
+            found.setdefault(settings.gates, path)
+    return dict.fromkeys(found.values())
 
 
 def _finding_table(finding: dict[str, dict[str, float]]) -> Table:

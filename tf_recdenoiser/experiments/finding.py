@@ -24,12 +24,12 @@ def noise_finders(run: Run, inputs: Inputs, counts: np.ndarray) -> dict[str, np.
     * `popularity`: the rarer an item, the more suspect;
     * `random`: numbers drawn at random, as from random gates;
     * `attention l`: the less the newest position attends to an item in layer l;
-    * `gates`: the less of the item the gates keep, if the run has any;
     * `surprisal`: -log p(x | items before) + log q(x), by the recommender's own score of the
       item, which its objective makes the log ratio to a uniform law: as it is, or minus the
       log-sum-exp of all items' scores where `log_ratios` is false of the objective. q is the law
       that noise is looked for by. The first item of a row, which nothing precedes, scores as the
       median. Of causal backbones alone, whose score of an item does not know it;
+    * `item gates`, or of another kind: the less of the item they keep, if the run has any;
     * `context detector` or `surprisal detector`: what the run found noise by, if it looked.
 
     Parameters
@@ -46,8 +46,7 @@ def noise_finders(run: Run, inputs: Inputs, counts: np.ndarray) -> dict[str, np.
     `[B, n]` by name.
     """
     item_ids = inputs["item_ids"]
-    seen = [explain(run.recommender, **batch) for batch in _batches(inputs)]
-    attention = np.concatenate([one.attention_per_layer for one in seen])
+    attention, kept = _explained(run, inputs)
     scores = {
         "random": np.random.default_rng(0).random(item_ids.shape),
         "popularity": -counts[item_ids].astype(float),
@@ -55,14 +54,27 @@ def noise_finders(run: Run, inputs: Inputs, counts: np.ndarray) -> dict[str, np.
     }
     if run.recommender.backbone.causal:
         scores["surprisal"] = _surprisal(run, inputs, counts)
+    return scores | _trained(run, item_ids, kept)
+
+
+def _explained(run: Run, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+    """The newest position's attention `[B, L, n]`, and how much of each item is kept `[B, n]`."""
+    seen = [explain(run.recommender, **batch) for batch in _batches(inputs)]
+    return (
+        np.concatenate([one.attention_per_layer for one in seen]),
+        np.concatenate([one.kept for one in seen]),
+    )
+
+
+def _trained(run: Run, item_ids: np.ndarray, kept: np.ndarray) -> dict[str, np.ndarray]:
+    """What the run's gates and its detector, as far as it has them, make of each item."""
+    found = {}
     if run.recommender.gate_layers:
-        scores["gates"] = 1.0 - np.concatenate([one.kept for one in seen])
-    return scores | _detected(run, item_ids)
-
-
-def _detected(run: Run, item_ids: np.ndarray) -> dict[str, np.ndarray]:
-    found = run.noise_scores(item_ids)
-    return {} if found is None else {f"{run.settings.detect} detector": found}
+        found[f"{run.settings.gates} gates"] = 1.0 - kept
+    noise = run.noise_scores(item_ids)
+    if noise is not None:
+        found[f"{run.settings.detect} detector"] = noise
+    return found
 
 
 def _batches(inputs: Inputs) -> Iterator[Inputs]:
@@ -95,7 +107,7 @@ def _shifted(values: np.ndarray) -> np.ndarray:
     return np.pad(values[:, :-1], [(0, 0), (1, 0)]) if values.ndim == 2 else values
 
 
-def find_planted(path: Path, looked: Iterable[Path] = ()) -> dict[str, dict[str, float]]:
+def find_planted(path: Path, others: Iterable[Path] = ()) -> dict[str, dict[str, float]]:
     """ROC area and precision of each means on the test histories of a run.
 
     Precision is the share of noise among the M highest scores, M being how much noise there is.
@@ -105,8 +117,8 @@ def find_planted(path: Path, looked: Iterable[Path] = ()) -> dict[str, dict[str,
     ----------
     path
         Of the run.
-    looked
-        Of runs with the same data that looked for noise; their detectors are judged too.
+    others
+        Runs with the same data, whose gates and detectors are judged too.
     """
     run = load_run(path)
     dataset = run.dataset()
@@ -119,8 +131,8 @@ def find_planted(path: Path, looked: Iterable[Path] = ()) -> dict[str, dict[str,
     if not is_noise.any() or is_noise.all():
         return {}
     found = noise_finders(run, inputs, counts)
-    for other in looked:
-        found |= _detected(load_run(other), inputs["item_ids"])
+    for other in map(load_run, others):
+        found |= _trained(other, inputs["item_ids"], _explained(other, inputs)[1])
     return {
         name: {
             "roc_area": roc_area(scores[is_item], is_noise),
