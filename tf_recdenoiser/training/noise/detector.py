@@ -97,6 +97,14 @@ class NetworkTrainer:
         Of Adam; 2e-3 and 512 by default.
     seed
         Of the order of the examples; 0 by default.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> detector = build_detector(rng.normal(size=[10, 2, 8]), np.ones(10), max_length=4)
+    >>> ids, drawn = rng.integers(1, 10, [2, 20, 4], np.int32)
+    >>> items, noise = (context_features(detector, ids, x).reshape(80, -1) for x in (ids, drawn))
+    >>> NetworkTrainer(epochs=1).fit(detector, items[8:], noise[8:], (items[:8], noise[:8]))
     """
 
     def __init__(
@@ -162,7 +170,7 @@ class NetworkTrainer:
 
 
 def _epoch_function(network: Any, optimizer: Any, batch_size: int) -> Any:
-    """Trains on examples in their order: one graph for all batches, many of which are small."""
+    """Trains on examples in their order, in one graph: a call would take longer than a batch."""
 
     @tf.function(
         input_signature=[
