@@ -23,10 +23,12 @@ from tf_recdenoiser.runs import (
     DENOISER,
     FINDERS,
     LINKS_OF_ENTRY,
+    NO_DENOISER,
     NO_GATES,
     RunError,
     Settings,
     idle_settings,
+    usual_denoiser,
 )
 from tf_recdenoiser.training import OBJECTIVES, GateTraining
 
@@ -58,7 +60,7 @@ _BETA = ", ".join(
 )
 
 _UNDENOISED = ", ".join(
-    name for name, kind in BACKBONES.items() if not (kind.gated and kind.usually_denoised)
+    name for name, kind in BACKBONES.items() if usual_denoiser(kind) == NO_DENOISER
 )
 
 _LOG = Argument(

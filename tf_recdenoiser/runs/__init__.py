@@ -20,6 +20,7 @@ from tf_recdenoiser.runs.settings import (
     NO_DENOISER,
     NO_GATES,
     Settings,
+    usual_denoiser,
 )
 from tf_recdenoiser.runs.sources import load_dataset, load_log, load_split, synthetic_options
 from tf_recdenoiser.runs.surprisal import detect_by_surprisal
@@ -56,4 +57,5 @@ __all__ = [
     "resolved",
     "synthetic_options",
     "train",
+    "usual_denoiser",
 ]

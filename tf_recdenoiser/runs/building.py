@@ -14,12 +14,12 @@ from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.data import WEIGHING, DataError, Dataset, Histories, TrainingBatches
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
 from tf_recdenoiser.runs.settings import (
-    DENOISER,
     LINKS_OF_ENTRY,
     NO_DENOISER,
     NO_GATES,
     NOISE_OPTIONS,
     Settings,
+    usual_denoiser,
 )
 from tf_recdenoiser.training import (
     OBJECTIVES,
@@ -74,7 +74,7 @@ def backbone_class(settings: Settings) -> type[Backbone]:
 
 
 def resolved(settings: Settings) -> Settings:
-    """The settings with the denoiser that they leave open: `DENOISER`, or none; and how it trains.
+    """The settings with what they leave open of the denoiser: `usual_denoiser`, and how it trains.
 
     ValueError if they ask for one where the backbone has no attention, or about noise for what it
     cannot do or what has no effect.
@@ -89,8 +89,7 @@ def resolved(settings: Settings) -> Settings:
                 f"`{name}` must be left out with backbone={settings.backbone!r}, which has no "
                 f"attention to gate. Received: {name}={value!r}"
             )
-        left_open = DENOISER[name] if kind.gated and kind.usually_denoised else absent
-        chosen[name] = left_open if value is None else value
+        chosen[name] = usual_denoiser(kind)[name] if value is None else value
     if settings.beta is None:
         per_entry = kind.usual_beta
         chosen["beta"] = per_entry / LINKS_OF_ENTRY if settings.penalty == "links" else per_entry

@@ -5,7 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tf_recdenoiser.backbones import SOFTENED, SSEPT, BERT4Rec, Caser, GRU4Rec, SASRec, TiSASRec
+from tf_recdenoiser.backbones import (
+    SOFTENED,
+    SSEPT,
+    Backbone,
+    BERT4Rec,
+    Caser,
+    GRU4Rec,
+    SASRec,
+    TiSASRec,
+)
 from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import DroppingGates, Gates
@@ -23,12 +32,25 @@ NO_GATES = "none"
 NOISE_OPTIONS = ("mend", "least_weight", "clean_above", "clean_newest_above")
 """Settings that say what is done about noise where it is looked for."""
 DENOISER: dict[str, Any] = {"gates": "positional", "gamma": 1e-4}
-"""What these settings stand for where they are None and the backbone is `usually_denoised`."""
+"""The paper's denoiser."""
 NO_DENOISER: dict[str, Any] = {"gates": NO_GATES, "gamma": 0.0}
-"""The same where it has none."""
+"""The same settings without it."""
 LINKS_OF_ENTRY = 100
 """How much less a link in use costs than an entry of the gates' matrix, if no price is given: in
 a batch an entry is a link of every sequence that is long enough."""
+
+
+def usual_denoiser(kind: type[Backbone]) -> dict[str, Any]:
+    """What `gates` and `gamma` stand for with this backbone where they are None.
+
+    Examples
+    --------
+    >>> usual_denoiser(SASRec)
+    {'gates': 'positional', 'gamma': 0.0001}
+    >>> usual_denoiser(GRU4Rec)
+    {'gates': 'none', 'gamma': 0.0}
+    """
+    return DENOISER if kind.gated and kind.usually_denoised else NO_DENOISER
 
 
 @dataclasses.dataclass(frozen=True)
