@@ -163,7 +163,7 @@ def test_a_run_that_is_killed_while_it_begins_begins_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(RunDirectory, "write_settings", killed)
+        patched.setattr(RunDirectory, "_write_settings", killed)
         with pytest.raises(KeyboardInterrupt):
             train(settings, DATASET, directory)
     assert not directory.exists()

@@ -244,6 +244,14 @@ def test_training_stops_when_patience_is_spent_and_more_patience_goes_on(tmp_pat
     assert (metrics["best_epoch"], metrics["epochs"]) == (1, 4)
 
 
+def test_a_run_that_goes_on_is_not_finished(halfway: RunDirectory, copy: Copy) -> None:
+    """Else an experiment would keep the metrics of a run that was stopped while it went on."""
+    run = copy(halfway)
+    with pytest.raises(KeyboardInterrupt):
+        train(small(epochs=4), DATASET, run, resume=True, callbacks=[Interrupt(3)])
+    assert halfway.metrics_file.exists() and not run.metrics_file.exists()
+
+
 # --- Refusals ---------------------------------------------------------------------------------
 
 

@@ -105,7 +105,7 @@ def planted(
 
 
 @app.command(no_args_is_help=True)
-@with_settings(DATA, MODEL, OBJECTIVE, TRAINING, without=("seed",), patience=50, validate_every=5)
+@with_settings(DATA, MODEL, OBJECTIVE, TRAINING, without=("seed",), validate_every=5)
 def gates(
     context: typer.Context,
     out: _Out,

@@ -111,10 +111,14 @@ class RunDirectory:
         if detection is not None:
             self._write_detection(detection)
         # Last, since with it the run exists.
-        self.write_settings(settings)
+        self._write_settings(settings)
 
-    def write_settings(self, settings: Settings) -> None:
-        """Record the settings."""
+    def reopen(self, settings: Settings) -> None:
+        """Go on with a run, by these settings: it is not finished any more."""
+        self.metrics_file.unlink(missing_ok=True)
+        self._write_settings(settings)
+
+    def _write_settings(self, settings: Settings) -> None:
         self._write("settings.json", dataclasses.asdict(settings))
 
     def settings(self) -> Settings:

@@ -186,7 +186,7 @@ class Settings:
     clean_above: float = default(Cleaning, "above")
     clean_newest_above: float = default(Cleaning, "newest_above")
     epochs: int = 200
-    patience: int = 20
+    patience: int = 50
     validate_every: int = 1
     seed: int = 0
 

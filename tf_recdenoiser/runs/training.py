@@ -133,7 +133,7 @@ def train(
         known = dataset.user_ids[users > 0] if knows_users else None
         directory.create(settings, dataset, known, detection)
     else:
-        directory.write_settings(settings)
+        directory.reopen(settings)
     _fit(recommender, settings, batches, scorers["valid"], directory, history, callbacks)
     best = load_model(directory.best)
     metrics = {
