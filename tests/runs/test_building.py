@@ -162,6 +162,12 @@ def test_training_is_as_the_settings_say() -> None:
     assert float(recommender.gate_optimizer.learning_rate) == 0.5
 
 
+def test_a_delay_of_gates_is_refused_where_their_price_is_sought() -> None:
+    settings = small(gate_delay=2, target_density=0.5)
+    with pytest.raises(ValueError, match=r"`gate_delay` .* gate_delay=2, target_density=0.5$"):
+        build_recommender(settings, item_count=5, user_count=3)
+
+
 class Bare(SASRec):
     """A backbone that takes no heads, and knows its users."""
 

@@ -20,6 +20,7 @@ from tf_recdenoiser.runs import Settings
         ("patience", -1, "at least 0"),
         ("seed", -1, "at least 0"),
         ("k_core", -1, "at least 0"),
+        ("gate_delay", -1, "at least 0"),
         ("learning_rate", 0.0, "above 0"),
         ("learning_rate", float("nan"), "above 0"),
         ("gate_learning_rate", -0.1, "above 0"),

@@ -224,6 +224,18 @@ def test_a_run_that_was_never_begun_or_stopped_in_its_first_epoch_begins(tmp_pat
     as_unbroken(stopped, straight)
 
 
+def test_gates_stand_still_while_they_are_delayed(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    settings = small(gate_delay=2, epochs=4, initial_keep=0.8, gate_learning_rate=0.1)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, DATASET, directory, callbacks=[Interrupt(2)])
+    train(settings, DATASET, directory, resume=True)
+    keep = [row["keep_1"] for row in directory.history()]
+    assert keep[:2] == pytest.approx([0.8, 0.8], abs=1e-6)
+    # The mean over an epoch's steps, of which the first is of gates that have not moved.
+    assert keep[3] < keep[2] < 0.8 - 1e-3
+
+
 # --- Early stopping ---------------------------------------------------------------------------
 
 

@@ -266,6 +266,10 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         "l2": Option("--l2", min=0, help="α: weight decay of the paper's Eq. 6."),
         "learning_rate": Option(help="Of the weights' Adam."),
         "gate_learning_rate": Option(help="Of the gates' own Adam."),
+        "gate_delay": Option(
+            min=0,
+            help="Epochs before the gates begin to learn, so that attention learns first.",
+        ),
         "batch_size": Option(min=1, help="Users in a batch."),
         "epochs": Option(min=1, help="At most so many."),
         "patience": Option(

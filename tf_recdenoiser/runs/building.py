@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,7 @@ def _idle_noise_options(settings: Settings) -> dict[str, str]:
 
 _OF_TRAINED_GATES = (
     *("beta", "penalty", "initial_keep", "inference", "target_density"),
-    *("estimator", "credit", "estimator_rows", "gate_learning_rate"),
+    *("estimator", "credit", "estimator_rows", "gate_learning_rate", "gate_delay"),
 )
 
 
@@ -260,9 +261,11 @@ def build_recommender(
     ----------
     settings
         Of the run.
-    item_count, user_count
-        Numbers of items and of users of whom something can be learned, as far as the backbone
-        asks for them.
+    item_count
+        Number of items.
+    user_count
+        Of users of whom something can be learned; needed if the backbone knows users, or for
+        `gate_delay`.
     noise_rate
         See `build_objective`; 0 by default.
     """
@@ -280,7 +283,7 @@ def build_recommender(
     recommender = Recommender(backbone, build_objective(settings, noise_rate))
     recommender.compile(
         keras.optimizers.Adam(settings.learning_rate, beta_2=0.98),
-        gate_optimizer=keras.optimizers.Adam(settings.gate_learning_rate),
+        gate_optimizer=keras.optimizers.Adam(_gate_learning_rate(settings, user_count)),
         estimator=settings.estimator,
         credit=backbone.causal if settings.credit is None else settings.credit,
         estimator_rows=settings.estimator_rows,
@@ -290,3 +293,18 @@ def build_recommender(
     # Else the first train step makes the optimizers' variables, and has to be traced twice.
     recommender.build_optimizers()
     return recommender
+
+
+def _gate_learning_rate(settings: Settings, user_count: int) -> Any:
+    """Of the gates' Adam: a number, or a schedule that is 0 in the epochs of `gate_delay`."""
+    steps = settings.gate_delay * math.ceil(user_count / settings.batch_size)
+    if steps == 0:
+        return settings.gate_learning_rate
+    if settings.target_density is not None:
+        raise ValueError(
+            "`gate_delay` must be 0 with `target_density`, whose price would only rise while the "
+            f"gates stand still. Received: gate_delay={settings.gate_delay}, "
+            f"target_density={settings.target_density}"
+        )
+    rates = [0.0, settings.gate_learning_rate]
+    return keras.optimizers.schedules.PiecewiseConstantDecay([steps - 1], rates)

@@ -90,10 +90,11 @@ class Settings:
     gamma, jacobian_rows
         The Jacobian penalty; see `layers.JacobianRegularizedBlock`. `gamma` None (default): 1e-4
         where the backbone is `usually_denoised`, 0 elsewhere.
-    estimator, credit, estimator_rows, gate_learning_rate
+    estimator, credit, estimator_rows, gate_learning_rate, gate_delay
         How the gates are trained; see `GateTraining.compile`. `estimator` None: what suits
         the kind of gates, or else that method's default. `credit` None: on where the backbone
-        is causal.
+        is causal. In the first `gate_delay` epochs the gates' rate is 0, so that no price closes
+        them before attention has learned what they are good for.
     windows
         What of a user an epoch trains on: the newest n items or a random window; see
         `data.TrainingBatches`.
@@ -167,6 +168,7 @@ class Settings:
     credit: bool | None = None
     estimator_rows: int | None = None
     gate_learning_rate: float = GATE_LEARNING_RATE
+    gate_delay: int = 0
     windows: str = "random"
     objective: str = "bce"
     negatives: int | None = None
@@ -193,7 +195,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("max_length", "epochs", "batch_size", "validate_every"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("patience", "seed", "k_core"):
+        for name in ("patience", "seed", "k_core", "gate_delay"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         self._require("planted_rate", 0 <= self.planted_rate < 1, "at least 0 and below 1")
         self._require("detect", self.detect in (None, *FINDERS), f"one of {', '.join(FINDERS)}")
