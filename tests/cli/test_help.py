@@ -16,13 +16,14 @@ from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.evaluation import PROTOCOLS
 from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
-from tf_recdenoiser.runs import PARTS, Settings
+from tf_recdenoiser.runs import PARTS, PRESETS, Settings
 from tf_recdenoiser.training import OBJECTIVES
 from tf_recdenoiser.tuning import TUNERS
 
 EXPERIMENTS = ("planted", "gates", "systems")
 COMMANDS = ("train", "tune", "evaluate", "recommend", "explain", "export", "demo")
 CHOICES = {
+    ("train", "--preset"): PRESETS,
     ("train", "--format"): READERS,
     ("train", "--on-bad-row"): get_args(OnBadRow),
     ("train", "--backbone"): BACKBONES,

@@ -21,7 +21,7 @@ from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, WINDOWS, Dataset
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
 from tf_recdenoiser.ops import INFERENCE_GATES
-from tf_recdenoiser.runs import FINDERS, NO_GATES, RunDirectory, Settings
+from tf_recdenoiser.runs import FINDERS, NO_GATES, PRESETS, RunDirectory, Settings
 from tf_recdenoiser.training import OBJECTIVES
 
 Copy = Callable[[RunDirectory], RunDirectory]
@@ -227,6 +227,18 @@ def test_every_setting_can_be_given(
 def test_what_is_not_given_is_the_default(untrained: Asked, tmp_path: Path) -> None:
     assert tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run").status == 0
     assert untrained[0][0] == Settings(SYNTHETIC)
+
+
+def test_a_preset_is_what_no_option_says_otherwise(untrained: Asked, tmp_path: Path) -> None:
+    options = ("--preset", "paper", "--beta", 0.1, "--jacobian-rows", 16, "--credit")
+    tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
+    expected = {**PRESETS["paper"], "beta": 0.1, "jacobian_rows": 16, "credit": True}
+    assert untrained[0][0] == Settings(SYNTHETIC, **expected)
+
+
+def test_the_plain_preset_is_a_run_without_the_denoiser(untrained: Asked, tmp_path: Path) -> None:
+    tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", "--preset", "plain")
+    assert untrained[0][0] == Settings(SYNTHETIC).plain()
 
 
 def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
@@ -444,6 +456,13 @@ def test_a_resumed_run_refuses_other_settings(trained: RunDirectory, copy: Copy)
     recorded = trained.settings()
     assert "keeps its settings, except epochs and patience" in outcome.err
     assert f"Received: beta: 0.5, was {recorded.beta}, credit: False, was None" in outcome.err
+
+
+def test_a_resumed_run_refuses_another_preset(trained: RunDirectory, copy: Copy) -> None:
+    run = copy(trained)
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", run.path, "--resume", "--preset", "paper")
+    assert outcome.status == 1
+    assert "keeps its settings" in outcome.err and "windows: 'newest', was 'random'" in outcome.err
 
 
 def test_resuming_without_a_run_begins_one(untrained: Asked, tmp_path: Path) -> None:

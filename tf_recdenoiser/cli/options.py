@@ -25,6 +25,7 @@ from tf_recdenoiser.runs import (
     LINKS_OF_ENTRY,
     NO_DENOISER,
     NO_GATES,
+    PRESETS,
     RunError,
     Settings,
     idle_settings,
@@ -344,6 +345,12 @@ def settings_of(context: typer.Context, **decided: Any) -> Settings:
     values = {name: context.params[name] for name in _names() if name in context.params}
     values.update({name: values[name] or None for name in _ZERO_IS_ALL if name in values})
     return Settings(**{**values, **decided})
+
+
+def preset_settings(context: typer.Context, preset: str | None) -> dict[str, Any]:
+    """What a preset says of settings that the command line leaves open."""
+    chosen = {} if preset is None else PRESETS[preset]
+    return {name: value for name, value in chosen.items() if not is_stated(context, name)}
 
 
 def stated_settings(context: typer.Context, given: Settings) -> dict[str, Any]:

@@ -13,9 +13,11 @@ import typer
 from typer import Option
 
 from tf_recdenoiser._keras import keras
+from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
 from tf_recdenoiser.cli.options import (
     PANELS,
+    preset_settings,
     refuse_idle,
     settings_of,
     stated_settings,
@@ -23,7 +25,7 @@ from tf_recdenoiser.cli.options import (
 )
 from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
 from tf_recdenoiser.cli.reading import read_dataset
-from tf_recdenoiser.runs import RunDirectory, RunError, Settings
+from tf_recdenoiser.runs import PRESETS, RunDirectory, RunError, Settings
 from tf_recdenoiser.runs import train as train_run
 
 
@@ -31,6 +33,16 @@ from tf_recdenoiser.runs import train as train_run
 def train(
     context: typer.Context,
     out: Annotated[Path, Option(help="The run directory to write.")],
+    preset: Annotated[
+        str | None,
+        Option(
+            **one_of(
+                PRESETS,
+                "Settings that go together, where no option says otherwise: the paper's method and "
+                "no more, or the backbone alone.",
+            )
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         Option(
@@ -49,13 +61,14 @@ def train(
     epoch with the best validation NDCG@10 is kept. The run directory then holds settings, data
     fingerprint, package versions, training log, checkpoints, vocabulary and `metrics.json`.
 
-    Plain SASRec, to compare with: `--gates none --gamma 0 --detect none`.
+    Plain SASRec, to compare with: `--preset plain`.
     """
-    settings = settings_of(context)
+    chosen = preset_settings(context, preset)
+    settings = settings_of(context, **chosen)
     directory = RunDirectory(out)
     if resume and directory.exists():
         stated = stated_settings(context, settings)
-        settings = dataclasses.replace(directory.settings(), **stated)
+        settings = dataclasses.replace(directory.settings(), **chosen, **stated)
     else:
         directory.require_free()
     refuse_idle(context, settings)

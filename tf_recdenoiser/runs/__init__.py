@@ -11,6 +11,7 @@ from tf_recdenoiser.runs.detection import Detection, detect_noise
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.loading import Run, load_run
 from tf_recdenoiser.runs.models import RunError
+from tf_recdenoiser.runs.presets import PRESETS
 from tf_recdenoiser.runs.recording import best_epoch
 from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer, evaluation_inputs
 from tf_recdenoiser.runs.settings import (
@@ -34,6 +35,7 @@ __all__ = [
     "NO_DENOISER",
     "NO_GATES",
     "PARTS",
+    "PRESETS",
     "Detection",
     "Inputs",
     "Run",
