@@ -168,6 +168,12 @@ def test_a_delay_of_gates_is_refused_where_their_price_is_sought() -> None:
         build_recommender(settings, item_count=5, user_count=3)
 
 
+def test_a_delay_of_gates_needs_to_know_how_long_an_epoch_is() -> None:
+    with pytest.raises(ValueError, match=r"`user_count` must be given .* user_count=0$"):
+        build_recommender(small(gate_delay=2), item_count=5)
+    build_recommender(plain(gate_delay=2), item_count=5)
+
+
 class Bare(SASRec):
     """A backbone that takes no heads, and knows its users."""
 

@@ -265,7 +265,7 @@ def build_recommender(
         Number of items.
     user_count
         Of users of whom something can be learned; needed if the backbone knows users, or for
-        `gate_delay`.
+        `gate_delay`; 0 by default.
     noise_rate
         See `build_objective`; 0 by default.
     """
@@ -297,14 +297,19 @@ def build_recommender(
 
 def _gate_learning_rate(settings: Settings, user_count: int) -> Any:
     """Of the gates' Adam: a number, or a schedule that is 0 in the epochs of `gate_delay`."""
-    steps = settings.gate_delay * math.ceil(user_count / settings.batch_size)
-    if steps == 0:
+    if settings.gate_delay == 0 or settings.gates not in GATES:
         return settings.gate_learning_rate
+    if user_count < 1:
+        raise ValueError(
+            "`user_count` must be given with `gate_delay`, whose epochs have as many steps as "
+            f"there are batches of users. Received: user_count={user_count}"
+        )
     if settings.target_density is not None:
         raise ValueError(
             "`gate_delay` must be 0 with `target_density`, whose price would only rise while the "
             f"gates stand still. Received: gate_delay={settings.gate_delay}, "
             f"target_density={settings.target_density}"
         )
+    steps = settings.gate_delay * math.ceil(user_count / settings.batch_size)
     rates = [0.0, settings.gate_learning_rate]
     return keras.optimizers.schedules.PiecewiseConstantDecay([steps - 1], rates)

@@ -78,18 +78,17 @@ class Settings:
     recent, horizontal_filters, vertical_filters
         See `backbones.Caser`.
     gates, initial_keep, beta, penalty, inference, target_density
-        The gates; `gates` "none" for none, None (default) for "positional" where the backbone is
-        `usually_denoised` and none elsewhere. See `layers.Gates`. `beta` None (default): the
-        backbone's `usual_beta`, a hundredth of it with `penalty` "links"; it counts only where
-        `target_density` is None.
+        The gates; `gates` "none" for none, None (default): as `usual_denoiser` says. See
+        `layers.Gates`. `beta` None (default): the backbone's `usual_beta`, a hundredth of it with
+        `penalty` "links"; it counts only where `target_density` is None.
     gates_from, shuffle_gates
         A run whose gates are taken over and stay as they are; None (default): gates are trained.
         Whether to shuffle them; see `fix_gates`.
     drop_rate
         Of gates that only drop at random; see `layers.DroppingGates`.
     gamma, jacobian_rows
-        The Jacobian penalty; see `layers.JacobianRegularizedBlock`. `gamma` None (default): 1e-4
-        where the backbone is `usually_denoised`, 0 elsewhere.
+        The Jacobian penalty; see `layers.JacobianRegularizedBlock`. `gamma` None (default):
+        as `usual_denoiser` says.
     estimator, credit, estimator_rows, gate_learning_rate, gate_delay
         How the gates are trained; see `GateTraining.compile`. `estimator` None: what suits
         the kind of gates, or else that method's default. `credit` None: on where the backbone
