@@ -33,13 +33,14 @@ SHARED = Path("../shared/data/ml-1m.txt")
 
 def systems(data: str) -> dict[str, Settings]:
     """What is compared, by name; the first is what the others are compared with."""
-    denoised = Settings(data, gamma=0.0)
+    denoised = Settings(data, gates="positional")
     ways = {
         "plain": dataclasses.replace(denoised, gates="none"),
         "AR": dataclasses.replace(denoised, estimator="ar"),
         "ARM": dataclasses.replace(denoised, estimator="arm", credit=False),
         "DisARM + credit": dataclasses.replace(denoised, estimator="disarm", credit=True),
     }
+    usual = {"the defaults of train": Settings(data)}
     jacobian = {
         f"{name}, Jacobian on {rows or 'all'} rows": dataclasses.replace(
             settings, gamma=1e-4, jacobian_rows=rows
@@ -57,7 +58,7 @@ def systems(data: str) -> dict[str, Settings]:
         for name in OBJECTIVES
         if name != denoised.objective
     }
-    return {**ways, **fewer, **jacobian, **objectives}
+    return {**ways, **usual, **fewer, **jacobian, **objectives}
 
 
 def seconds_per_step(model: Any, train: Histories, steps: int) -> float:

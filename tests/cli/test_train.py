@@ -89,8 +89,9 @@ def test_a_run_with_gates_of_each_kind_is_trained_explained_and_exported(
     kind: str, tmp_path: Path
 ) -> None:
     run, exported = tmp_path / "run", tmp_path / "model"
-    options = (*SMALL, "--blocks", 2, "--epochs", 1, "--jacobian-rows", 8, "--estimator-rows", 16)
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", run, *options, "--gates", kind)
+    options = (*SMALL, "--blocks", 2, "--epochs", 1, "--gates", kind, "--estimator-rows", 16)
+    penalty = ("--gamma", 1e-4, "--jacobian-rows", 8)
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", run, *options, *penalty)
     assert outcome.status == 0, outcome.err
     metrics = RunDirectory(run).metrics()
     assert len(metrics["density"]) == 2 and all(0 < share < 1 for share in metrics["keep"])
@@ -242,7 +243,7 @@ def test_the_plain_preset_is_a_run_without_the_denoiser(untrained: Asked, tmp_pa
 
 
 def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
-    zeros = ("--jacobian-rows", 0, "--estimator-rows", 0)
+    zeros = ("--gamma", 1e-4, "--jacobian-rows", 0, "--estimator-rows", 0)
     tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *zeros)
     assert untrained[0][0].jacobian_rows is None
     assert untrained[0][0].estimator_rows is None
@@ -259,7 +260,7 @@ def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
             "`beta` has no effect with target_density=0.5: leave it out, or choose otherwise. "
             "Received: beta=0.1",
         ),
-        (("--drop-rate", 0.3), "`drop_rate` has no effect with gates='positional'"),
+        (("--drop-rate", 0.3), "`drop_rate` has no effect with gates='relative'"),
         (("--gamma", 0, "--jacobian-rows", 8), "`jacobian_rows` has no effect with gamma=0"),
         (("--backbone", "caser", "--estimator", "arm"), "`estimator` has no effect with gates="),
         (("--planted-seed", 0), "`planted_seed` has no effect with planted_rate=0"),

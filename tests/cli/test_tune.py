@@ -91,6 +91,16 @@ def test_failing_trials_are_listed_and_none_completed_is_an_error(tmp_path: Path
     assert "Traceback" not in outcome.err
 
 
+def test_an_option_has_an_effect_beside_what_is_searched(tmp_path: Path) -> None:
+    options = (*PLAIN, *FEW, "--trials", 1, "--jacobian-rows", 8)
+    alone = tf_recdenoiser("tune", SYNTHETIC, "--out", tmp_path, *options)
+    assert "`jacobian_rows` has no effect with gamma=0" in alone.err
+    beside = tf_recdenoiser("tune", SYNTHETIC, "--out", tmp_path, *options, "--search", "gamma=0.1")
+    assert beside.status == 0, beside.err
+    best = RunDirectory(tmp_path / "best").settings()
+    assert (best.gamma, best.jacobian_rows) == (0.1, 8)
+
+
 @pytest.mark.parametrize(
     ("search", "message"),
     [

@@ -78,9 +78,23 @@ def test_the_price_of_gates_is_the_backbones_unless_given(
     assert resolved(settings).beta == expected
 
 
-def test_a_link_in_use_costs_a_hundredth_of_an_entry() -> None:
-    gates = build_gates(small(beta=None, penalty="links"))
-    assert isinstance(gates, Gates) and gates.beta == pytest.approx(SASRec.usual_beta / 100)
+@pytest.mark.parametrize(
+    ("gates", "penalty", "expected"),
+    [
+        ("positional", None, ("entries", SASRec.usual_beta)),
+        ("relative", None, ("links", SASRec.usual_beta / 100)),
+        ("positional", "links", ("links", SASRec.usual_beta / 100)),
+        ("relative", "entries", ("entries", SASRec.usual_beta)),
+    ],
+)
+def test_a_link_in_use_costs_a_hundredth_of_an_entry(
+    gates: str, penalty: str | None, expected: tuple[str, float]
+) -> None:
+    settings = small(gates=gates, beta=None, penalty=penalty)
+    built = build_gates(settings)
+    assert isinstance(built, Gates)
+    assert (built.penalty, built.beta) == pytest.approx(expected)
+    assert (resolved(settings).penalty, resolved(settings).beta) == (built.penalty, built.beta)
 
 
 def test_a_target_density_takes_the_place_of_beta() -> None:
@@ -104,9 +118,9 @@ def test_without_gates_there_are_none() -> None:
 @pytest.mark.parametrize(
     ("backbone", "left_open", "expected"),
     [
-        ("sasrec", {}, ("positional", 1e-4)),
-        ("sasrec", {"gates": "none"}, ("none", 1e-4)),
-        ("sasrec", {"gamma": 0.0}, ("positional", 0.0)),
+        ("sasrec", {}, ("relative", 0.0)),
+        ("sasrec", {"gates": "none"}, ("none", 0.0)),
+        ("sasrec", {"gamma": 1e-4}, ("relative", 1e-4)),
         ("bert4rec", {}, ("none", 0.0)),
         ("bert4rec", {"gates": "positional"}, ("positional", 0.0)),
         ("bert4rec", {"gamma": 1e-3}, ("none", 1e-3)),
@@ -114,7 +128,7 @@ def test_without_gates_there_are_none() -> None:
         ("fpmc", {"gates": "none", "gamma": 0.0}, ("none", 0.0)),
     ],
 )
-def test_the_denoiser_is_on_where_it_serves_unless_given(
+def test_gates_are_on_where_they_serve_unless_given(
     backbone: str, left_open: dict[str, Any], expected: tuple[str, float]
 ) -> None:
     settings = resolved(Settings("synthetic", backbone=backbone, **left_open))

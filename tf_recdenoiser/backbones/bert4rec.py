@@ -78,7 +78,7 @@ class BERT4Rec(Backbone):
     usual_beta = 0.01
     # On MovieLens-1M its gates close before it has learned to attend, with 0.01 too, if they are
     # not delayed; and delayed they gain nothing in 100 epochs.
-    usually_denoised = False
+    usually_gated = False
     asked = 1
 
     def __init__(

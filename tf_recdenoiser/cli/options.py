@@ -17,19 +17,18 @@ from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
-from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
+from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES, Gates
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import (
-    DENOISER,
     FINDERS,
     LINKS_OF_ENTRY,
-    NO_DENOISER,
     NO_GATES,
     PRESETS,
+    USUAL_GATES,
     RunError,
     Settings,
     idle_settings,
-    usual_denoiser,
+    usual_gates,
 )
 from tf_recdenoiser.training import OBJECTIVES, GateTraining
 
@@ -60,8 +59,16 @@ _BETA = ", ".join(
     ]
 )
 
-_UNDENOISED = ", ".join(
-    name for name, kind in BACKBONES.items() if usual_denoiser(kind) == NO_DENOISER
+_UNGATED = ", ".join(name for name, kind in BACKBONES.items() if usual_gates(kind) == NO_GATES)
+_PENALTY = ", ".join(
+    [
+        Gates.usual_penalty,
+        *(
+            f"{kind.usual_penalty} for gates of kind {name}"
+            for name, kind in GATES.items()
+            if kind.usual_penalty != Gates.usual_penalty
+        ),
+    ]
 )
 
 _LOG = Argument(
@@ -136,8 +143,8 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
                 "positions (positional); one for each distance (relative); of each "
                 "history, by the two items (pairwise) or by how an item goes with the others "
                 "(item); or one for each attended position (key). Or nothing but random "
-                f"dropping of whole layers or heads. If not given: {DENOISER['gates']}, or none "
-                f"for {_UNDENOISED}.",
+                f"dropping of whole layers or heads. If not given: {USUAL_GATES}, or none for "
+                f"{_UNGATED}.",
             )
         ),
         "beta": Option(
@@ -149,7 +156,8 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
             **one_of(
                 PENALTIES,
                 "β for each entry of the gates' matrix (the paper's), or for each link in "
-                "use, which means the same on every data set.",
+                "use, which means the same on every data set. If not given: "
+                f"{_PENALTY}.",
             )
         ),
         "gates_from": Option(
@@ -174,11 +182,7 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         "drop_rate": Option(
             min=0, max=0.99, help="Of the gates that drop layers or heads at random."
         ),
-        "gamma": Option(
-            min=0,
-            help="γ: weight of the Jacobian penalty; 0 for none. If not given: "
-            f"{DENOISER['gamma']}, or 0 for {_UNDENOISED}.",
-        ),
+        "gamma": Option(min=0, help="γ: weight of the Jacobian penalty; 0 for none."),
         "jacobian_rows": Option(
             min=0, help="Sequences of a batch that the Jacobian penalty uses; 0 for all."
         ),
@@ -358,10 +362,13 @@ def stated_settings(context: typer.Context, given: Settings) -> dict[str, Any]:
     return {name: getattr(given, name) for name in _names() if is_stated(context, name)}
 
 
-def refuse_idle(context: typer.Context, settings: Settings) -> None:
-    """Raise RunError if the command line states what has no effect beside the other settings."""
+def refuse_idle(context: typer.Context, settings: Settings, searched: Collection[str] = ()) -> None:
+    """Raise RunError if the command line states what has no effect beside the other settings.
+
+    Those that are `searched` will have other values.
+    """
     for name, beside in idle_settings(settings).items():
-        if is_stated(context, name):
+        if is_stated(context, name) and beside.partition("=")[0] not in searched:
             raise RunError(
                 f"`{name}` has no effect with {beside}: leave it out, or choose otherwise. "
                 f"Received: {name}={getattr(settings, name)!r}"

@@ -124,8 +124,8 @@ def _search(
     context: typer.Context, trials: int, tuner: str, protocol: str, search: Iterable[str]
 ) -> Search:
     base = settings_of(context)
-    refuse_idle(context, base)
     choices = choices_for(base, stated_settings(context, base), dict(map(_choices, search)))
+    refuse_idle(context, base, choices)
     return Search(base, choices, tuner, trials, protocol)
 
 

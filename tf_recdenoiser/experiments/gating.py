@@ -33,7 +33,7 @@ def _window(out: Path, seed: int) -> Changes:
 GATING: Mapping[str, Method] = {
     PLAIN: {},
     _SOURCE: {"gates": _SOURCE},
-    "relative": {"gates": "relative", "penalty": "links"},
+    "relative": {"gates": "relative"},
     "jacobian": {"gamma": DENOISER["gamma"]},
     "both": {"gates": _SOURCE, "gamma": DENOISER["gamma"]},
     "frozen": _frozen,

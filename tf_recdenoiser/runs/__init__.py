@@ -20,8 +20,9 @@ from tf_recdenoiser.runs.settings import (
     LINKS_OF_ENTRY,
     NO_DENOISER,
     NO_GATES,
+    USUAL_GATES,
     Settings,
-    usual_denoiser,
+    usual_gates,
 )
 from tf_recdenoiser.runs.sources import load_dataset, load_log, load_split, synthetic_options
 from tf_recdenoiser.runs.surprisal import detect_by_surprisal
@@ -36,6 +37,7 @@ __all__ = [
     "NO_GATES",
     "PARTS",
     "PRESETS",
+    "USUAL_GATES",
     "Detection",
     "Inputs",
     "Run",
@@ -59,5 +61,5 @@ __all__ = [
     "resolved",
     "synthetic_options",
     "train",
-    "usual_denoiser",
+    "usual_gates",
 ]

@@ -20,7 +20,7 @@ from tf_recdenoiser.runs.settings import (
     NO_GATES,
     NOISE_OPTIONS,
     Settings,
-    usual_denoiser,
+    usual_gates,
 )
 from tf_recdenoiser.training import (
     OBJECTIVES,
@@ -75,14 +75,13 @@ def backbone_class(settings: Settings) -> type[Backbone]:
 
 
 def resolved(settings: Settings) -> Settings:
-    """The settings with what they leave open of the denoiser: `usual_denoiser`, and how it trains.
+    """The settings with what they leave open of the gates: `usual_gates`, and how they train.
 
-    ValueError if they ask for one where the backbone has no attention, or about noise for what it
-    cannot do or what has no effect.
+    ValueError if they ask for a denoiser where the backbone has no attention, or about noise for
+    what it cannot do or what has no effect.
     """
     _check_noise_settings(settings)
     kind = backbone_class(settings)
-    chosen: dict[str, Any] = {}
     for name, absent in NO_DENOISER.items():
         value = getattr(settings, name)
         if value not in (None, absent) and not kind.gated:
@@ -90,13 +89,14 @@ def resolved(settings: Settings) -> Settings:
                 f"`{name}` must be left out with backbone={settings.backbone!r}, which has no "
                 f"attention to gate. Received: {name}={value!r}"
             )
-        chosen[name] = usual_denoiser(kind)[name] if value is None else value
+    gates = usual_gates(kind) if settings.gates is None else settings.gates
+    gate_kind = GATES.get(gates, Gates)
+    penalty = gate_kind.usual_penalty if settings.penalty is None else settings.penalty
+    chosen: dict[str, Any] = {"gates": gates, "penalty": penalty}
     if settings.beta is None:
-        per_entry = kind.usual_beta
-        chosen["beta"] = per_entry / LINKS_OF_ENTRY if settings.penalty == "links" else per_entry
+        chosen["beta"] = kind.usual_beta / (LINKS_OF_ENTRY if penalty == "links" else 1)
     if settings.estimator is None:
-        gates = GATES.get(chosen["gates"], Gates)
-        chosen["estimator"] = gates.suits or default(GateTraining.compile, "estimator")
+        chosen["estimator"] = gate_kind.suits or default(GateTraining.compile, "estimator")
     return dataclasses.replace(settings, **chosen)
 
 

@@ -31,6 +31,8 @@ FINDERS = ("none", "context", "surprisal", "oracle")
 NO_GATES = "none"
 NOISE_OPTIONS = ("mend", "least_weight", "clean_above", "clean_newest_above")
 """Settings that say what is done about noise where it is looked for."""
+USUAL_GATES = "relative"
+"""The gates of a run that does not say which."""
 DENOISER: dict[str, Any] = {"gates": "positional", "gamma": 1e-4}
 """The paper's denoiser."""
 NO_DENOISER: dict[str, Any] = {"gates": NO_GATES, "gamma": 0.0}
@@ -40,17 +42,15 @@ LINKS_OF_ENTRY = 100
 a batch an entry is a link of every sequence that is long enough."""
 
 
-def usual_denoiser(kind: type[Backbone]) -> dict[str, Any]:
-    """What `gates` and `gamma` stand for with this backbone where they are None.
+def usual_gates(kind: type[Backbone]) -> str:
+    """What `gates` stands for with this backbone where it is None.
 
     Examples
     --------
-    >>> usual_denoiser(SASRec)
-    {'gates': 'positional', 'gamma': 0.0001}
-    >>> usual_denoiser(GRU4Rec)
-    {'gates': 'none', 'gamma': 0.0}
+    >>> usual_gates(SASRec), usual_gates(GRU4Rec)
+    ('relative', 'none')
     """
-    return DENOISER if kind.gated and kind.usually_denoised else NO_DENOISER
+    return USUAL_GATES if kind.gated and kind.usually_gated else NO_GATES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,17 +78,17 @@ class Settings:
     recent, horizontal_filters, vertical_filters
         See `backbones.Caser`.
     gates, initial_keep, beta, penalty, inference, target_density
-        The gates; `gates` "none" for none, None (default): as `usual_denoiser` says. See
-        `layers.Gates`. `beta` None (default): the backbone's `usual_beta`, a hundredth of it with
-        `penalty` "links"; it counts only where `target_density` is None.
+        The gates; `gates` "none" for none, None (default): as `usual_gates` says. See
+        `layers.Gates`. `penalty` None (default): the one that gates of this kind usually have.
+        `beta` None (default): the backbone's `usual_beta`, a hundredth of it with `penalty`
+        "links"; it counts only where `target_density` is None.
     gates_from, shuffle_gates
         A run whose gates are taken over and stay as they are; None (default): gates are trained.
         Whether to shuffle them; see `fix_gates`.
     drop_rate
         Of gates that only drop at random; see `layers.DroppingGates`.
     gamma, jacobian_rows
-        The Jacobian penalty; see `layers.JacobianRegularizedBlock`. `gamma` None (default):
-        as `usual_denoiser` says.
+        The Jacobian penalty; see `layers.JacobianRegularizedBlock`.
     estimator, credit, estimator_rows, gate_learning_rate, gate_delay
         How the gates are trained; see `GateTraining.compile`. `estimator` None: what suits
         the kind of gates, or else that method's default. `credit` None: on where the backbone
@@ -155,13 +155,13 @@ class Settings:
     gates: str | None = None
     initial_keep: float = default(Gates, "initial_keep")
     beta: float | None = None
-    penalty: str = default(Gates, "penalty")
+    penalty: str | None = default(Gates, "penalty")
     inference: str = default(Gates, "inference")
     target_density: float | None = default(Gates, "target_density")
     gates_from: str | None = None
     shuffle_gates: bool = default(fix_gates, "shuffled")
     drop_rate: float = default(DroppingGates, "rate")
-    gamma: float | None = None
+    gamma: float = 0.0
     jacobian_rows: int | None = 16
     estimator: str | None = None
     credit: bool | None = None

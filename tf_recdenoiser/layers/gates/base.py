@@ -56,7 +56,7 @@ class Gates(keras.layers.Layer):
     beta
         Weight of the sparsity penalty; 0 by default.
     penalty
-        `"entries"` (default) or `"links"`.
+        `"entries"` or `"links"`; None (default): the kind's `usual_penalty`.
     initial_keep
         Keep probability before training, in (0.5, 1]; 0.9 by default. At 1/2 and below
         everything is pruned at inference; at 1 every gate is open in
@@ -75,15 +75,19 @@ class Gates(keras.layers.Layer):
         Whether a key has one gate for all queries; the logits then have 1 in place of n.
     suits
         The name of the estimator that suits gates of this kind; None for any.
+    usual_penalty
+        The penalty of gates of this kind, if none is given; `"entries"`, the paper's, but for
+        `RelativeGates`.
     """
 
     same_in_every_row: ClassVar[bool] = False
     suits: ClassVar[str | None] = None
+    usual_penalty: ClassVar[str] = "entries"
 
     def __init__(
         self,
         beta: float = 0.0,
-        penalty: str = "entries",
+        penalty: str | None = None,
         initial_keep: float = 0.9,
         sharpness: float = 1.0,
         inference: str = "clip",
@@ -94,6 +98,7 @@ class Gates(keras.layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         if beta < 0:
             raise ValueError(f"`beta` must not be negative. Received: beta={beta}")
+        penalty = self.usual_penalty if penalty is None else penalty
         if penalty not in PENALTIES:
             raise ValueError(
                 f"`penalty` must be one of {', '.join(PENALTIES)}. Received: penalty={penalty!r}"

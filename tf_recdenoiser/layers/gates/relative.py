@@ -16,7 +16,8 @@ class RelativeGates(Gates):
 
     phi has n + m - 1 entries, for the offsets from -(m-1) to n-1, which a causal model uses
     from 0 on. Each gate (u, v) is drawn by itself, and the gradients of those with one offset
-    are summed: every row teaches the newest one, which alone recommends.
+    are summed: every row teaches the newest one, which alone recommends. What an offset costs is,
+    by default, what its links cost that are in use (`penalty="links"`).
 
     Parameters
     ----------
@@ -38,6 +39,8 @@ class RelativeGates(Gates):
     array([[0.5, 0. ],
            [1. , 0.5]], dtype=float32)
     """
+
+    usual_penalty = "links"
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
         self.logits = add_offset_logits(self, query_shape, key_shape)
