@@ -23,8 +23,9 @@ def pruned(
     recommender = load_run(path).recommender
     rng, kept = np.random.default_rng(0), []
     for layer in recommender.gate_layers:
-        layer.logits.assign(rng.normal(size=(12, 12)))
-        probability = 1 / (1 + np.exp(-np.asarray(layer.logits)[-1].astype(np.float64)))
+        layer.logits.assign(rng.normal(size=12 + 12 - 1))  # of the distances -11 to 11
+        newest = np.asarray(layer.logits)[:10:-1]  # of 11, that to the oldest item, to 0
+        probability = 1 / (1 + np.exp(-newest.astype(np.float64)))
         kept.append(np.where(probability > 0.5, probability, 0.0))
     directory = RunDirectory(path)
     save_model(recommender, directory.best)

@@ -13,7 +13,7 @@ from tf_recdenoiser.cli.app import run
 from tf_recdenoiser.experiments import GATING, chosen, run_paired, window_width
 from tf_recdenoiser.runs import RunDirectory, load_run
 
-BASE = plain(epochs=2, beta=0.1, gate_learning_rate=1.0)
+BASE = plain(epochs=2, penalty=None, beta=0.1, gate_learning_rate=1.0)
 LENGTH = BASE.max_length
 
 

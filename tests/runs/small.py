@@ -21,6 +21,7 @@ def small(**changes: Any) -> Settings:
         "epochs": 2,
         "patience": 0,
         "gates": "positional",
+        "penalty": "entries",
         "gamma": 1e-3,
         "jacobian_rows": 8,
         "estimator": "disarm",
