@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
@@ -48,28 +48,19 @@ _SUITING = "; ".join(
 _DRAWING = {name: kind() for name, kind in OBJECTIVES.items() if kind().negatives}
 _NEGATIVES = ", ".join(f"{one.negatives} ({name})" for name, one in _DRAWING.items())
 _SHARED = " and ".join(name for name, one in _DRAWING.items() if one.share_negatives)
-_BETA = ", ".join(
-    [
-        str(Backbone.usual_beta),
-        *(
-            f"{kind.usual_beta} for {name}"
-            for name, kind in BACKBONES.items()
-            if kind.usual_beta != Backbone.usual_beta
-        ),
-    ]
-)
 
+
+def _usual(attribute: str, base: type, kinds: Mapping[str, type]) -> str:
+    """What `base` has, and those of the `kinds` that have something else."""
+    usual = getattr(base, attribute)
+    own = {name: getattr(kind, attribute) for name, kind in kinds.items()}
+    others = [f"{value} for {name}" for name, value in own.items() if value != usual]
+    return ", ".join([str(usual), *others])
+
+
+_BETA = _usual("usual_beta", Backbone, BACKBONES)
+_PENALTY = _usual("usual_penalty", Gates, GATES)
 _UNGATED = ", ".join(name for name, kind in BACKBONES.items() if usual_gates(kind) == NO_GATES)
-_PENALTY = ", ".join(
-    [
-        Gates.usual_penalty,
-        *(
-            f"{kind.usual_penalty} for gates of kind {name}"
-            for name, kind in GATES.items()
-            if kind.usual_penalty != Gates.usual_penalty
-        ),
-    ]
-)
 
 _LOG = Argument(
     help="An interaction log: `user item` lines, RecBole `.inter`, CSV, Parquet, or one line per "
