@@ -30,17 +30,24 @@ from tf_recdenoiser.estimators import (
 from tf_recdenoiser.layers import GATES, Draws, Gates
 from tf_recdenoiser.training import DenoisingModel
 
-N = 2
-IDS, TARGETS = np.array([[1, 3]], np.int32), np.array([[0.3, -0.8]], np.float32)
-POSITION_WEIGHTS = np.array([[1.0, 2.0]], np.float32)
-ROWS, COLUMNS = np.tril_indices(N)
+IDS, TARGETS = np.array([[1, 3, 4]], np.int32), np.array([[0.3, -0.8, 0.5]], np.float32)
+POSITION_WEIGHTS = np.array([[1.0, 2.0, 1.5]], np.float32)
 SEED = tf.constant([1, 2])
 
 
-def in_batch(gates: np.ndarray) -> np.ndarray:
+def length(kind: type[Gates]) -> int:
+    """n: two; three if gates are shared, of which no more can be learned with three positions.
+
+    A gate of the second row can then change the third position too, through the upper layer.
+    """
+    return 3 if kind.shared else 2
+
+
+def in_batch(gates: np.ndarray, n: int) -> np.ndarray:
     """Gates or numbers of one layer, `[..., reachable]`, as `[..., 1, n, n]`."""
-    square = np.ones((*gates.shape[:-1], 1, N, N), np.float32)
-    square[..., 0, ROWS, COLUMNS] = gates
+    square = np.ones((*gates.shape[:-1], 1, n, n), np.float32)
+    rows, columns = np.tril_indices(n)
+    square[..., 0, rows, columns] = gates
     return square
 
 
@@ -60,7 +67,7 @@ class Forced(Draws):
 def is_per_sequence(kind: type[Gates]) -> bool:
     layer = kind()
     with Draws(SEED) as draws:
-        layer(tf.zeros([1, N, 2]), tf.zeros([1, N, 2]), training=True)
+        layer(tf.zeros([1, 2, 2]), tf.zeros([1, 2, 2]), training=True)
     return draws.records[id(layer)].per_sequence
 
 
@@ -70,23 +77,27 @@ KINDS = {name: kind for name, kind in GATES.items() if is_per_sequence(kind)}
 @functools.cache
 def exact(kind: type[Gates]) -> tuple[DenoisingModel, list[np.ndarray], list[np.ndarray]]:
     """A model, the exact gradient of its expected loss, each layer's logits in each state."""
-    model = toy_model(N, gates=kind())
-    count = len(ROWS)
-    states = gate_states(LAYERS * count)
-    forced = Forced([in_batch(s) for s in np.split(states, LAYERS, axis=1)])
+    n = length(kind)
+    model = toy_model(n, gates=kind())
+    rows, columns = np.tril_indices(n)
+    layers = 1 if kind.shared else LAYERS
+    assert len(model.gate_layers) == layers
+    states = gate_states(layers * len(rows))
+    forced = Forced([in_batch(s, n) for s in np.split(states, layers, axis=1)])
+    weights = POSITION_WEIGHTS[:, :n]
     with tf.GradientTape() as tape:
         with forced:
-            scores = model({"item_ids": np.repeat(IDS, len(states), 0)}, training=True)
-        losses = toy_loss(TARGETS, scores) * POSITION_WEIGHTS / POSITION_WEIGHTS.sum()
+            scores = model({"item_ids": np.repeat(IDS[:, :n], len(states), 0)}, training=True)
+        losses = toy_loss(TARGETS[:, :n], scores) * weights / weights.sum()
         signs = [2 * tf.constant(gates) - 1 for gates in forced.forced]
         chances = [
-            tf.math.log_sigmoid(sign * logits)[:, 0] * np.tril(np.ones((N, N), np.float32))
+            tf.math.log_sigmoid(sign * logits)[:, 0] * np.tril(np.ones((n, n), np.float32))
             for sign, logits in zip(signs, forced.logits, strict=True)
         ]
         weight = tf.exp(tf.reduce_sum(tf.add_n(chances), axis=[1, 2]))
         expected = tf.reduce_sum(weight[:, tf.newaxis] * losses)
     assert float(tf.reduce_sum(weight)) == pytest.approx(1, abs=1e-5)
-    logits = [phi.numpy()[:, 0, ROWS, COLUMNS] for phi in forced.logits]
+    logits = [phi.numpy()[:, 0, rows, columns] for phi in forced.logits]
     return model, arrays(tape.gradient(expected, variables(model))), logits
 
 
@@ -114,15 +125,17 @@ def cells(logits: np.ndarray, estimator: Estimator) -> tuple[np.ndarray, np.ndar
 
 
 def quadrature(
-    logits: list[np.ndarray], estimator: Estimator
+    logits: list[np.ndarray], estimator: Estimator, n: int
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """The uniform numbers of each layer, `[S, cells, 1, n, n]`, and the weight of each cell."""
     one_sample = [cells(gate, estimator) for layer in logits for gate in layer.T]
     each = one_sample * estimator.uniforms
     points = np.array([*itertools.product(*(centres for centres, _ in each))], np.float32)
     weights = functools.reduce(np.multiply.outer, [widths for _, widths in each]).ravel()
-    samples = points.reshape(len(points), estimator.uniforms, LAYERS, -1).transpose(2, 1, 0, 3)
-    return [in_batch(layer) for layer in samples], weights.astype(np.float32)
+    samples = points.reshape(len(points), estimator.uniforms, len(logits), -1)
+    return [in_batch(layer, n) for layer in samples.transpose(2, 1, 0, 3)], weights.astype(
+        np.float32
+    )
 
 
 CASES = [
@@ -137,13 +150,16 @@ def test_the_mean_of_an_estimator_is_the_gradient_of_the_expected_loss(
     kind: str, estimator: Estimator, credit: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, gradient, logits = exact(KINDS[kind])
-    numbers, weights = quadrature(logits, estimator)
+    n = length(KINDS[kind])
+    numbers, weights = quadrature(logits, estimator, n)
     by_layer = {id(layer): u for layer, u in zip(model.gate_layers, numbers, strict=True)}
     monkeypatch.setattr(Draws, "uniform", lambda _, layer, logits: by_layer[id(layer)])
+    model.ends_position_wise = True
     model.compile(loss=toy_loss, estimator=estimator, credit=credit)
-    x = {"item_ids": tf.constant(np.repeat(IDS, len(weights), 0))}
-    y = np.repeat(TARGETS, len(weights), 0)
-    found, _, _ = model.loss_gradients(x, y, weights[:, np.newaxis] * POSITION_WEIGHTS, SEED)
+    x = {"item_ids": tf.constant(np.repeat(IDS[:, :n], len(weights), 0))}
+    y = np.repeat(TARGETS[:, :n], len(weights), 0)
+    each = weights[:, np.newaxis] * POSITION_WEIGHTS[:, :n]
+    found, _, _ = model.loss_gradients(x, y, each, SEED)
     gate_variables = {id(v) for layer in model.gate_layers for v in layer.trainable_variables}
     for variable, mean, expected in zip(
         model.trainable_variables, arrays(found), gradient, strict=True
@@ -162,7 +178,8 @@ def test_a_part_of_the_batch_is_that_part_alone_scaled_up(
     """The gates' gradient by the first of two sequences is that of a batch of it, twice."""
     model = toy_model(3, gates=KINDS[kind]())
     ids, weights = item_ids(3), valid(3)
-    drawn = np.random.default_rng(0).random((2, estimator.uniforms, 2, 1, 3, 3), np.float32)
+    sizes = (len(model.gate_layers), estimator.uniforms, 2, 1, 3, 3)
+    drawn = np.random.default_rng(0).random(sizes, np.float32)
     by_layer = {id(layer): u for layer, u in zip(model.gate_layers, drawn, strict=True)}
     monkeypatch.setattr(
         Draws,

@@ -9,8 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers import DroppingGates, Gates, JacobianRegularizedBlock, Soften
+from tf_recdenoiser._keras import keras, register, rename
+from tf_recdenoiser.layers import (
+    AttentionKind,
+    DroppingGates,
+    Gates,
+    JacobianRegularizedBlock,
+    Soften,
+    get_attention,
+    get_gates,
+)
 
 EXTRA_INPUTS: dict[str, tuple[int, str]] = {
     "user_ids": (0, "int32"),
@@ -184,6 +192,37 @@ def stack(
             )
         x = block(x, **given)
     return x
+
+
+def shared_gates(
+    gates: str | dict[str, Any] | None,
+    vectors: Any,
+    causal: bool,
+    attention: str | dict[str, Any] | AttentionKind = "softmax",
+) -> tuple[str | dict[str, Any] | None, Any]:
+    """What each block is made with as its `gates`, and the gates it is called with.
+
+    Parameters
+    ----------
+    gates
+        As a backbone takes them.
+    vectors
+        Of the items, a Keras tensor `[B, n, d]`: what gates that blocks share are told.
+    causal, attention
+        Of the blocks; softmax by default.
+
+    Returns
+    -------
+    `gates` and None; of a kind that blocks share, None and a Keras tensor.
+    """
+    layer = get_gates(gates)
+    if not (isinstance(layer, Gates) and layer.shared):
+        return gates, None
+    kind = get_attention(attention)
+    kind.check_gates(layer)
+    rename(layer, "gates")
+    links = kind.links(vectors.shape[1], vectors.shape[1])
+    return None, layer(vectors, vectors, use_causal_mask=causal, links=links)
 
 
 def softened(vectors: Any, inputs: dict[str, Any], soften: str | None) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from tf_recdenoiser.backbones.base import (
     default,
     item_table,
     model_inputs,
+    shared_gates,
     stack,
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
@@ -109,8 +110,9 @@ class BERT4Rec(Backbone):
         task = MaskedItems(mask_share, last_share)
         inputs = model_inputs(max_length)
         items = item_table(item_count, width + 1, WithoutBias())
-        x = MaskableItems(items, name="maskable_items")(inputs["item_ids"])
-        x = Dropout(dropout)(PositionEmbedding(scale=False, name="positions")(x))
+        vectors = MaskableItems(items, name="maskable_items")(inputs["item_ids"])
+        own_gates, shared = shared_gates(gates, vectors, False, attention)
+        x = Dropout(dropout)(PositionEmbedding(scale=False, name="positions")(vectors))
 
         def block(name: str) -> TransformerBlock:
             return TransformerBlock(
@@ -119,12 +121,12 @@ class BERT4Rec(Backbone):
                 dropout=dropout,
                 causal=False,
                 activation="gelu",
-                gates=gates,
+                gates=own_gates,
                 attention=attention,
                 name=name,
             )
 
-        x = stack(x, blocks, block, gamma, jacobian_rows)
+        x = stack(x, blocks, block, gamma, jacobian_rows, gates=shared)
         x = keras.layers.Dense(width, activation="gelu", name="projection")(x)
         super().__init__(inputs=inputs, outputs=AppendOne()(x), name=name)
         self._task = task

@@ -11,6 +11,7 @@ from tf_recdenoiser.backbones.base import (
     item_table,
     meant_input,
     model_inputs,
+    shared_gates,
     softened,
     stack,
 )
@@ -100,16 +101,18 @@ class SASRec(Backbone):
         )
         inputs = model_inputs(max_length, *meant_input(soften))
         items = item_table(item_count, width)
-        x, key_weights = softened(items(inputs["item_ids"]), inputs, soften)
+        vectors = items(inputs["item_ids"])
+        own_gates, shared = shared_gates(gates, vectors, True, attention)
+        x, key_weights = softened(vectors, inputs, soften)
         x = PositionEmbedding(name="positions")(x)
 
         def block(name: str) -> TransformerBlock:
             return TransformerBlock(
-                heads, dropout=dropout, norm=norm, gates=gates, attention=attention, name=name
+                heads, dropout=dropout, norm=norm, gates=own_gates, attention=attention, name=name
             )
 
         x = Dropout(dropout)(x)
-        x = stack(x, blocks, block, gamma, jacobian_rows, key_weights=key_weights)
+        x = stack(x, blocks, block, gamma, jacobian_rows, key_weights=key_weights, gates=shared)
         outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(

@@ -14,6 +14,7 @@ from tf_recdenoiser.backbones.base import (
     item_table,
     meant_input,
     model_inputs,
+    shared_gates,
     softened,
     stack,
 )
@@ -113,17 +114,18 @@ class SSEPT(Backbone):
         items = item_table(item_count, width)
         user_ids = Swap(user_swap, user_count, name="user_swap")(inputs["user_ids"])
         users = UserEmbedding(user_count, user_width, name="users")(user_ids)
-        x = items(Swap(item_swap, item_count, name="item_swap")(inputs["item_ids"]))
-        x, key_weights = softened(x, inputs, soften)
+        vectors = items(Swap(item_swap, item_count, name="item_swap")(inputs["item_ids"]))
+        own_gates, shared = shared_gates(gates, vectors, True, attention)
+        x, key_weights = softened(vectors, inputs, soften)
         x = PositionEmbedding(name="positions")(BesideUser(name="beside_user")(x, users))
 
         def block(name: str) -> TransformerBlock:
             return TransformerBlock(
-                heads, dropout=dropout, norm=norm, gates=gates, attention=attention, name=name
+                heads, dropout=dropout, norm=norm, gates=own_gates, attention=attention, name=name
             )
 
         x = Dropout(dropout)(x)
-        x = stack(x, blocks, block, gamma, jacobian_rows, key_weights=key_weights)
+        x = stack(x, blocks, block, gamma, jacobian_rows, key_weights=key_weights, gates=shared)
         x = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         outputs = UserTerm(name="user_term")(x, users)
         super().__init__(inputs=inputs, outputs=outputs, name=name)

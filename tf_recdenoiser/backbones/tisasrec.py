@@ -12,6 +12,7 @@ from tf_recdenoiser.backbones.base import (
     item_table,
     meant_input,
     model_inputs,
+    shared_gates,
     softened,
     stack,
 )
@@ -78,12 +79,16 @@ class TiSASRec(Backbone):
             inputs["item_ids"], inputs["times"]
         )
 
-        def block(name: str) -> TimeAwareBlock:
-            return TimeAwareBlock(heads, dropout=dropout, norm=norm, gates=gates, name=name)
+        vectors = items(inputs["item_ids"])
+        own_gates, shared = shared_gates(gates, vectors, causal=True)
+        x, key_weights = softened(vectors, inputs, soften)
 
-        x, key_weights = softened(items(inputs["item_ids"]), inputs, soften)
+        def block(name: str) -> TimeAwareBlock:
+            return TimeAwareBlock(heads, dropout=dropout, norm=norm, gates=own_gates, name=name)
+
         x = Dropout(dropout)(x)
-        x = stack(x, blocks, block, gamma, jacobian_rows, context=context, key_weights=key_weights)
+        given = {"context": context, "key_weights": key_weights, "gates": shared}
+        x = stack(x, blocks, block, gamma, jacobian_rows, **given)
         outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(

@@ -82,6 +82,9 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
     key_weights
         w, `[B, m]`, not negative: attention as if each key stood there so many times, with the
         weights w_v A_uv / sum_v w_v A_uv before the gates. None (default): once each.
+    gates
+        Z that a gate layer outside made, as `Gates` returns it, for a layer with none of its own;
+        None (default): its own, if it has any.
     return_attention_scores
         Whether to return the gated weights `[B, H, n, m]` too.
     context
@@ -136,12 +139,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         self.gates: Any = get_gates(gates)
         self.kind = get_attention(attention)
         self.normalizer: Any = None if self.kind.is_linear else NORMALIZERS[self.kind.normalizer]()
-        if self.kind.is_linear and self.gates is not None and not self.gates.same_in_every_row:
-            raise ValueError(
-                "`gates` must be None or the same for every query where attention is linear, "
-                "which never forms the weights of pairs; use key gates. "
-                f"Received: gates={type(self.gates).__name__}"
-            )
+        self.kind.check_gates(self.gates)
         self.attention_dropout = Dropout(dropout, dtype=policy_of(self))
 
     def _projection(self, kind: Any, name: str, equation: str, shape: Any, bias_axes: str) -> Any:
@@ -197,10 +195,16 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         use_causal_mask: bool = False,
         context: Any = None,
         key_weights: tf.Tensor | None = None,
+        gates: tf.Tensor | None = None,
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         key = value if key is None else key
+        if gates is not None and self.gates is not None:
+            raise ValueError(
+                "`gates` must be None in a call of a layer with gates of its own; make it with "
+                f"`gates=None`. Received: a tensor of shape {gates.shape}"
+            )
         if self.kind.is_linear:
-            _require_no_pairs(query, key, attention_mask, use_causal_mask)
+            _require_no_pairs(query, key, attention_mask, use_causal_mask, gates)
         _check_rank(attention_mask)
         links = self.kind.links(query.shape[1], key.shape[1])
         visible, live = self._masks(
@@ -213,7 +217,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         )
         visible = None if visible is None else visible[:, tf.newaxis]
         reachable = _in_any_sequence(links, attention_mask)
-        gates = self._draw_gates(query, key, live, reachable, use_causal_mask, training)
+        if gates is None:
+            gates = self._draw_gates(query, key, live, reachable, use_causal_mask, training)
         projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         if self.kind.is_linear:
             mixed, weights = self._linear(
@@ -225,7 +230,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
             )
         draws = current_draws()
         if draws is not None and not training:
-            draws.observe_attention(self, weights)
+            learned = None if isinstance(self.gates, DroppingGates) else gates
+            draws.observe_attention(self, learned, weights)
         outputs = self.output_dense(mixed)
         return (outputs, weights) if return_attention_scores else outputs
 
@@ -440,7 +446,11 @@ def _copy(initializer: Any) -> Any:
 
 
 def _require_no_pairs(
-    query: tf.Tensor, key: tf.Tensor, attention_mask: tf.Tensor | None, causal: bool
+    query: tf.Tensor,
+    key: tf.Tensor,
+    attention_mask: tf.Tensor | None,
+    causal: bool,
+    gates: tf.Tensor | None,
 ) -> None:
     """Refuse what linear attention, whose sums over keys are shared by queries, cannot do."""
     if attention_mask is not None:
@@ -452,6 +462,11 @@ def _require_no_pairs(
         raise ValueError(
             "`use_causal_mask` must be False where attention is linear and queries and keys are "
             f"not the same positions. Received: {query.shape[1]} queries, {key.shape[1]} keys"
+        )
+    if gates is not None and gates.shape[-2] != 1:
+        raise ValueError(
+            "`gates` must be None or the same for every query, `[…, 1, m]`, where attention is "
+            f"linear. Received: a tensor of shape {gates.shape}"
         )
 
 

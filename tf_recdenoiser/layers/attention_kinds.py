@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_recdenoiser.layers.gates import DroppingGates, Gates
 from tf_recdenoiser.layers.normalizers import NORMALIZERS
 from tf_recdenoiser.ops import PATTERNS
 
@@ -79,6 +80,15 @@ class AttentionKind:
     def is_linear(self) -> bool:
         """Whether weights are never worked out one by one."""
         return self.normalizer == LINEAR
+
+    def check_gates(self, gates: Gates | DroppingGates | None) -> None:
+        """ValueError if `gates` are of pairs, whose weights are never worked out one by one."""
+        if self.is_linear and gates is not None and not gates.same_in_every_row:
+            raise ValueError(
+                "`gates` must be None or the same for every query where attention is linear, "
+                "which never forms the weights of pairs; use key gates. "
+                f"Received: gates={type(gates).__name__}"
+            )
 
     def links(self, queries: int | None, keys: int | None) -> np.ndarray | None:
         """The links of the pattern, boolean `[n, n]`; None for all."""

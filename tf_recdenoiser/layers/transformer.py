@@ -27,7 +27,7 @@ class TransformerBlock(keras.layers.Layer):
     With x' = x + Attention(x) and y = x' + FFN(x'), layer normalisation comes before each part
     (`norm="pre"`) or after each sum (`norm="post"`). FFN(x) = activation(x W_1 + b_1) W_2 + b_2.
     Dropout is on attention weights and after both layers of the feed-forward network. What it is
-    called with as `context` and `key_weights` is handed to the attention.
+    called with as `context`, `key_weights` and `gates` is handed to the attention.
 
     Parameters
     ----------
@@ -134,11 +134,17 @@ class TransformerBlock(keras.layers.Layer):
         training: bool | None = None,
         context: Any = None,
         key_weights: tf.Tensor | None = None,
+        gates: tf.Tensor | None = None,
     ) -> tf.Tensor:
         # Keras 3 fills in `mask` only where `inputs` are the only tensors.
         mask = implicit_mask(inputs) if mask is None else mask
         attended = functools.partial(
-            self._attend, mask=mask, training=training, context=context, key_weights=key_weights
+            self._attend,
+            mask=mask,
+            training=training,
+            context=context,
+            key_weights=key_weights,
+            gates=gates,
         )
         if self.norm == "pre":
             x = inputs + attended(self.attention_norm(inputs))

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser.backbones import Backbone
-from tf_recdenoiser.layers import Draws, GateRecord
+from tf_recdenoiser.layers import Draws
 from tf_recdenoiser.training.recommender import Recommender
 
 
@@ -83,9 +83,9 @@ def explanation_tensors(backbone: Backbone, inputs: dict[str, tf.Tensor]) -> dic
     for record in draws.attention:
         weights = tf.cast(record.weights[:, :, -1], tf.float32)
         attention.append(tf.reduce_mean(weights, axis=1) * is_item)
-        gates = draws.records.get(id(record.layer.gates))
-        kept.append(is_item if gates is None else _newest_row(gates, weights) * is_item)
-        if gates is not None:
+        has_gates = record.gates is not None
+        kept.append(_newest_row(record.gates, weights) * is_item if has_gates else is_item)
+        if has_gates:
             kept_by_gates.append(kept[-1])
     parts = {
         "kept": tf.add_n(kept_by_gates) / len(kept_by_gates) if kept_by_gates else is_item,
@@ -102,12 +102,12 @@ def _in_place(values: tf.Tensor, asked: int) -> tf.Tensor:
     return tf.concat([tf.zeros_like(values[..., :asked]), values[..., :-asked]], axis=-1)
 
 
-def _newest_row(record: GateRecord, weights: tf.Tensor) -> tf.Tensor:
-    """The last row of the inference gates, averaged over heads: `[B, n]`.
+def _newest_row(gates: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """The last row of `gates`, averaged over heads: `[B, n]`.
 
     `weights` `[B, H, n]` gives the shape that gates without a batch or heads are spread to.
     """
-    row = record.gates[0][..., -1, :]
+    row = gates[..., -1, :]
     return tf.reduce_mean(tf.broadcast_to(row, tf.shape(weights)), axis=1)
 
 

@@ -199,7 +199,8 @@ class GateTraining(_BeforeKerasModel):
             last_layer = next(reversed(draws.records.values()), None)
         terms = []
         for record, found in zip(_trained(draws), evaluations, strict=True):
-            last = record is last_layer
+            # Shared gates are on links of earlier blocks too.
+            last = record is last_layer and not record.layer.shared
             losses = [self._accountable(loss, record, last) / count for loss in found]
             if self.estimator.baseline:
                 losses = [losses[0] - record.layer.baseline(losses[0], self.baseline_decay)]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras
+from tf_recdenoiser._keras import implicit_mask, keras
 from tf_recdenoiser.layers.draws import Draws, current_draws, is_per_sequence
 from tf_recdenoiser.ops import (
     INFERENCE_GATES,
@@ -73,6 +73,9 @@ class Gates(keras.layers.Layer):
     ----------
     same_in_every_row
         Whether a key has one gate for all queries; the logits then have 1 in place of n.
+    shared
+        Whether the blocks of a backbone have one such layer between them, which is told of the
+        items and not of what earlier blocks made of them; false by default: one for each block.
     suits
         The name of the estimator that suits gates of this kind; None for any.
     usual_penalty
@@ -81,6 +84,7 @@ class Gates(keras.layers.Layer):
     """
 
     same_in_every_row: ClassVar[bool] = False
+    shared: ClassVar[bool] = False
     suits: ClassVar[str | None] = None
     usual_penalty: ClassVar[str] = "entries"
 
@@ -210,12 +214,14 @@ class Gates(keras.layers.Layer):
         query, key
             The attention's inputs, `[B, n, d]` and `[B, m, d]`.
         live
-            Boolean, broadcastable to `[B, n, m]`: links between two items. None: all.
+            Boolean, broadcastable to `[B, n, m]`: links between two items. None: those that the
+            masks of `query` and `key` leave, or all.
         use_causal_mask
             Whether position u sees only positions up to u.
         links
             Boolean `[n, m]`: the links that attention has at all. None: all.
         """
+        live = _live(query, key) if live is None else live
         reachable = _reachable(tf.shape(query)[1], tf.shape(key)[1], use_causal_mask)
         if links is not None:
             reachable &= links
@@ -284,6 +290,14 @@ def fixed_lengths(query_shape: Any, key_shape: Any = None) -> tuple[int, int]:
             f"give `keras.Input` a length. Received: {lengths}"
         )
     return lengths
+
+
+def _live(query: tf.Tensor, key: tf.Tensor) -> tf.Tensor | None:
+    """Links `[B, n, m]` between two items, by the masks that earlier layers attached."""
+    of_queries, of_keys = implicit_mask(query), implicit_mask(key)
+    if of_queries is None or of_keys is None:
+        return None
+    return of_queries[:, :, tf.newaxis] & of_keys[:, tf.newaxis, :]
 
 
 def _positions(live: tf.Tensor | None, shape: tf.Tensor) -> tf.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -19,6 +19,8 @@ class ItemGates(LowRankGates):
     items other than v that position u sees: those up to u in a causal model, all in another.
     Where there is no other, m is 0. A position's own item, v = u, is always open. The logits
     are `[B, 1, n, n]`. For self-attention alone.
+
+    A backbone has one such layer, whose gates all blocks use: x are the items' vectors there.
 
     Parameters
     ----------
@@ -40,6 +42,7 @@ class ItemGates(LowRankGates):
             [0.75, 1.  ]]], dtype=float32)
     """
 
+    shared: ClassVar[bool] = True
     suits = "straight_through"
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
