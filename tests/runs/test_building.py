@@ -85,6 +85,7 @@ def test_the_price_of_gates_is_the_backbones_unless_given(
         ("relative", None, ("links", SASRec.usual_beta / 100)),
         ("positional", "links", ("links", SASRec.usual_beta / 100)),
         ("relative", "entries", ("entries", SASRec.usual_beta)),
+        ("item", None, ("entries", 0.0)),
     ],
 )
 def test_a_link_in_use_costs_a_hundredth_of_an_entry(

@@ -59,6 +59,7 @@ def _usual(attribute: str, base: type, kinds: Mapping[str, type]) -> str:
 
 
 _BETA = _usual("usual_beta", Backbone, BACKBONES)
+_UNPRICED = ", ".join(name for name, kind in GATES.items() if not kind.usually_priced)
 _PENALTY = _usual("usual_penalty", Gates, GATES)
 _UNGATED = ", ".join(name for name, kind in BACKBONES.items() if usual_gates(kind) == NO_GATES)
 
@@ -141,7 +142,7 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         "beta": Option(
             min=0,
             help=f"β: the price of an open gate; a higher one prunes more. If not given: {_BETA}; "
-            f"divided by {LINKS_OF_ENTRY} with --penalty links.",
+            f"divided by {LINKS_OF_ENTRY} with --penalty links; 0 for gates of kind {_UNPRICED}.",
         ),
         "penalty": Option(
             **one_of(

@@ -94,7 +94,8 @@ def resolved(settings: Settings) -> Settings:
     penalty = gate_kind.usual_penalty if settings.penalty is None else settings.penalty
     chosen: dict[str, Any] = {"gates": gates, "penalty": penalty}
     if settings.beta is None:
-        chosen["beta"] = kind.usual_beta / (LINKS_OF_ENTRY if penalty == "links" else 1)
+        price = kind.usual_beta / (LINKS_OF_ENTRY if penalty == "links" else 1)
+        chosen["beta"] = price if gate_kind.usually_priced else 0.0
     if settings.estimator is None:
         chosen["estimator"] = gate_kind.suits or default(GateTraining.compile, "estimator")
     return dataclasses.replace(settings, **chosen)

@@ -81,7 +81,8 @@ class Settings:
         The gates; `gates` "none" for none, None (default): as `usual_gates` says. See
         `layers.Gates`. `penalty` None (default): the one that gates of this kind usually have.
         `beta` None (default): the backbone's `usual_beta`, a hundredth of it with `penalty`
-        "links"; it counts only where `target_density` is None.
+        "links", or 0 for gates that usually have no price; it counts only where
+        `target_density` is None.
     gates_from, shuffle_gates
         A run whose gates are taken over and stay as they are; None (default): gates are trained.
         Whether to shuffle them; see `fix_gates`.

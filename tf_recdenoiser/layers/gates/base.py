@@ -81,12 +81,15 @@ class Gates(keras.layers.Layer):
     usual_penalty
         The penalty of gates of this kind, if none is given; `"entries"`, the paper's, but for
         `RelativeGates`.
+    usually_priced
+        Whether a run gives such gates a price if it does not say which; true by default.
     """
 
     same_in_every_row: ClassVar[bool] = False
     shared: ClassVar[bool] = False
     suits: ClassVar[str | None] = None
     usual_penalty: ClassVar[str] = "entries"
+    usually_priced: ClassVar[bool] = True
 
     def __init__(
         self,
