@@ -36,7 +36,7 @@ SEED = tf.constant([1, 2])
 
 
 def length(kind: type[Gates]) -> int:
-    """n: two; three if gates are shared, of which no more can be learned with three positions.
+    """n: two positions; three if gates are shared, the least at which credit can go wrong.
 
     A gate of the second row can then change the third position too, through the upper layer.
     """
@@ -133,9 +133,8 @@ def quadrature(
     points = np.array([*itertools.product(*(centres for centres, _ in each))], np.float32)
     weights = functools.reduce(np.multiply.outer, [widths for _, widths in each]).ravel()
     samples = points.reshape(len(points), estimator.uniforms, len(logits), -1)
-    return [in_batch(layer, n) for layer in samples.transpose(2, 1, 0, 3)], weights.astype(
-        np.float32
-    )
+    numbers = [in_batch(layer, n) for layer in samples.transpose(2, 1, 0, 3)]
+    return numbers, weights.astype(np.float32)
 
 
 CASES = [

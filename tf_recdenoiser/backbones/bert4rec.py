@@ -111,7 +111,7 @@ class BERT4Rec(Backbone):
         inputs = model_inputs(max_length)
         items = item_table(item_count, width + 1, WithoutBias())
         vectors = MaskableItems(items, name="maskable_items")(inputs["item_ids"])
-        own_gates, shared = shared_gates(gates, vectors, False, attention)
+        own_gates, shared = shared_gates(gates, vectors, type(self).causal, attention)
         x = Dropout(dropout)(PositionEmbedding(scale=False, name="positions")(vectors))
 
         def block(name: str) -> TransformerBlock:

@@ -102,7 +102,7 @@ class SASRec(Backbone):
         inputs = model_inputs(max_length, *meant_input(soften))
         items = item_table(item_count, width)
         vectors = items(inputs["item_ids"])
-        own_gates, shared = shared_gates(gates, vectors, True, attention)
+        own_gates, shared = shared_gates(gates, vectors, type(self).causal, attention)
         x, key_weights = softened(vectors, inputs, soften)
         x = PositionEmbedding(name="positions")(x)
 

@@ -115,7 +115,7 @@ class SSEPT(Backbone):
         user_ids = Swap(user_swap, user_count, name="user_swap")(inputs["user_ids"])
         users = UserEmbedding(user_count, user_width, name="users")(user_ids)
         vectors = items(Swap(item_swap, item_count, name="item_swap")(inputs["item_ids"]))
-        own_gates, shared = shared_gates(gates, vectors, True, attention)
+        own_gates, shared = shared_gates(gates, vectors, type(self).causal, attention)
         x, key_weights = softened(vectors, inputs, soften)
         x = PositionEmbedding(name="positions")(BesideUser(name="beside_user")(x, users))
 

@@ -80,7 +80,7 @@ class TiSASRec(Backbone):
         )
 
         vectors = items(inputs["item_ids"])
-        own_gates, shared = shared_gates(gates, vectors, causal=True)
+        own_gates, shared = shared_gates(gates, vectors, type(self).causal)
         x, key_weights = softened(vectors, inputs, soften)
 
         def block(name: str) -> TimeAwareBlock:

@@ -231,7 +231,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         draws = current_draws()
         if draws is not None and not training:
             learned = None if isinstance(self.gates, DroppingGates) else gates
-            draws.observe_attention(self, learned, weights)
+            draws.observe_attention(learned, weights)
         outputs = self.output_dense(mixed)
         return (outputs, weights) if return_attention_scores else outputs
 

@@ -87,15 +87,12 @@ class AttentionRecord:
 
     Attributes
     ----------
-    layer
-        The attention layer.
     gates
         Those it used, broadcastable to the weights; None if it has none that learn.
     weights
         Its attention weights `[B, H, n, m]`, gated if it has gates.
     """
 
-    layer: Any
     gates: tf.Tensor | None
     weights: tf.Tensor
 
@@ -261,9 +258,9 @@ class Draws:
         """Note the deterministic gates that `layer` used at inference."""
         self.records[id(layer)] = GateRecord(layer, logits, reachable, None, (gates,))
 
-    def observe_attention(self, layer: Any, gates: tf.Tensor | None, weights: tf.Tensor) -> None:
-        """Note by which gates and weights the attention layer `layer` attended at inference."""
-        self.attention.append(AttentionRecord(layer, gates, weights))
+    def observe_attention(self, gates: tf.Tensor | None, weights: tf.Tensor) -> None:
+        """Note by which gates and weights one more attention layer attended at inference."""
+        self.attention.append(AttentionRecord(gates, weights))
 
     def add_penalty(self, layer: Any, name: str, total: tf.Tensor, positions: tf.Tensor) -> None:
         """Take a penalty into account.
