@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +13,12 @@ import tensorflow as tf
 
 from tests.backbones.test_contract import (
     IDS,
+    Answers,
     N,
     a_step_reaches_every_weight,
     encode,
     every_gated_backbone,
+    every_loader,
     inputs_of,
     made,
 )
@@ -26,7 +31,8 @@ from tf_recdenoiser.layers import (
     ItemGates,
     TransformerBlock,
 )
-from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.retrieval import export_saved_model
+from tf_recdenoiser.training import Recommender, explain
 
 
 def item_gates(model: Backbone, vectors: np.ndarray) -> np.ndarray:
@@ -129,3 +135,18 @@ def test_bert4rec_s_mask_is_told_of_by_its_own_vector() -> None:
             model(asked, training=False)
         found.append(draws.attention[0].gates.numpy())
     assert np.abs(found[0] - found[1])[:, 0, -1, :-1].max() > 1e-4
+
+
+@every_loader
+def test_a_server_explains_by_them(
+    loaded: Callable[[Path], AbstractContextManager[Answers]], tmp_path: Path
+) -> None:
+    model = Recommender(made(SASRec, gates=ItemGates(inference="expectation")))
+    version = export_saved_model(model, np.arange(1, 10), tmp_path / "model", max_k=3)
+    with loaded(version) as answers:
+        asked = {"histories": IDS.astype(np.int64), "lengths": np.array([-1], np.int32)}
+        served = answers("explain", asked)
+    expected = explain(model, IDS).kept_per_layer
+    np.testing.assert_allclose(served["kept_per_layer"], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(expected[:, 0], expected[:, 1])
+    assert 0 < expected[0, 0, 0] < 1
