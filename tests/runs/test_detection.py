@@ -274,7 +274,7 @@ def test_an_objective_without_probabilities_is_refused_before_noise_is_looked_fo
     tmp_path: Path,
 ) -> None:
     settings = dataclasses.replace(PLANTED, detect="context", mend="likelihood", objective="bpr")
-    with pytest.raises(ValueError, match="objectives bce, cross_entropy, gbce"):
+    with pytest.raises(ValueError, match="objectives bce, cross_entropy, sampled_softmax, gbce"):
         train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
     assert not (tmp_path / "run").exists()
 

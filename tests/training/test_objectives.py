@@ -19,7 +19,7 @@ from tests.layers.reference import normal, randomize
 from tf_recdenoiser._keras import keras, layers_of, raw_variable
 from tf_recdenoiser.backbones import Backbone, SASRec
 from tf_recdenoiser.data import TrainingBatches, leave_one_out, prepare, synthetic_log
-from tf_recdenoiser.layers import NoiseMixture
+from tf_recdenoiser.layers import NoiseMixture, SampledLogProbability
 from tf_recdenoiser.training import (
     OBJECTIVES,
     BayesianPersonalizedRanking,
@@ -180,19 +180,21 @@ def test_the_loss_beside_noise_is_the_reference_of_the_mixture(
     model.assume_noise(SHARES)
     hidden = model.backbone({"item_ids": IDS}, training=False).numpy().astype(np.float64)
     scores = hidden @ model.item_vectors().T
-    if name == "cross_entropy":
-        p = np.exp(scores[..., 1:]) / np.exp(scores[..., 1:]).sum(-1, keepdims=True)
-        observed = (1 - NOISE_RATE) * p + NOISE_RATE * SHARES[1:] / ITEMS
-        true = np.take_along_axis(observed, np.maximum(POSITIVES, 1)[..., np.newaxis] - 1, -1)
-        expected = -np.log(true[..., 0])
+    true = np.take_along_axis(scores, POSITIVES[..., np.newaxis], -1)[..., 0]
+    drawn = negatives_for(objective) if sampled else np.zeros([*IDS.shape, M], int)
+    if shared and sampled:
+        drawn = np.repeat(drawn[:, np.newaxis], N, axis=1)
+    if name in ("cross_entropy", "sampled_softmax"):
+        others = np.exp(scores[..., 1:]).sum(-1) - np.exp(true)
+        if name == "sampled_softmax":
+            others = np.exp(np.take_along_axis(scores, drawn, -1)).mean(-1) * UNSEEN[:, np.newaxis]
+        p = np.exp(true) / (np.exp(true) + others)
+        expected = -np.log((1 - NOISE_RATE) * p + NOISE_RATE * SHARES[POSITIVES] / ITEMS)
     else:
         power = (0.75 * (1 - (ITEMS - 1) / M) + (ITEMS - 1) / M) * M / (ITEMS - 1)
         neutral = (power if name == "gbce" else 1) / M
         ratios = (1 - NOISE_RATE) * np.exp(scores) / neutral + NOISE_RATE * SHARES
         observed = np.log(ratios * neutral)
-        drawn = negatives_for(objective)
-        if objective.share_negatives:
-            drawn = np.repeat(drawn[:, np.newaxis], N, axis=1)
         expected = REFERENCES[name](
             np.take_along_axis(observed, POSITIVES[..., np.newaxis], -1)[..., 0],
             np.take_along_axis(observed, drawn, -1),
@@ -401,33 +403,20 @@ def test_training_lowers_the_loss(kind: type[Objective]) -> None:
 
 def test_sampled_softmax_of_all_other_items_is_cross_entropy() -> None:
     scores = 2 * normal(2, 3, ITEMS)
-    found = SampledSoftmax(ITEMS - 1)
-    targets = {
-        "positives": tf.ones([2, 3], tf.int32),
-        "negatives": tf.tile(tf.range(2, ITEMS + 1)[tf.newaxis], [2, 1]),
-        "unseen_counts": tf.constant([ITEMS - 1] * 2),
-        "weights": tf.ones([2, 3]),
-    }
-    _, y, _ = found.example({}, targets)
+    true, others = scores[..., :1], scores[..., 1:]
+    found = SampledLogProbability()(true, others, tf.constant([ITEMS - 1] * 2))
     expected = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.zeros([2, 3], tf.int32), scores)
-    np.testing.assert_allclose(found.loss(ITEMS).call(y, scores), expected, rtol=1e-5)
+    np.testing.assert_allclose(-found[..., 0], expected, rtol=1e-5)
 
 
 def test_sampled_softmax_estimates_the_sum_over_unseen_items_without_bias() -> None:
     """Over all samples of two of four unseen items: exp of the loss is the sum over exp(s_0)."""
     unseen, true, m = 2 * normal(4), 0.3, 2
-    samples = np.array(list(itertools.product(unseen, repeat=m)), np.float32)
-    scores = np.insert(samples, 0, true, axis=1)[:, np.newaxis]
-    objective = SampledSoftmax(m, share_negatives=False)
-    targets = {
-        "positives": tf.ones([len(scores), 1], tf.int32),
-        "negatives": tf.ones([len(scores), 1, m], tf.int32),
-        "unseen_counts": tf.fill([len(scores)], len(unseen)),
-        "weights": tf.ones([len(scores), 1]),
-    }
-    _, y, _ = objective.example({}, targets)
-    found = np.exp(objective.loss(ITEMS).call(y, scores))
-    assert found.mean() == pytest.approx(1 + np.exp(unseen - true).sum(), rel=1e-5)
+    samples = np.array(list(itertools.product(unseen, repeat=m)), np.float32)[:, np.newaxis]
+    log_p = SampledLogProbability()(
+        tf.fill([len(samples), 1, 1], true), samples, tf.fill([len(samples)], len(unseen))
+    )
+    assert np.exp(-log_p).mean() == pytest.approx(1 + np.exp(unseen - true).sum(), rel=1e-5)
 
 
 def test_gbce_is_bce_without_calibration() -> None:

@@ -29,6 +29,7 @@ from tf_recdenoiser.layers.gates import (
 )
 from tf_recdenoiser.layers.jacobian import JacobianRegularizedBlock
 from tf_recdenoiser.layers.noise_mixture import NoiseMixture
+from tf_recdenoiser.layers.sampled_softmax import SampledLogProbability
 from tf_recdenoiser.layers.scores import CandidateScores
 from tf_recdenoiser.layers.soften import Soften
 from tf_recdenoiser.layers.swap import Swap
@@ -71,6 +72,7 @@ __all__ = [
     "PositionEmbedding",
     "PositionalGates",
     "RelativeGates",
+    "SampledLogProbability",
     "Soften",
     "Swap",
     "TimeAwareAttention",

@@ -59,13 +59,22 @@ class SampledObjective(Objective):
             "negatives": keras.Input(drawn, dtype="int32", name="negatives"),
         }
 
+    def candidate_scores(
+        self, backbone: Backbone, hidden: Any, inputs: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """The model's scores of the true items, `[B, n, 1]`, and of those drawn, `[B, n, m]`."""
+        return tuple(
+            CandidateScores(dtype="float32")(hidden, backbone.item_embedding(inputs[name]))
+            for name in ("positives", "negatives")
+        )
+
     def scores(self, backbone: Backbone, hidden: Any, inputs: dict[str, Any]) -> Any:
+        true, drawn = self.candidate_scores(backbone, hidden, inputs)
         observed = self.mixture(backbone.item_count)
-        scored = []
-        for item_ids in (inputs["positives"], inputs["negatives"]):
-            scores = CandidateScores(dtype="float32")(hidden, backbone.item_embedding(item_ids))
-            scored.append(scores if observed is None else observed(scores, item_ids))
-        return keras.layers.Concatenate(name="scores", dtype="float32")(scored)
+        if observed is not None:
+            true = observed(true, inputs["positives"])
+            drawn = observed(drawn, inputs["negatives"])
+        return keras.layers.Concatenate(name="scores", dtype="float32")([true, drawn])
 
     def example(
         self, inputs: dict[str, tf.Tensor], targets: dict[str, tf.Tensor]

@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.training.objectives.sampled import SampledObjective, true_and_others
-
-
-@register
-class SampledCrossentropy(keras.losses.Loss):
-    """-log [exp(s_0) / (exp(s_0) + sum over c >= 1 of exp(s_c - y))]: candidate 0 is the true one.
-
-    `y_true` is y = log m q, `[B, n]`: the logarithm of how often each of the others is
-    expected in a sample. `y_pred` are scores `[B, n, C]`.
-
-    Examples
-    --------
-    >>> loss = SampledCrossentropy().call(tf.zeros([1, 1]), tf.zeros([1, 1, 4]))
-    >>> loss.numpy().round(3)
-    array([[1.386]], dtype=float32)
-    """
-
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        true, others = true_and_others(y_pred)
-        of_others = tf.reduce_logsumexp(others, axis=-1) - tf.cast(y_true, tf.float32)
-        return tf.math.softplus(of_others - true[..., 0])
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser.backbones import Backbone
+from tf_recdenoiser.layers import SampledLogProbability
+from tf_recdenoiser.training.objectives.cross_entropy import NegativeLogLikelihood
+from tf_recdenoiser.training.objectives.noise_aware import NoiseAwareObjective
+from tf_recdenoiser.training.objectives.sampled import SampledObjective
 
 
 @dataclasses.dataclass(frozen=True)
-class SampledSoftmax(SampledObjective):
+class SampledSoftmax(NoiseAwareObjective, SampledObjective):
     """Cross-entropy whose sum over the catalogue is estimated from m draws.
 
-    -log [ exp(s_x) / (exp(s_x) + sum_{j = 1 … m} exp(s_j - log m q_j)) ]
+    -log [ exp(s_x) / (exp(s_x) + (U_u / m) sum_{j = 1 … m} exp(s_j)) ]
 
-    Importance sampling makes the second sum an unbiased estimate of that over all items that
-    can be drawn (Bengio and Senécal 2008); in logits it is the logQ correction (Yi et al. 2019).
     Negatives are drawn with replacement, uniformly from the U_u items that the user has not seen
-    in training, so that q = 1 / U_u exactly. The true item is in the sample always and once;
-    its logit needs no correction.
+    in training (see `layers.SampledLogProbability`). The true item is in the sample always and
+    once; its score needs no correction.
 
-    With every other item drawn once, and q = 1 / (I - 1), it is `CrossEntropy`.
+    With every other item drawn once, and U = m = I - 1, it is `CrossEntropy`.
 
     Parameters
     ----------
@@ -51,17 +34,34 @@ class SampledSoftmax(SampledObjective):
         m; 256 by default.
     share_negatives
         As in `SampledObjective`; True by default.
+    noise_rate
+        See `NoiseAwareObjective`: -log [(1 - rho) p(x) + rho q(x)], p(x) being what is
+        estimated above.
     """
 
     negatives: int = 256
     share_negatives: bool = True
 
+    def inputs(self, max_length: int) -> dict[str, Any]:
+        counts = keras.Input([], dtype="int32", name="unseen_counts")
+        return {**super().inputs(max_length), "unseen_counts": counts}
+
+    def scores(self, backbone: Backbone, hidden: Any, inputs: dict[str, Any]) -> Any:
+        true, drawn = self.candidate_scores(backbone, hidden, inputs)
+        scores = SampledLogProbability()(true, drawn, inputs["unseen_counts"])
+        observed = self.mixture(backbone.item_count)
+        if observed is not None:
+            scores = observed(scores, inputs["positives"])
+        return keras.layers.Reshape(scores.shape[1:2], name="scores", dtype="float32")(scores)
+
+    def neutral_score(self, item_count: int) -> float:
+        return -math.log(item_count)
+
     def loss(self, item_count: int) -> Any:
-        return SampledCrossentropy()
+        return NegativeLogLikelihood()
 
     def example(
         self, inputs: dict[str, tf.Tensor], targets: dict[str, tf.Tensor]
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
-        x, _, weights = super().example(inputs, targets)
-        expected = self.negatives / tf.cast(targets["unseen_counts"], tf.float32)
-        return x, tf.math.log(expected)[:, tf.newaxis] * tf.ones_like(weights), weights
+        x, y, weights = super().example(inputs, targets)
+        return {**x, "unseen_counts": targets["unseen_counts"]}, y, weights
