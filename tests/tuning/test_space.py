@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import keras_tuner
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,9 @@ from tf_recdenoiser.tuning.tuners import brackets_within, sweep_size
 BASE = Settings("log.csv", max_length=6, detect="none")
 
 
+PAPER = dataclasses.replace(BASE, gates="positional")
+
+
 def space(base: Settings, **options: Any) -> keras_tuner.HyperParameters:
     hp = keras_tuner.HyperParameters()
     search_space(hp, base, choices_for(base, **options))
@@ -25,16 +29,23 @@ def space(base: Settings, **options: Any) -> keras_tuner.HyperParameters:
 
 
 def test_the_space_is_that_of_the_paper_and_more() -> None:
-    hp = space(BASE)
-    values = {one.name: one.values for one in hp.space}
+    values = {one.name: one.values for one in space(PAPER).space}
     assert list(values) == list(CHOICES)
     assert values["width"] == [10, 20, 30, 40, 50]
     assert sorted(values["beta"]) == sorted(values["gamma"]) == [10.0**-k for k in (5, 4, 3, 2, 1)]
     assert all(width % heads == 0 for width in values["width"] for heads in values["heads"])
 
 
+@pytest.mark.parametrize("changes", [{"gates": "relative"}, {"penalty": "links"}])
+def test_prices_of_links_are_a_hundredth_of_those_of_entries(changes: dict[str, Any]) -> None:
+    hp = space(dataclasses.replace(PAPER, **changes))
+    (beta,) = (one.values for one in hp.space if one.name == "beta")
+    np.testing.assert_allclose(sorted(beta), [10.0**-k for k in (7, 6, 5, 4, 3)])
+    assert hp["beta"] == 0.001  # the default
+
+
 def test_at_first_it_chooses_what_the_base_has() -> None:
-    base = dataclasses.replace(BASE, width=30, objective="gbce", beta=0.01)
+    base = dataclasses.replace(PAPER, width=30, objective="gbce", beta=0.01)
     hp = space(base)
     assert (hp["width"], hp["objective"], hp["beta"]) == (30, "gbce", 0.01)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import GATES
-from tf_recdenoiser.runs import Settings, build_objective, resolved
+from tf_recdenoiser.runs import LINKS_OF_ENTRY, Settings, build_objective, resolved
 from tf_recdenoiser.runs.building import backbone_class
 from tf_recdenoiser.training import OBJECTIVES
 
@@ -31,7 +31,10 @@ CHOICES: Choices = {
     "gate_learning_rate": (0.01, 0.03, 0.1),
     "objective": tuple(OBJECTIVES),
 }
-"""What is searched if nothing else is said. Width, β and γ are the grids of Chen et al. (2022)."""
+"""What is searched if nothing else is said. Width, β and γ are the grids of Chen et al. (2022).
+
+β is searched at a hundredth of these values (`LINKS_OF_ENTRY`) where it is the price of links.
+"""
 
 _OF_BACKBONES = frozenset({"width", "blocks", "heads", "dropout", "gamma"})
 _OF_GATES = frozenset({"beta", "estimator", "initial_keep", "gate_learning_rate"})
@@ -83,7 +86,7 @@ def choices_for(
     """
     given = {} if given is None else given
     kept = {
-        name: tuple(values)
+        name: _scaled(name, values, base)
         for name, values in CHOICES.items()
         if name not in fixed and name not in given and _matters(name, base)
     }
@@ -153,6 +156,12 @@ def _matters(name: str, base: Settings) -> bool:
     if name in _OF_GATES:
         return resolved(base).gates in GATES and (name != "beta" or base.target_density is None)
     return True
+
+
+def _scaled(name: str, values: Sequence[Any], base: Settings) -> tuple[Any, ...]:
+    """The values as they are, but for prices of links."""
+    of_links = name == "beta" and resolved(base).penalty == "links"
+    return tuple(value / LINKS_OF_ENTRY for value in values) if of_links else tuple(values)
 
 
 def _divides(heads: int, width: int, base: Settings) -> bool:
