@@ -30,7 +30,7 @@ from tf_recdenoiser.runs import (
     train,
 )
 from tf_recdenoiser.runs.detection import _Windows
-from tf_recdenoiser.training import BinaryCrossEntropy, explain
+from tf_recdenoiser.training import SampledSoftmax, explain
 from tf_recdenoiser.training.noise import Cleaning, noise_probability
 
 PLANTED = plain(planted_rate=0.25, planted_law="uniform", noise_law="uniform")
@@ -262,7 +262,7 @@ def test_the_likelihood_takes_the_share_and_the_law_of_the_noise(tmp_path: Path)
     model = load_run(tmp_path / "run").recommender
     share = float(load_split(settings, DATASET).train.items.astype(np.float32).mean())
     assert share == pytest.approx(0.25, abs=0.01)
-    assert model.objective == BinaryCrossEntropy(noise_rate=share)
+    assert model.objective == SampledSoftmax(noise_rate=share)
     (mixture,) = (layer for layer in layers_of(model) if isinstance(layer, NoiseMixture))
     counts = np.bincount(load_split(settings, DATASET).split.train.items)
     np.testing.assert_allclose(

@@ -29,7 +29,6 @@ from tf_recdenoiser.training import (
     NoiseAwareObjective,
     Objective,
     Recommender,
-    SampledSoftmax,
 )
 
 ITEMS, N, D, M = 9, 4, 6, 3

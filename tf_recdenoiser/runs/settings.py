@@ -21,6 +21,7 @@ from tf_recdenoiser.layers import DroppingGates, Gates
 from tf_recdenoiser.runs.detection import detect_noise
 from tf_recdenoiser.training import (
     GATE_LEARNING_RATE,
+    USUAL_OBJECTIVE,
     GateTraining,
     GeneralizedBinaryCrossEntropy,
     fix_gates,
@@ -170,7 +171,7 @@ class Settings:
     gate_learning_rate: float = GATE_LEARNING_RATE
     gate_delay: int = 0
     windows: str = "random"
-    objective: str = "bce"
+    objective: str = USUAL_OBJECTIVE
     negatives: int | None = None
     share_negatives: bool | None = None
     calibration: float = default(GeneralizedBinaryCrossEntropy, "calibration")

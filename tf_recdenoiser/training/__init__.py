@@ -7,6 +7,7 @@ from tf_recdenoiser.training.fixed_gates import fix_gates
 from tf_recdenoiser.training.gate_training import GATE_LEARNING_RATE, PARTS, GateTraining
 from tf_recdenoiser.training.objectives import (
     OBJECTIVES,
+    USUAL_OBJECTIVE,
     BayesianPersonalizedRanking,
     BinaryCrossEntropy,
     CandidateCrossentropy,
@@ -23,6 +24,7 @@ __all__ = [
     "GATE_LEARNING_RATE",
     "OBJECTIVES",
     "PARTS",
+    "USUAL_OBJECTIVE",
     "BayesianPersonalizedRanking",
     "BinaryCrossEntropy",
     "CandidateCrossentropy",

@@ -13,7 +13,7 @@ from tf_recdenoiser._keras import keras, layers_of, register
 from tf_recdenoiser.backbones import EXTRA_INPUTS, Backbone
 from tf_recdenoiser.layers import NoiseMixture
 from tf_recdenoiser.training.denoising_model import DenoisingModel
-from tf_recdenoiser.training.objectives import OBJECTIVES, BinaryCrossEntropy, Objective
+from tf_recdenoiser.training.objectives import OBJECTIVES, USUAL_OBJECTIVE, Objective
 
 
 @register
@@ -28,7 +28,7 @@ class Recommender(DenoisingModel):
     backbone
         The sequence encoder.
     objective
-        `BinaryCrossEntropy()` by default.
+        The one that `OBJECTIVES` has for `USUAL_OBJECTIVE`, `SampledSoftmax()`, by default.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class Recommender(DenoisingModel):
     def __init__(
         self, backbone: Backbone, objective: Objective | None = None, name: str | None = None
     ) -> None:
-        objective = objective or BinaryCrossEntropy()
+        objective = objective or OBJECTIVES[USUAL_OBJECTIVE]()
         own = {
             input_name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=input_name)
             for input_name, tensor in backbone.input.items()

@@ -27,8 +27,12 @@ OBJECTIVES: dict[str, type[Objective]] = {
 }
 """Every objective by name."""
 
+USUAL_OBJECTIVE = "sampled_softmax"
+"""The one of a recommender, or a run, that does not say which."""
+
 __all__ = [
     "OBJECTIVES",
+    "USUAL_OBJECTIVE",
     "BayesianPersonalizedRanking",
     "BinaryCrossEntropy",
     "CandidateCrossentropy",
