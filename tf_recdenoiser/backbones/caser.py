@@ -38,8 +38,8 @@ class Caser(Backbone):
     `[B, n, 2 d + 1]` and ends with a 1. A user of whom nothing was learned, id 0, has the mean
     of all users' vectors.
 
-    Published with binary cross-entropy, the default objective, and 3 negatives; the paper also
-    tells items further ahead than the next one, which is not done here.
+    Published with binary cross-entropy and 3 negatives: `--objective bce`, `--negatives 3`; the
+    paper also tells items further ahead than the next one, which is not done here.
 
     Parameters
     ----------
