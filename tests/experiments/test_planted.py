@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from tf_recdenoiser.experiments import (
 )
 from tf_recdenoiser.runs import (
     NO_DENOISER,
+    Run,
     RunDirectory,
     RunError,
     Settings,
@@ -88,31 +90,41 @@ def test_noise_is_found_by_each_means_the_run_has(
     assert together == {**plain_run, "context detector": context_run["context detector"]}
 
 
-def test_surprisal_is_the_models_own_score_of_the_item_that_came(
-    out: Path, found: dict[str, dict[str, Comparison]]
-) -> None:
-    loaded = load_run(out / "plain-0")
-    histories = load_split(loaded.settings, loaded.dataset()).split.test.histories.last(12)
-    counts = np.arange(1, loaded.recommender.backbone.item_count + 2)
-    scores = noise_finders(loaded, {"item_ids": histories}, counts)["surprisal"]
-    before = np.hstack([np.zeros([len(histories), 1], np.int32), histories[:, :-1]])
+def surprised(path: Path, counts: np.ndarray, **changes: Any) -> tuple[Run, np.ndarray, np.ndarray]:
+    """A run of an epoch, test histories, and its surprisal at their items."""
+    settings = plain(epochs=1, **changes)
+    train(settings, DATASET, RunDirectory(path))
+    loaded = load_run(path)
+    histories = load_split(settings, DATASET).split.test.histories.last(12)
+    return loaded, histories, noise_finders(loaded, {"item_ids": histories}, counts)["surprisal"]
+
+
+def before(histories: np.ndarray) -> np.ndarray:
+    """The histories without their newest items."""
+    return np.hstack([np.zeros([len(histories), 1], np.int32), histories[:, :-1]])
+
+
+def test_surprisal_is_the_models_own_score_of_the_item_that_came(tmp_path: Path) -> None:
+    counts = np.arange(1, DATASET.item_count + 2)
+    loaded, histories, scores = surprised(tmp_path / "run", counts, objective="bce")
     logits = (
-        loaded.recommender.encode(before) * loaded.recommender.item_vectors()[histories[:, -1]]
+        loaded.recommender.encode(before(histories))
+        * loaded.recommender.item_vectors()[histories[:, -1]]
     ).sum(-1)
     shares = counts / counts[1:].sum() * (len(counts) - 1)
     expected = np.log(shares[histories[:, -1]]) - logits
     np.testing.assert_allclose(scores[:, -1], expected, rtol=1e-3, atol=1e-4)
 
 
-def test_surprisal_of_scores_that_are_no_log_ratios_is_of_their_softmax(tmp_path: Path) -> None:
-    settings = plain(objective="bpr", epochs=1, noise_law="uniform")
-    train(settings, load_dataset(settings), RunDirectory(tmp_path / "run"))
-    loaded = load_run(tmp_path / "run")
-    histories = load_split(settings, loaded.dataset()).split.test.histories.last(12)
-    counts = np.ones(loaded.recommender.backbone.item_count + 1)
-    scores = noise_finders(loaded, {"item_ids": histories}, counts)["surprisal"]
-    before = np.hstack([np.zeros([len(histories), 1], np.int32), histories[:, :-1]])
-    powers = np.exp(loaded.recommender.score(before)[:, 1:].astype(np.float64))
+@pytest.mark.parametrize("objective", ["sampled_softmax", "bpr"])
+def test_surprisal_of_scores_that_are_no_log_ratios_is_of_their_softmax(
+    objective: str, tmp_path: Path
+) -> None:
+    counts = np.ones(DATASET.item_count + 1)
+    loaded, histories, scores = surprised(
+        tmp_path / "run", counts, objective=objective, noise_law="uniform"
+    )
+    powers = np.exp(loaded.recommender.score(before(histories))[:, 1:].astype(np.float64))
     newest = powers[np.arange(len(histories)), histories[:, -1] - 1]
     np.testing.assert_allclose(scores[:, -1], -np.log(newest / powers.sum(-1)), rtol=1e-4)
 
