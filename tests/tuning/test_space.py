@@ -17,8 +17,6 @@ from tf_recdenoiser.tuning import CHOICES, choices_for, search_space
 from tf_recdenoiser.tuning.tuners import brackets_within, sweep_size
 
 BASE = Settings("log.csv", max_length=6, detect="none")
-
-
 PAPER = dataclasses.replace(BASE, gates="positional")
 
 
