@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from columns import Histories, explained, recommended, request_columns
+from columns import Explained, Histories, explained, recommended, request_columns
 
 
 class Client(ABC):
@@ -45,8 +45,7 @@ class Client(ABC):
         answer = self.predict("serving_default", inputs)
         return recommended(answer["item_ids"], answer["scores"])
 
-    def explain(self, histories: Histories, **further: Any) -> list[list[Any]]:
-        """How much of each item was kept, as `(item, kept)`; kept is None for an unknown item."""
+    def explain(self, histories: Histories, **further: Any) -> list[list[Explained]]:
+        """How much of each item was kept, and how probably it is noise."""
         inputs = request_columns(self.dtypes["explain"], histories, self.length, **further)
-        answer = self.predict("explain", inputs)
-        return explained(histories, answer["kept"], answer["known"], self.length)
+        return explained(histories, self.predict("explain", inputs), self.length)

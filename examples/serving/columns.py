@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 NO_ID: Mapping[str, Any] = {"DT_INT64": -1, "DT_STRING": ""}
 """What stands for no item and for no user, by the type of their ids."""
@@ -90,31 +90,53 @@ def recommended(item_ids: Histories, scores: Sequence[Sequence[float]]) -> list[
     ]
 
 
+class Explained(NamedTuple):
+    """What a model made of an item of a history.
+
+    Attributes
+    ----------
+    item
+        The raw id, as it was sent.
+    kept
+        How much of it passes the gates, from 0 to 1; None for an item that is not known.
+    noise
+        The probability that it is noise; None if it is not known, or if the model does not tell.
+    """
+
+    item: Any
+    kept: float | None
+    noise: float | None
+
+
 def explained(
-    histories: Histories,
-    kept: Sequence[Sequence[float]],
-    known: Sequence[Sequence[bool]],
-    length: int | None = None,
-) -> list[list[Any]]:
-    """`(item, kept)` of each row's items, oldest first; kept is None for an item not known.
+    histories: Histories, answer: Mapping[str, Any], length: int | None = None
+) -> list[list[Explained]]:
+    """What was made of each row's items, oldest first.
 
     Parameters
     ----------
     histories, length
         Those of the request.
-    kept, known
-        Those of the answer.
+    answer
+        The outputs of the signature `explain`.
 
     Examples
     --------
-    >>> explained([["a", "no such item"]], kept=[[0.9, 0.0, 0.0]], known=[[True, False, False]])
-    [[('a', 0.9), ('no such item', None)]]
+    >>> answer = {"kept": [[0.9, 0.0, 0.0]], "known": [[True, False, False]]}
+    >>> explained([["a", "no such item"]], answer)
+    [[Explained(item='a', kept=0.9, noise=None),
+      Explained(item='no such item', kept=None, noise=None)]]
     """
     sent = [history[-length:] if length else history for history in histories]
+    untold = [[None] * len(row) for row in answer["known"]]
+    columns = zip(sent, answer["known"], answer["kept"], answer.get("noise", untold), strict=True)
     return [
-        # What fills the row up comes after its items.
-        [(item, share if is_known else None) for item, share, is_known in zip(*row, strict=False)]
-        for row in zip(sent, kept, known, strict=True)
+        [
+            Explained(item, *(numbers if is_known else (None, None)))
+            # What fills the row up comes after its items.
+            for item, is_known, *numbers in zip(*row, strict=False)
+        ]
+        for row in columns
     ]
 
 

@@ -33,18 +33,23 @@ def run(
     parser.add_argument("--times", help="when each was met, if the model reads it: 0,60,120")
     parser.add_argument("--user", help="the user's raw id, if the model knows users")
     parser.add_argument("-k", type=int, default=10, help="how many items")
-    parser.add_argument("--explain", action="store_true", help="how much of each item was kept")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="how much of each item was kept, and its probability of noise",
+    )
     parser.add_argument("--length", type=int, help="columns to send, for a server that batches")
     parser.add_argument("--server", default=server)
     asked = parser.parse_args(arguments)
     try:
-        for item, number in _answer(client(asked.model, asked.server, asked.length), asked):
-            print(f"{item}\t{'unknown' if number is None else format(number, '.3f')}")
+        for item, *numbers in _answer(client(asked.model, asked.server, asked.length), asked):
+            told = [format(number, ".3f") for number in numbers if number is not None]
+            print(item, *(told or ["unknown"]), sep="\t")
     except (ConnectionError, ValueError) as error:
         raise SystemExit(str(error)) from error
 
 
-def _answer(client: Any, asked: argparse.Namespace) -> list[tuple[Any, float | None]]:
+def _answer(client: Any, asked: argparse.Namespace) -> Sequence[tuple[Any, ...]]:
     dtypes = client.dtypes["serving_default"]
     histories = [parse_ids(asked.history, dtypes["histories"])]
     further: dict[str, Any] = {}

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tests.training.noise.vectors import unit_vectors
+from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
 from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.training.noise import NoiseScorer, build_detector
 
 Array = npt.NDArray[Any]
 
@@ -31,6 +34,19 @@ def random_recommender(seed: int = 0, **options: Any) -> Recommender:
     for variable in model.backbone.variables:
         variable.assign(rng.normal(scale=0.7, size=variable.shape))
     return model
+
+
+def random_noise_scorer(
+    seed: int = 2, item_count: int = ITEM_COUNT, length: int = MAX_LENGTH
+) -> NoiseScorer:
+    """Two small detectors with weights and vectors of any sign and size."""
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    detectors = tuple(
+        build_detector(unit_vectors(rng, item_count), rng.integers(1, 9, item_count + 1), length)
+        for _ in range(2)
+    )
+    return NoiseScorer(detectors, rate=0.5)
 
 
 def model_input(history: list[Any], ids: Array, length: int = MAX_LENGTH) -> list[int]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.retrieval.reference import random_noise_scorer
 from tests.serving import c_loader
-from tests.training.noise.vectors import unit_vectors
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec, TiSASRec
 from tf_recdenoiser.retrieval import ServingModule, export_saved_model
@@ -17,7 +17,6 @@ from tf_recdenoiser.training import Recommender, explain
 from tf_recdenoiser.training.noise import (
     Cleaning,
     NoiseScorer,
-    build_detector,
     build_surprisal_detector,
 )
 
@@ -38,13 +37,7 @@ def recommender() -> Recommender:
 
 @pytest.fixture(scope="module")
 def noise() -> NoiseScorer:
-    keras.utils.set_random_seed(2)
-    rng = np.random.default_rng(2)
-    detectors = tuple(
-        build_detector(unit_vectors(rng, ITEMS), rng.integers(1, 9, ITEMS + 1), LENGTH)
-        for _ in range(2)
-    )
-    return NoiseScorer(detectors, rate=0.5)
+    return random_noise_scorer(item_count=ITEMS, length=LENGTH)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from tests.retrieval.reference import (
     MAX_LENGTH,
     UNKNOWN,
     VOCABULARIES,
+    model_input,
+    random_noise_scorer,
     random_recommender,
     recommend,
 )
@@ -133,9 +135,10 @@ def test_what_was_kept_is_explained(served: Served, client_of: Callable[[Address
     found = client_of(served.at).explain([[ids[3], unknown[1], ids[0]], []])
     expected = explain(served.model, np.array([[0, 0, 0, 4, 1]], np.int32)).kept[0]
     assert found[1] == []
-    ((first, one), (unread, nothing), (last, other)) = found[0]
-    assert (first, unread, last, nothing) == (ids[3], unknown[1], ids[0], None)
-    assert [one, other] == pytest.approx(expected[-2:].tolist(), rel=1e-4)
+    assert [one.item for one in found[0]] == [ids[3], unknown[1], ids[0]]
+    first, unread, last = (one.kept for one in found[0])
+    assert unread is None
+    assert [first, last] == pytest.approx(expected[-2:].tolist(), rel=1e-4)
 
 
 @pytest.mark.parametrize("k", [0, MAX_K + 1])
@@ -192,7 +195,7 @@ def test_times_and_users_are_sent_to_models_that_read_them(
         assert dict(found) == pytest.approx(
             dict(zip([10, 20, 30], expected, strict=True)), abs=1e-5
         )
-        assert [item for item, _ in client.explain([[10, 30]], **further)[0]] == [10, 30]
+        assert [one.item for one in client.explain([[10, 30]], **further)[0]] == [10, 30]
         if users:
             inputs["user_ids"] = np.array([0], np.int32)
             stranger = model.score(**inputs)[0, 1:].max()
@@ -255,6 +258,27 @@ def test_a_shell_is_told_what_was_kept(
     assert lines[2] == ["2", "unknown"]
     assert all(0 <= float(share) <= 1 for _, share in lines[:2])
     assert rest_command(served.at, "--explain") == []
+
+
+def test_the_probability_of_noise_is_told(
+    server: Any,
+    client_of: Callable[[Addresses], Any],
+    rest_command: Callable[..., list[list[str]]],
+    tmp_path: Path,
+) -> None:
+    ids, noise = VOCABULARIES["int"], random_noise_scorer()
+    version = export_saved_model(random_recommender(), ids, tmp_path / "shop", noise=noise)
+    history = [*ids[[3, 8]].tolist(), UNKNOWN["int"][1], ids[5].item()]
+    expected = noise(np.array([model_input(history, ids)], np.int32))[0, -3:].tolist()
+    with server(version) as addresses:
+        (found,) = client_of(addresses).explain([history])
+        lines = rest_command(addresses, "--history", ",".join(map(str, history)), "--explain")
+    assert [one.item for one in found] == history
+    told = [one.noise for one in found]
+    assert told.pop(2) is None
+    assert told == pytest.approx(expected, rel=1e-4)
+    assert lines.pop(2) == [str(history[2]), "unknown"]
+    assert [float(probability) for *_, probability in lines] == pytest.approx(expected, abs=1e-3)
 
 
 def test_an_error_ends_the_command_with_its_message(
