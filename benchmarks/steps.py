@@ -40,7 +40,7 @@ def systems(data: str) -> dict[str, Settings]:
         "ARM": dataclasses.replace(denoised, estimator="arm", credit=False),
         "DisARM + credit": dataclasses.replace(denoised, estimator="disarm", credit=True),
     }
-    usual = {"the defaults of train": Settings(data)}
+    relative = {"relative gates": Settings(data, gates="relative")}
     jacobian = {
         f"{name}, Jacobian on {rows or 'all'} rows": dataclasses.replace(
             settings, gamma=1e-4, jacobian_rows=rows
@@ -58,7 +58,7 @@ def systems(data: str) -> dict[str, Settings]:
         for name in OBJECTIVES
         if name != denoised.objective
     }
-    return {**ways, **usual, **fewer, **jacobian, **objectives}
+    return {**ways, **relative, **fewer, **jacobian, **objectives}
 
 
 def seconds_per_step(model: Any, train: Histories, steps: int) -> float:

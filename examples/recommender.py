@@ -19,7 +19,7 @@ SYNTHETIC = "synthetic:users=300,items=120,clusters=10,seed=1"
 
 def main(data: str, out: Path, epochs: int) -> Path:
     """Train on `data`, recommend for one history, and export; the SavedModel's path."""
-    settings = Settings(data, max_length=20, epochs=epochs)
+    settings = Settings(data, gates="relative", max_length=20, epochs=epochs)
     metrics = train(settings, load_dataset(settings), RunDirectory(out / "run"))
     print(f"NDCG@10 against the whole catalogue: {metrics['test']['full']['ndcg@10']:.4f}")
     print(f"Share of gates kept, by layer: {metrics['density']}")

@@ -34,7 +34,7 @@ class Print(Watcher):
 
 def main(data: str, out: Path, epochs: int, trials: int) -> Run:
     """Search on `data`, train with the best settings, and load that run."""
-    base = Settings(data, max_length=20, blocks=1, epochs=epochs)
+    base = Settings(data, gates="relative", max_length=20, blocks=1, epochs=epochs)
     choices = choices_for(base, fixed=["blocks", "estimator"], given={"width": (16, 32)})
     search = Search(base, choices, tuner="random", trials=trials)
     dataset = load_dataset(base)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.shell import PLAIN, SMALL, SYNTHETIC, Outcome, tf_recdenoiser
+from tests.cli.shell import GATED, PLAIN, SYNTHETIC, Outcome, tf_recdenoiser
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.runs import RunDirectory, Settings
 
@@ -18,7 +18,7 @@ from tf_recdenoiser.runs import RunDirectory, Settings
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, RunDirectory]:
     """What `train` wrote, to the shell and to its run directory: text ids, two gated layers."""
     path = tmp_path_factory.mktemp("cli") / "run"
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", path, *SMALL, "--epochs", 2)
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", path, *GATED, "--epochs", 2)
     return outcome, RunDirectory(path)
 
 

@@ -11,7 +11,8 @@ from tf_recdenoiser.cli.app import run
 SYNTHETIC = "synthetic:users=60,items=40,clusters=5"
 SIZES = ("--max-length", "12", "--width", "8", "--batch-size", "32", "--patience", "0")
 SMALL = (*SIZES, "--detect", "none")
-PLAIN = (*SMALL, "--gates", "none", "--gamma", "0", "--blocks", "1", "--epochs", "1")
+GATED = (*SMALL, "--gates", "relative")
+PLAIN = (*SMALL, "--blocks", "1", "--epochs", "1")
 
 
 class Outcome(NamedTuple):

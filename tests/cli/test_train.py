@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 import tensorflow as tf
 
-from tests.cli.shell import PLAIN, SMALL, SYNTHETIC, Outcome, rows, tf_recdenoiser, words
+from tests.cli.shell import GATED, PLAIN, SMALL, SYNTHETIC, Outcome, rows, tf_recdenoiser, words
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, WINDOWS, Dataset
 from tf_recdenoiser.estimators import ESTIMATORS
@@ -258,11 +258,12 @@ def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
         (("--gates", "none", "--beta", 0.1), "`beta` has no effect with gates='none'"),
         (("--gates", "head_drop", "--no-credit"), "`credit` has no effect with gates='head_drop'"),
         (
-            ("--target-density", 0.5, "--beta", 0.1),
+            ("--gates", "relative", "--target-density", 0.5, "--beta", 0.1),
             "`beta` has no effect with target_density=0.5: leave it out, or choose otherwise. "
             "Received: beta=0.1",
         ),
-        (("--drop-rate", 0.3), "`drop_rate` has no effect with gates='relative'"),
+        (("--drop-rate", 0.3), "`drop_rate` has no effect with gates='none'"),
+        (("--gates-from", "runs/other"), "`gates_from` has no effect with gates='none'"),
         (("--gamma", 0, "--jacobian-rows", 8), "`jacobian_rows` has no effect with gamma=0"),
         (("--backbone", "caser", "--estimator", "arm"), "`estimator` has no effect with gates="),
         (("--planted-seed", 0), "`planted_seed` has no effect with planted_rate=0"),
@@ -453,7 +454,7 @@ def test_a_resumed_run_need_not_repeat_its_settings(
 
 def test_a_resumed_run_refuses_other_settings(trained: RunDirectory, copy: Copy) -> None:
     run = copy(trained)
-    command = ("train", SYNTHETIC, "--out", run.path, "--resume", *SMALL)
+    command = ("train", SYNTHETIC, "--out", run.path, "--resume", *GATED)
     outcome = tf_recdenoiser(*command, "--beta", 0.5, "--no-credit")
     assert outcome.status == 1
     recorded = trained.settings()

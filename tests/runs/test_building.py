@@ -119,9 +119,9 @@ def test_without_gates_there_are_none() -> None:
 @pytest.mark.parametrize(
     ("backbone", "left_open", "expected"),
     [
-        ("sasrec", {}, ("relative", 0.0)),
-        ("sasrec", {"gates": "none"}, ("none", 0.0)),
-        ("sasrec", {"gamma": 1e-4}, ("relative", 1e-4)),
+        ("sasrec", {}, ("none", 0.0)),
+        ("sasrec", {"gates": "relative"}, ("relative", 0.0)),
+        ("sasrec", {"gamma": 1e-4}, ("none", 1e-4)),
         ("bert4rec", {}, ("none", 0.0)),
         ("bert4rec", {"gates": "positional"}, ("positional", 0.0)),
         ("bert4rec", {"gamma": 1e-3}, ("none", 1e-3)),
@@ -129,7 +129,7 @@ def test_without_gates_there_are_none() -> None:
         ("fpmc", {"gates": "none", "gamma": 0.0}, ("none", 0.0)),
     ],
 )
-def test_gates_are_on_where_they_serve_unless_given(
+def test_there_are_gates_if_they_are_asked_for(
     backbone: str, left_open: dict[str, Any], expected: tuple[str, float]
 ) -> None:
     settings = resolved(Settings("synthetic", backbone=backbone, **left_open))

@@ -33,7 +33,7 @@ def test_what_is_out_of_range_is_refused(name: str, value: Any, rule: str) -> No
 
 
 def test_plain_is_the_same_without_the_denoiser() -> None:
-    settings = Settings("log.csv", width=8, beta=0.5, gamma=0.1, seed=3)
+    settings = Settings("log.csv", width=8, gates="relative", gamma=0.1, seed=3)
     assert settings.plain().differences(settings) == {
         "gates": ("none", settings.gates),
         "gamma": (0.0, settings.gamma),

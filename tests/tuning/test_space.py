@@ -52,17 +52,18 @@ def test_at_first_it_chooses_what_the_base_has() -> None:
 @given(st.data())
 def test_what_is_chosen_is_in_the_settings(data: st.DataObject) -> None:
     hp = keras_tuner.HyperParameters()
-    choices = choices_for(BASE)
+    choices = choices_for(PAPER)
     chosen = {name: data.draw(st.sampled_from(values)) for name, values in choices.items()}
     hp.values = dict(chosen)
-    found = search_space(hp, BASE, choices)
-    assert found == dataclasses.replace(BASE, **chosen)
+    found = search_space(hp, PAPER, choices)
+    assert found == dataclasses.replace(PAPER, **chosen)
     assert found.width % found.heads == 0
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_the_first_and_the_last_values_can_be_built(backbone: str) -> None:
-    base = dataclasses.replace(BASE, backbone=backbone)
+    gates = "relative" if BACKBONES[backbone].gated else "none"
+    base = dataclasses.replace(BASE, backbone=backbone, gates=gates)
     choices = choices_for(base)
     for end in (0, -1):
         chosen = {name: values[end] for name, values in choices.items()}
@@ -79,7 +80,7 @@ def test_the_first_and_the_last_values_can_be_built(backbone: str) -> None:
     ],
 )
 def test_what_has_no_effect_is_not_searched(changes: dict[str, Any], missing: set[str]) -> None:
-    assert CHOICES.keys() - choices_for(dataclasses.replace(BASE, **changes)) == missing
+    assert CHOICES.keys() - choices_for(dataclasses.replace(PAPER, **changes)) == missing
 
 
 def test_heads_and_widths_go_together() -> None:

@@ -58,9 +58,6 @@ class Backbone(keras.Model):
     gated
         Whether it is made of attention blocks, and so takes `gates`, `gamma` and
         `jacobian_rows`; true by default.
-    usually_gated
-        Whether a run gives it gates if nothing else is asked for, if it takes them; true by
-        default.
     extra_inputs
         Names of inputs beyond `item_ids`, of those in `EXTRA_INPUTS`; of the class, those that
         every model of it has.
@@ -77,7 +74,6 @@ class Backbone(keras.Model):
     causal: ClassVar[bool]
     usual_beta: ClassVar[float] = 0.1
     gated: ClassVar[bool] = True
-    usually_gated: ClassVar[bool] = True
     extra_inputs: tuple[str, ...] = ()
     asked: ClassVar[int] = 0
 

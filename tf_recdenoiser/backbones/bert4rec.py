@@ -77,9 +77,6 @@ class BERT4Rec(Backbone):
     # A fifth of the items are targets, and all n x n gates are counted: 0.1 closes every gate
     # within ten epochs on MovieLens-1M.
     usual_beta = 0.01
-    # On MovieLens-1M its gates close before it has learned to attend, with 0.01 too, if they are
-    # not delayed; and delayed they gain nothing in 100 epochs.
-    usually_gated = False
     asked = 1
 
     def __init__(

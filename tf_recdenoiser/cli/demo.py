@@ -23,11 +23,16 @@ def demo(
 ) -> None:
     """The main job on synthetic data with planted noise: train, compare, export.
 
-    Trains SASRec, and SASRec with the denoiser, on the same log, of which a quarter is noise;
-    shows both; and exports the denoised one. Earlier demo runs in `--out` are replaced.
+    Trains SASRec, and SASRec with gates by distance and noise found and mended, on the same log,
+    of which a quarter is noise; shows both; and exports the denoised one. Earlier demo runs in
+    `--out` are replaced.
     """
     denoised = Settings(
-        data=f"synthetic:users={users},seed={seed}", epochs=epochs, patience=10, seed=seed
+        data=f"synthetic:users={users},seed={seed}",
+        gates="relative",
+        epochs=epochs,
+        patience=10,
+        seed=seed,
     )
     systems = {"SASRec": denoised.plain(), "SASRec + denoiser": denoised}
     metrics = {}

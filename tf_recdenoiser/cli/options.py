@@ -24,11 +24,9 @@ from tf_recdenoiser.runs import (
     LINKS_OF_ENTRY,
     NO_GATES,
     PRESETS,
-    USUAL_GATES,
     RunError,
     Settings,
     idle_settings,
-    usual_gates,
 )
 from tf_recdenoiser.training import OBJECTIVES, GateTraining
 
@@ -61,7 +59,6 @@ def _usual(attribute: str, base: type, kinds: Mapping[str, type]) -> str:
 _BETA = _usual("usual_beta", Backbone, BACKBONES)
 _UNPRICED = ", ".join(name for name, kind in GATES.items() if not kind.usually_priced)
 _PENALTY = _usual("usual_penalty", Gates, GATES)
-_UNGATED = ", ".join(name for name, kind in BACKBONES.items() if usual_gates(kind) == NO_GATES)
 
 _LOG = Argument(
     help="An interaction log: `user item` lines, RecBole `.inter`, CSV, Parquet, or one line per "
@@ -135,8 +132,7 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
                 "positions (positional); one for each distance (relative); of each "
                 "history, by the two items (pairwise) or by how an item goes with the others "
                 "(item); or one for each attended position (key). Or nothing but random "
-                f"dropping of whole layers or heads. If not given: {USUAL_GATES}, or none for "
-                f"{_UNGATED}.",
+                "dropping of whole layers or heads.",
             )
         ),
         "beta": Option(

@@ -20,9 +20,7 @@ from tf_recdenoiser.runs.settings import (
     LINKS_OF_ENTRY,
     NO_DENOISER,
     NO_GATES,
-    USUAL_GATES,
     Settings,
-    usual_gates,
 )
 from tf_recdenoiser.runs.sources import load_dataset, load_log, load_split, synthetic_options
 from tf_recdenoiser.runs.surprisal import detect_by_surprisal
@@ -37,7 +35,6 @@ __all__ = [
     "NO_GATES",
     "PARTS",
     "PRESETS",
-    "USUAL_GATES",
     "Detection",
     "Inputs",
     "Run",
@@ -61,5 +58,4 @@ __all__ = [
     "resolved",
     "synthetic_options",
     "train",
-    "usual_gates",
 ]

@@ -20,7 +20,6 @@ from tf_recdenoiser.runs.settings import (
     NO_GATES,
     NOISE_OPTIONS,
     Settings,
-    usual_gates,
 )
 from tf_recdenoiser.training import (
     OBJECTIVES,
@@ -75,7 +74,7 @@ def backbone_class(settings: Settings) -> type[Backbone]:
 
 
 def resolved(settings: Settings) -> Settings:
-    """The settings with what they leave open of the gates: `usual_gates`, and how they train.
+    """The settings with what they leave open of the gates: their price, and how they train.
 
     ValueError if they ask for a denoiser where the backbone has no attention, or about noise for
     what it cannot do or what has no effect.
@@ -84,15 +83,14 @@ def resolved(settings: Settings) -> Settings:
     kind = backbone_class(settings)
     for name, absent in NO_DENOISER.items():
         value = getattr(settings, name)
-        if value not in (None, absent) and not kind.gated:
+        if value != absent and not kind.gated:
             raise ValueError(
                 f"`{name}` must be left out with backbone={settings.backbone!r}, which has no "
                 f"attention to gate. Received: {name}={value!r}"
             )
-    gates = usual_gates(kind) if settings.gates is None else settings.gates
-    gate_kind = GATES.get(gates, Gates)
+    gate_kind = GATES.get(settings.gates, Gates)
     penalty = gate_kind.usual_penalty if settings.penalty is None else settings.penalty
-    chosen: dict[str, Any] = {"gates": gates, "penalty": penalty}
+    chosen: dict[str, Any] = {"penalty": penalty}
     if settings.beta is None:
         price = kind.usual_beta / (LINKS_OF_ENTRY if penalty == "links" else 1)
         chosen["beta"] = price if gate_kind.usually_priced else 0.0
@@ -135,8 +133,8 @@ def _idle_noise_options(settings: Settings) -> dict[str, str]:
     return dict.fromkeys((*cleaning, *weighing), f"mend={settings.mend!r}")
 
 
-_OF_TRAINED_GATES = (
-    *("beta", "penalty", "initial_keep", "inference", "target_density"),
+_OF_GATES = (
+    *("beta", "penalty", "initial_keep", "inference", "target_density", "gates_from"),
     *("estimator", "credit", "estimator_rows", "gate_learning_rate", "gate_delay"),
 )
 
@@ -149,7 +147,7 @@ def idle_settings(settings: Settings) -> dict[str, str]:
     settings = resolved(settings)
     idle = {}
     if settings.gates not in GATES:
-        idle.update(dict.fromkeys(_OF_TRAINED_GATES, f"gates={settings.gates!r}"))
+        idle.update(dict.fromkeys(_OF_GATES, f"gates={settings.gates!r}"))
     elif settings.target_density is not None:
         idle["beta"] = f"target_density={settings.target_density}"
     if settings.gates not in DROPPING:
@@ -183,12 +181,11 @@ def build_gates(settings: Settings) -> Gates | DroppingGates | None:
             "Received: gates_from=None"
         )
     settings = resolved(settings)
-    name = str(settings.gates)
-    kind = _named({NO_GATES: None, **GATES, **DROPPING}, name, "gates")
+    kind = _named({NO_GATES: None, **GATES, **DROPPING}, settings.gates, "gates")
     if kind is None:
         return None
-    if name in DROPPING:
-        return DROPPING[name](rate=settings.drop_rate)
+    if settings.gates in DROPPING:
+        return DROPPING[settings.gates](rate=settings.drop_rate)
     gates: Gates = kind(
         beta=settings.beta if settings.target_density is None else 0.0,
         penalty=settings.penalty,

@@ -8,7 +8,6 @@ from typing import Any
 from tf_recdenoiser.backbones import (
     SOFTENED,
     SSEPT,
-    Backbone,
     BERT4Rec,
     Caser,
     GRU4Rec,
@@ -32,8 +31,6 @@ FINDERS = ("none", "context", "surprisal", "oracle")
 NO_GATES = "none"
 NOISE_OPTIONS = ("mend", "least_weight", "clean_above", "clean_newest_above")
 """Settings that say what is done about noise where it is looked for."""
-USUAL_GATES = "relative"
-"""The gates of a run that does not say which."""
 DENOISER: dict[str, Any] = {"gates": "positional", "gamma": 1e-4}
 """The paper's denoiser."""
 NO_DENOISER: dict[str, Any] = {"gates": NO_GATES, "gamma": 0.0}
@@ -41,17 +38,6 @@ NO_DENOISER: dict[str, Any] = {"gates": NO_GATES, "gamma": 0.0}
 LINKS_OF_ENTRY = 100
 """How much less a link in use costs than an entry of the gates' matrix, if no price is given: in
 a batch an entry is a link of every sequence that is long enough."""
-
-
-def usual_gates(kind: type[Backbone]) -> str:
-    """What `gates` stands for with this backbone where it is None.
-
-    Examples
-    --------
-    >>> usual_gates(SASRec), usual_gates(GRU4Rec)
-    ('relative', 'none')
-    """
-    return USUAL_GATES if kind.gated and kind.usually_gated else NO_GATES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,11 +65,10 @@ class Settings:
     recent, horizontal_filters, vertical_filters
         See `backbones.Caser`.
     gates, initial_keep, beta, penalty, inference, target_density
-        The gates; `gates` "none" for none, None (default): as `usual_gates` says. See
-        `layers.Gates`. `penalty` None (default): the one that gates of this kind usually have.
-        `beta` None (default): the backbone's `usual_beta`, a hundredth of it with `penalty`
-        "links", or 0 for gates that usually have no price; it counts only where
-        `target_density` is None.
+        The gates, "none" (default) for none; see `layers.Gates`. `penalty` None (default): the
+        one that gates of this kind usually have. `beta` None (default): the backbone's
+        `usual_beta`, a hundredth of it with `penalty` "links", or 0 for gates that usually have
+        no price; it counts only where `target_density` is None.
     gates_from, shuffle_gates
         A run whose gates are taken over and stay as they are; None (default): gates are trained.
         Whether to shuffle them; see `fix_gates`.
@@ -154,7 +139,7 @@ class Settings:
     recent: int = default(Caser, "recent")
     horizontal_filters: int = default(Caser, "horizontal_filters")
     vertical_filters: int = default(Caser, "vertical_filters")
-    gates: str | None = None
+    gates: str = NO_GATES
     initial_keep: float = default(Gates, "initial_keep")
     beta: float | None = None
     penalty: str | None = default(Gates, "penalty")
