@@ -147,7 +147,8 @@ def test_a_run_with_another_attention_is_trained_explained_and_exported(
 
 
 def test_a_combination_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", "--attention", "linear")
+    options = (*GATED, "--attention", "linear")
+    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
     assert (outcome.status, outcome.out) == (1, "")
     assert "which never forms the weights of pairs; use key gates" in outcome.err
     assert not (tmp_path / "run").exists()
@@ -246,7 +247,7 @@ def test_the_plain_preset_is_a_run_without_the_denoiser(untrained: Asked, tmp_pa
 
 def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
     zeros = ("--gamma", 1e-4, "--jacobian-rows", 0, "--estimator-rows", 0)
-    tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *zeros)
+    tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *GATED, *zeros)
     assert untrained[0][0].jacobian_rows is None
     assert untrained[0][0].estimator_rows is None
 
@@ -299,7 +300,7 @@ def test_an_option_with_effect_is_taken(
     [
         (("--learning-rate", 0), "`learning_rate` must be above 0. Received: learning_rate=0.0"),
         (("--width", 8, "--heads", 3), "`heads` must divide the width"),
-        (("--initial-keep", 0.5), "`initial_keep` must be above 0.5"),
+        (("--gates", "relative", "--initial-keep", 0.5), "`initial_keep` must be above 0.5"),
         (
             ("--objective", "cross_entropy", "--negatives", 3),
             "`negatives` has no effect with objective='cross_entropy'",
