@@ -123,9 +123,11 @@ def explained(
     Examples
     --------
     >>> answer = {"kept": [[0.9, 0.0, 0.0]], "known": [[True, False, False]]}
-    >>> explained([["a", "no such item"]], answer)
-    [[Explained(item='a', kept=0.9, noise=None),
-      Explained(item='no such item', kept=None, noise=None)]]
+    >>> (row,) = explained([["a", "no such item"]], answer)
+    >>> row[0]
+    Explained(item='a', kept=0.9, noise=None)
+    >>> row[1]
+    Explained(item='no such item', kept=None, noise=None)
     """
     sent = [history[-length:] if length else history for history in histories]
     untold = [[None] * len(row) for row in answer["known"]]
