@@ -20,7 +20,7 @@ TF_KERAS := TF_USE_LEGACY_KERAS=1
 KERAS_FREE := tests/data tests/evaluation tests/test_layout.py \
 	tf_recdenoiser/data tf_recdenoiser/evaluation
 
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
