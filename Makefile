@@ -12,13 +12,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 # Two test processes share two cores, so each keeps to one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
-PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 KERAS_3 := TF_USE_LEGACY_KERAS=0
 TF_KERAS := TF_USE_LEGACY_KERAS=1
-
-# What imports neither Keras nor a layer is tested once.
-KERAS_FREE := tests/data tests/evaluation tests/test_layout.py \
-	tf_recdenoiser/data tf_recdenoiser/evaluation
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
@@ -35,17 +31,17 @@ install: $(INSTALLED) ## make .venv and install the package with what its tests 
 demo: $(INSTALLED) ## train and export on the synthetic data set: the main job, in minutes
 	$(BIN)/tf-recdenoiser demo --out runs/demo
 
-test: lint test-keras-3 test-tf-keras ## lint, then run the tests under Keras 3 and tf_keras
+test: lint test-keras-3 test-tf-keras ## lint, then run each test under one Keras, some under both
 
-test-keras-3: $(INSTALLED) ## run every test under Keras 3
-	$(KERAS_3) $(PYTEST)
+test-keras-3: $(INSTALLED) ## run what is used in any Keras model, under Keras 3
+	$(KERAS_3) $(PYTEST) -m "keras_3 and not slow"
 
-test-tf-keras: $(INSTALLED) ## run the tests that touch Keras under tf_keras
-	$(TF_KERAS) $(PYTEST) $(addprefix --ignore=,$(KERAS_FREE))
+test-tf-keras: $(INSTALLED) ## run what the command line uses, under tf_keras
+	$(TF_KERAS) $(PYTEST) -m "tf_keras and not slow"
 
-test-slow: $(INSTALLED) ## run the tests marked slow, under Keras 3 and tf_keras
-	$(KERAS_3) $(PYTEST) -m slow
-	$(TF_KERAS) $(PYTEST) -m slow $(addprefix --ignore=,$(KERAS_FREE))
+test-slow: $(INSTALLED) ## run every test, slow ones too, in graphs under both: an hour and more
+	$(KERAS_3) $(PYTEST) -m "" --graphs
+	$(TF_KERAS) $(PYTEST) -m "not keras_free" --graphs
 
 lint: $(INSTALLED) ## check style, formatting and types
 	$(BIN)/ruff check .

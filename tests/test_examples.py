@@ -25,6 +25,8 @@ from tests.serving import c_loader, servers
 from tests.serving.servers import Addresses
 from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.cli.app import run
+from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.runs import Settings, build_recommender
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,7 +35,20 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
 BLOCKS = ["own_model", "denoise", "tfrs", "recommender"]
 
 
-@pytest.mark.parametrize(("block", "code"), zip(BLOCKS, PYTHON, strict=True), ids=BLOCKS)
+OF_ANY_KERAS = {"own_model", "denoise"}
+
+
+@pytest.mark.parametrize(
+    ("block", "code"),
+    [
+        pytest.param(
+            *(name, code),
+            marks=(pytest.mark.both_keras, pytest.mark.graph) if name in OF_ANY_KERAS else (),
+            id=name,
+        )
+        for name, code in zip(BLOCKS, PYTHON, strict=True)
+    ],
+)
 def test_readme_code_runs(
     block: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,13 +132,42 @@ def test_the_guide_prints_what_it_shows(followed: Followed) -> None:
     assert (followed.folder / "saved_models/first/1/saved_model.pb").exists()
 
 
+OTHERS = [part.command for part in COMMANDS if part not in GUIDE]
+
+
+def test_the_other_commands_are_of_these_kinds() -> None:
+    assert {command.split()[1] for command in OTHERS} == {"train", "explain", "experiment", "tune"}
+
+
+@pytest.mark.slow
 def test_the_other_commands_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    others = [part.command for part in COMMANDS if part not in GUIDE]
-    assert {command.split()[1] for command in others} == {"train", "explain", "experiment", "tune"}
-    for command in others:
+    for command in OTHERS:
+        printed_by(command)
+
+
+class Built(BaseException):
+    """A command came to the training of a model that can be built.
+
+    Not an Exception, which a search takes for the failure of a trial.
+    """
+
+
+@pytest.mark.parametrize("command", [one for one in OTHERS if one.split()[1] != "explain"])
+def test_what_the_other_commands_train_can_be_built(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def built(settings: Settings, dataset: Dataset, *_: Any, **__: Any) -> None:
+        build_recommender(settings, dataset.item_count, len(dataset.user_ids))
+        raise Built
+
+    monkeypatch.chdir(tmp_path)
+    trained = ("cli.train.train_run", "experiments.paired.train", "tuning.recommender_tuner.train")
+    for name in trained:
+        monkeypatch.setattr(f"tf_recdenoiser.{name}", built)
+    with pytest.raises(Built):
         printed_by(command)
 
 
@@ -176,6 +220,7 @@ def kinds(answer: Any) -> Any:
     return "ID" if is_id else answer
 
 
+@pytest.mark.slow
 def test_recommender_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     example = runpy.run_path(str(ROOT / "examples/recommender.py"))
     written = example["main"](example["SYNTHETIC"], tmp_path, epochs=1)
@@ -190,6 +235,8 @@ def test_tuning_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "NDCG@10 against the whole catalogue" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+@pytest.mark.graph
 def test_classifier_example(capsys: pytest.CaptureFixture[str]) -> None:
     found = runpy.run_path(str(ROOT / "examples/classifier.py"))["main"](users=1000, epochs=8)
     printed = capsys.readouterr().out.splitlines()
@@ -198,6 +245,7 @@ def test_classifier_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert min(found.values()) > 0.5  # a guess is right for a sixth
 
 
+@pytest.mark.graph
 def test_convert_example(capsys: pytest.CaptureFixture[str]) -> None:
     example = runpy.run_path(str(ROOT / "examples/convert.py"))
     before, after = example["main"](users=500, epochs=5)
@@ -207,6 +255,7 @@ def test_convert_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert after > before > 0.2  # chance is 5 of 60
 
 
+@pytest.mark.graph
 @pytest.mark.skipif(IS_KERAS_3, reason="TensorFlow Recommenders needs tf_keras")
 def test_retrieval_example(capsys: pytest.CaptureFixture[str]) -> None:
     hits = runpy.run_path(str(ROOT / "examples/retrieval.py"))["main"](users=1000, epochs=6)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import os
 import re
 from typing import get_args
 
 import pytest
 
-from tests.cli.shell import tf_recdenoiser, words
+from tests.cli.shell import Outcome, tf_recdenoiser, words
 from tf_recdenoiser import __version__
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import READERS, WINDOWS, OnBadRow
@@ -47,6 +49,16 @@ def option_of(setting: str) -> str:
     return "--" + setting.replace("_", "-")
 
 
+@functools.cache
+def _help_of(command: str, columns: str | None) -> Outcome:
+    return tf_recdenoiser(*command.split(), "--help")
+
+
+def help_of(command: str) -> Outcome:
+    """What `--help` of a command is in a terminal as wide as it is now, rendered once."""
+    return _help_of(command, os.environ.get("COLUMNS"))
+
+
 @pytest.fixture(params=[80, 200])
 def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The width of the terminal, in characters."""
@@ -64,7 +76,7 @@ def test_the_commands_are_listed(asked: tuple[str, ...], width: int) -> None:
 
 @pytest.mark.parametrize("command", [*COMMANDS, *(f"experiment {name}" for name in EXPERIMENTS)])
 def test_every_command_has_help(command: str, width: int) -> None:
-    outcome = tf_recdenoiser(*command.split(), "--help")
+    outcome = help_of(command)
     assert outcome.status == 0
     assert outcome.err == ""
     assert f"Usage: tf-recdenoiser {command}" in " ".join(words(outcome.out))
@@ -78,12 +90,12 @@ def test_every_command_has_help(command: str, width: int) -> None:
 def test_without_arguments_a_command_shows_its_help(command: str) -> None:
     outcome = tf_recdenoiser(command)
     assert outcome.status == 2
-    assert words(outcome.out) == words(tf_recdenoiser(command, "--help").out)
+    assert words(outcome.out) == words(help_of(command).out)
 
 
 @pytest.mark.parametrize("command", ["train", "tune"])
 def test_every_setting_has_an_option(command: str, width: int) -> None:
-    shown = set(words(tf_recdenoiser(command, "--help").out))
+    shown = set(words(help_of(command).out))
     names = {field.name for field in dataclasses.fields(Settings)} - {"data"}
     assert {option_of(name) for name in names} <= shown
     assert {"data", "--no-credit", "--out", "--resume"} <= shown
@@ -92,7 +104,7 @@ def test_every_setting_has_an_option(command: str, width: int) -> None:
 
 def test_defaults_are_those_of_the_settings(width: int) -> None:
     # An option stands at the left edge of its box; what is said of it, further right.
-    options = re.split(r"│ (?=--)", tf_recdenoiser("train", "--help").out)
+    options = re.split(r"│ (?=--)", help_of("train").out)
     shown = {words(option)[0]: " ".join(words(option)) for option in options}
     for field in dataclasses.fields(Settings):
         if field.name != "data":
@@ -105,7 +117,7 @@ def test_defaults_are_those_of_the_settings(width: int) -> None:
 
 @pytest.mark.parametrize(("command", "option"), CHOICES)
 def test_help_names_every_choice(command: str, option: str, width: int) -> None:
-    shown = " ".join(words(tf_recdenoiser(command, "--help").out))
+    shown = " ".join(words(help_of(command).out))
     assert f"One of: {', '.join(CHOICES[command, option])}." in shown
 
 

@@ -41,6 +41,7 @@ def test_a_process_is_quiet_and_uses_tf_keras_unless_told_otherwise() -> None:
     assert keras.startswith("tf_keras.")
 
 
+@pytest.mark.graph
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for a process on Windows")
 def test_ctrl_c_leaves_a_run_that_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "my run")

@@ -13,7 +13,7 @@ from tf_recdenoiser.cli.app import run
 from tf_recdenoiser.experiments import GATING, chosen, run_paired, window_width
 from tf_recdenoiser.runs import RunDirectory, load_run
 
-BASE = plain(epochs=2, penalty=None, beta=0.1, gate_learning_rate=1.0)
+BASE = plain(epochs=2, validate_every=2, penalty=None, beta=0.1, gate_learning_rate=1.0)
 LENGTH = BASE.max_length
 
 
@@ -66,6 +66,7 @@ def test_a_method_can_have_another_setting(out: Path) -> None:
     assert (settings.gates, settings.penalty, settings.beta) == ("relative", "links", 0.5)
 
 
+@pytest.mark.slow
 def test_the_command_trains_what_controls_need(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,8 @@ from tf_recdenoiser.layers import (
     UserEmbedding,
 )
 
+pytestmark = pytest.mark.both_keras
+
 N, D = 4, 6
 
 COMMON = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,16 @@ import pytest
 import tensorflow as tf
 
 from tests.layers.reference import normal, randomize
+from tests.params import only
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers import GATES, DenoisingMultiHeadAttention, Draws, Gates, PositionalGates
+from tf_recdenoiser.layers import (
+    GATES,
+    DenoisingMultiHeadAttention,
+    Draws,
+    Gates,
+    ItemGates,
+    PositionalGates,
+)
 from tf_recdenoiser.training import DenoisingModel
 
 B, N, D = 3, 4, 5
@@ -110,8 +119,13 @@ def controlled(kind: type[Gates], target: float) -> DenoisingModel:
     return model
 
 
-@every_kind
-@pytest.mark.parametrize("target", [0.5, 0.7])
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    only(
+        lambda kind, target: (kind, target) in {(PositionalGates, 0.5), (ItemGates, 0.7)},
+        itertools.product(GATES.values(), [0.5, 0.7]),
+    ),
+)
 def test_the_target_is_reached_and_kept(kind: type[Gates], target: float) -> None:
     """In 240 steps and for 240 more, on data which for themselves would keep every position."""
     model, x = controlled(kind, target), normal(512, N, D)

@@ -107,6 +107,7 @@ def test_the_statistics_count_what_attention_can_use(kind: type[Gates], causal: 
     assert float(found.mean_keep) == pytest.approx(keep.mean(), rel=1e-4)
 
 
+@pytest.mark.eager
 @every_kind
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
 def test_it_is_trained_in_a_plain_keras_model(kind: type[Gates], dtype: str) -> None:
@@ -157,6 +158,7 @@ def test_a_model_is_saved_and_loaded(kind: type[Gates], tmp_path: Path) -> None:
             np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
+@pytest.mark.eager
 @every_kind
 @pytest.mark.parametrize("rows", [None, 1])
 def test_the_jacobian_penalty_and_a_part_of_the_batch_go_with_it(

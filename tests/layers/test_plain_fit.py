@@ -10,6 +10,8 @@ from tests.layers.reference import normal, randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import DenoisingMultiHeadAttention, PositionalGates
 
+pytestmark = pytest.mark.both_keras
+
 B, N, D = 4, 3, 4
 X = normal(B, N, D)
 REACHABLE = np.tril(np.ones((N, N), bool))

@@ -29,6 +29,7 @@ BATCH = {"item_ids": tf.constant(HISTORIES), "candidate": tf.constant(NEXT)}
 needs_tfrs = pytest.mark.skipif(IS_KERAS_3, reason="TensorFlow Recommenders needs tf_keras")
 
 
+@pytest.mark.both_keras
 @pytest.mark.skipif(not IS_KERAS_3, reason="there is nothing to say under tf_keras")
 def test_keras_3_is_told_the_cure() -> None:
     assert retrieval.export_saved_model

@@ -17,9 +17,10 @@ from tf_recdenoiser.runs import (
     build_gates,
     build_objective,
     build_recommender,
+    load_split,
     resolved,
 )
-from tf_recdenoiser.runs.building import check_data
+from tf_recdenoiser.runs.building import build_batches, check_data
 from tf_recdenoiser.training import OBJECTIVES, GeneralizedBinaryCrossEntropy
 
 UNTIMED = dataclasses.replace(DATASET, times=None)
@@ -175,6 +176,17 @@ def test_training_is_as_the_settings_say() -> None:
     assert recommender.objective.negatives == 3
     assert float(recommender.optimizer.learning_rate) == 0.25
     assert float(recommender.gate_optimizer.learning_rate) == 0.5
+
+
+def test_batches_are_drawn_by_the_seed_of_the_settings() -> None:
+    train = load_split(plain(), DATASET).split.train
+    backbone = build_recommender(plain(), DATASET.item_count).backbone
+
+    def drawn(seed: int) -> list[list[int]]:
+        batches = build_batches(plain(seed=seed), train, DATASET.item_count, backbone)
+        return [targets["negatives"].tolist() for _, targets in batches.epoch(0)]
+
+    assert drawn(3) == drawn(3) != drawn(4)
 
 
 def test_a_delay_of_gates_is_refused_where_their_price_is_sought() -> None:

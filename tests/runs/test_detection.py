@@ -94,6 +94,7 @@ def surprised(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     return directory
 
 
+@pytest.mark.graph
 def test_noise_surprises_a_recommender_of_other_users(surprised: RunDirectory) -> None:
     noisy = load_split(surprised.settings(), load_run(surprised.path).dataset())
     detection = surprised.detection()

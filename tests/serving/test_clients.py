@@ -70,17 +70,27 @@ def served(
         yield Served(model, request.param, addresses)
 
 
-@pytest.fixture(params=["rest", "grpc"])
-def client_of(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Addresses], Any]:
-    """A client of one sort for the model "shop", which sends histories of `LENGTH` columns."""
+WAYS = ("rest", "grpc")
+
+
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[Addresses], Any]]:
+    """Of each sort a client for the model "shop", which sends histories of `LENGTH` columns."""
     monkeypatch.syspath_prepend(EXAMPLES)
-    if request.param == "rest":
-        from rest_client import RestClient as Client
-    else:
-        from grpc_client import GrpcClient as Client
-    return lambda at: Client("shop", getattr(at, request.param), LENGTH)
+    from grpc_client import GrpcClient
+    from rest_client import RestClient
+
+    return {
+        "rest": lambda at: RestClient("shop", at.rest, LENGTH),
+        "grpc": lambda at: GrpcClient("shop", at.grpc, LENGTH),
+    }
+
+
+@pytest.fixture(params=WAYS)
+def client_of(
+    request: pytest.FixtureRequest, clients: dict[str, Callable[[Addresses], Any]]
+) -> Callable[[Addresses], Any]:
+    return clients[request.param]
 
 
 def histories_of(kind: str) -> list[list[Any]]:
@@ -175,7 +185,7 @@ def test_the_client_wants_a_value_for_each_history(
 
 @pytest.mark.parametrize("kind", [TiSASRec, SSEPT], ids=["times", "users"])
 def test_times_and_users_are_sent_to_models_that_read_them(
-    kind: Any, server: Any, client_of: Callable[[Addresses], Any], tmp_path: Path
+    kind: Any, server: Any, clients: dict[str, Callable[[Addresses], Any]], tmp_path: Path
 ) -> None:
     users = {} if kind is TiSASRec else {"user_count": 2}
     model = Recommender(kind(item_count=3, max_length=4, width=8, **users))
@@ -190,21 +200,20 @@ def test_times_and_users_are_sent_to_models_that_read_them(
         inputs["times"] = np.array([[0, 0, 1.5e9, 1.5e9 + 60]])
     expected = model.score(**inputs)[0, 1:].tolist()
     with server(version) as addresses:
-        client = client_of(addresses)
-        (found,) = client.recommend([[10, 30]], exclude_seen=False, **further)
-        assert dict(found) == pytest.approx(
-            dict(zip([10, 20, 30], expected, strict=True)), abs=1e-5
-        )
-        assert [one.item for one in client.explain([[10, 30]], **further)[0]] == [10, 30]
-        if users:
-            inputs["user_ids"] = np.array([0], np.int32)
-            stranger = model.score(**inputs)[0, 1:].max()
-            assert client.recommend([[10, 30]], k=1, exclude_seen=False)[0][0][1] == pytest.approx(
-                stranger, abs=1e-5
+        for client_of in clients.values():
+            client = client_of(addresses)
+            (found,) = client.recommend([[10, 30]], exclude_seen=False, **further)
+            assert dict(found) == pytest.approx(
+                dict(zip([10, 20, 30], expected, strict=True)), abs=1e-5
             )
-        else:
-            with pytest.raises(ValueError, match="`times` must be given: the model reads it"):
-                client.recommend([[10, 30]])
+            assert [one.item for one in client.explain([[10, 30]], **further)[0]] == [10, 30]
+            if users:
+                stranger = model.score(**{**inputs, "user_ids": np.zeros(1, np.int32)})[0, 1:].max()
+                ((best,),) = client.recommend([[10, 30]], k=1, exclude_seen=False)
+                assert best[1] == pytest.approx(stranger, abs=1e-5)
+            else:
+                with pytest.raises(ValueError, match="`times` must be given: the model reads it"):
+                    client.recommend([[10, 30]])
 
 
 def test_the_examples_of_the_columns_hold(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +227,7 @@ def test_the_examples_of_the_columns_hold(monkeypatch: pytest.MonkeyPatch) -> No
 # --- From a shell -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["rest", "grpc"])
+@pytest.mark.parametrize("way", WAYS)
 def test_a_shell_gets_a_line_for_each_item(served: Served, way: str) -> None:
     if served.kind == "str":
         pytest.skip("ids with line breaks are for Python")
@@ -262,7 +271,7 @@ def test_a_shell_is_told_what_was_kept(
 
 def test_the_probability_of_noise_is_told(
     server: Any,
-    client_of: Callable[[Addresses], Any],
+    clients: dict[str, Callable[[Addresses], Any]],
     rest_command: Callable[..., list[list[str]]],
     tmp_path: Path,
 ) -> None:
@@ -271,12 +280,13 @@ def test_the_probability_of_noise_is_told(
     history = [*ids[[3, 8]].tolist(), UNKNOWN["int"][1], ids[5].item()]
     expected = noise(np.array([model_input(history, ids)], np.int32))[0, -3:].tolist()
     with server(version) as addresses:
-        (found,) = client_of(addresses).explain([history])
+        answers = [client_of(addresses).explain([history]) for client_of in clients.values()]
         lines = rest_command(addresses, "--history", ",".join(map(str, history)), "--explain")
-    assert [one.item for one in found] == history
-    told = [one.noise for one in found]
-    assert told.pop(2) is None
-    assert told == pytest.approx(expected, rel=1e-4)
+    for (found,) in answers:
+        assert [one.item for one in found] == history
+        told = [one.noise for one in found]
+        assert told.pop(2) is None
+        assert told == pytest.approx(expected, rel=1e-4)
     assert lines.pop(2) == [str(history[2]), "unknown"]
     assert [float(probability) for *_, probability in lines] == pytest.approx(expected, abs=1e-3)
 

@@ -38,7 +38,13 @@ def weights(model: DenoisingModel) -> list[np.ndarray]:
     return [v.numpy() for v in model.trainable_variables if id(v) not in gates]
 
 
-@pytest.mark.parametrize("kind", GATES.values(), ids=GATES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=() if name == "positional" else pytest.mark.eager, id=name)
+        for name, kind in GATES.items()
+    ],
+)
 def test_three_steps_end_with_the_same_bits(kind: type[Gates]) -> None:
     plain, gated = model(None), model(kind(initial_keep=1.0))
     gates = [v for layer in gated.gate_layers for v in layer.trainable_variables]

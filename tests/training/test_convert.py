@@ -196,6 +196,7 @@ def shaken(model: Any) -> Any:
     return model
 
 
+@pytest.mark.both_keras
 @pytest.mark.parametrize(
     "make", [self_attention, shared_and_crossed, nested, custom, held, sequential]
 )
@@ -243,6 +244,7 @@ def test_inputs_and_outputs_by_name_and_attention_scores() -> None:
         np.testing.assert_allclose(found[name], tensor, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.both_keras
 def test_half_precision_and_what_is_frozen_stay() -> None:
     inputs = keras.Input([N, D])
     layer = attention("half", dtype="mixed_bfloat16", trainable=False)
@@ -252,6 +254,7 @@ def test_half_precision_and_what_is_frozen_stay() -> None:
     assert not converted.trainable_variables
 
 
+@pytest.mark.both_keras
 def test_names_gates_and_dropout() -> None:
     converted = denoise(self_attention(), PairwiseGates(beta=0.5))
     layer = converted.get_layer("first")
@@ -299,6 +302,7 @@ def test_a_plain_keras_model_of_its_parts_trains() -> None:
     assert np.all((tf.convert_to_tensor(logits).numpy() != before)[reachable])
 
 
+@pytest.mark.both_keras
 def test_saved_and_loaded(tmp_path: Path) -> None:
     converted = shaken(denoise(self_attention(), blocks=["mix"], gamma=0.01))
     converted.save(tmp_path / "model.keras")
@@ -308,6 +312,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     np.testing.assert_allclose(outputs(loaded, X), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.both_keras
 def test_custom_layers_are_saved_by_their_weights(tmp_path: Path) -> None:
     model = custom()
     converted = shaken(denoise(model))
@@ -350,6 +355,7 @@ def test_what_cannot_be_converted_is_named(make: Any, options: dict, message: st
         denoise(make(), **options)
 
 
+@pytest.mark.both_keras
 @pytest.mark.skipif(IS_KERAS_3, reason="Keras 3 has no such layers")
 def test_a_loss_in_the_graph_is_not_lost_in_silence() -> None:
     model = self_attention()

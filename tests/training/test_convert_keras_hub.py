@@ -43,6 +43,7 @@ def decoder(**options: Any) -> Any:
     return keras_hub.layers.TransformerDecoder(8, HEADS, **options)
 
 
+@pytest.mark.eager
 def test_encoders_and_decoders() -> None:
     source, target = keras.Input([N + 1, D]), keras.Input([N, D])
     encoded = encoder(name="encoder")(encoder(dropout=0.1)(source))
@@ -109,6 +110,7 @@ def functional() -> Any:
     return keras.Model(inputs, items(keras.layers.LayerNormalization()(x), reverse=True))
 
 
+@pytest.mark.eager
 @pytest.mark.parametrize("make", [subclassed, functional])
 def test_a_sasrec(make: Any) -> None:
     model = shaken(make())

@@ -339,6 +339,7 @@ def float16() -> Iterator[None]:
     keras.mixed_precision.set_global_policy("float32")
 
 
+@pytest.mark.eager
 @every_objective
 def test_losses_are_float32_in_mixed_precision(objective: Objective, float16: None) -> None:
     model = recommender(objective)
@@ -356,6 +357,7 @@ def test_losses_are_float32_in_mixed_precision(objective: Objective, float16: No
     assert all(np.isfinite(value).all() for value in model.get_weights())
 
 
+@pytest.mark.eager
 @every_objective
 def test_it_is_saved_and_loaded(objective: Objective, tmp_path: Path) -> None:
     model = recommender(objective)
@@ -371,6 +373,7 @@ def test_it_is_saved_and_loaded(objective: Objective, tmp_path: Path) -> None:
     np.testing.assert_allclose(losses(loaded, x, y), losses(model, x, y), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.eager
 @pytest.mark.parametrize("kind", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_training_lowers_the_loss(kind: type[Objective]) -> None:
     """With its own defaults, on batches as a run makes them."""

@@ -13,6 +13,8 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
 from tf_recdenoiser.training import BinaryCrossEntropy, CandidateCrossentropy, Recommender
 
+pytestmark = pytest.mark.both_keras
+
 ITEMS, N, D = 9, 4, 6
 IDS = np.array([[3, 1, 4, 1], [0, 0, 2, 6], [0, 5, 9, 2]], np.int32)
 POSITIVES = np.array([[1, 4, 1, 8], [0, 0, 6, 7], [0, 9, 2, 1]], np.int32)

@@ -14,6 +14,8 @@ from tf_recdenoiser.estimators import Arm, Estimator, Rloo
 from tf_recdenoiser.layers import PositionalGates
 from tf_recdenoiser.training import DenoisingModel
 
+pytestmark = pytest.mark.both_keras
+
 X, Y, WEIGHTS = {"item_ids": item_ids(3)}, np.ones([2, 3, 1], np.float32), valid(3)
 
 

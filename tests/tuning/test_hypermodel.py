@@ -33,6 +33,7 @@ def test_fit_leaves_the_weights_of_the_best_epoch() -> None:
     assert ndcg(model) == pytest.approx(metrics["val_ndcg@10"], abs=1e-12)
 
 
+@pytest.mark.both_keras
 @pytest.mark.skipif(not IS_KERAS_3, reason="KerasTuner takes no model of tf_keras")
 def test_random_search_finds_and_loads_the_best(tmp_path: Path) -> None:
     tuner = keras_tuner.RandomSearch(

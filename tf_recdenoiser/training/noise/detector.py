@@ -187,7 +187,8 @@ def _epoch_function(network: Any, optimizer: Any, batch_size: int) -> Any:
             tensors = [raw_variable(weight) for weight in weights]
             optimizer.apply_gradients(zip(tape.gradient(loss, tensors), weights, strict=True))
 
-    return train_epoch
+    # Built at once, and a graph even where functions run eagerly: without one it is slow.
+    return train_epoch.get_concrete_function()
 
 
 def _cross_entropy(network: Any, examples: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
