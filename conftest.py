@@ -6,6 +6,7 @@ once, under the Keras of its folder; `make test-slow` runs every test under both
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -18,7 +19,7 @@ LEGACY = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")
 collect_ignore = [] if LEGACY else ["tf_recdenoiser/retrieval/denoising_retrieval.py"]
 
 # Folders of `tests/` and of the package. What is used in models of any Keras:
-KERAS_3 = {"backbones", "estimators", "layers", "training"}
+KERAS_3 = {"backbones", "estimators", "layers", "noise", "training"}
 # What imports no Keras, and is tested once in all:
 KERAS_FREE = {"data", "evaluation", "ops", "test_layout"}
 # All else is the command line's, which uses tf_keras.
@@ -55,7 +56,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in homes_of(item):
             item.add_marker(name)
     # The longest files first, so that no worker is left with one at the end.
-    items.sort(key=lambda item: folder_of(item) not in EAGER)
+    items.sort(key=lambda item: folder_of(item) not in {*EAGER, "retrieval", "serving"})
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking through TensorFlow's modules again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

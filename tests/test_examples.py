@@ -245,6 +245,7 @@ def test_classifier_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert min(found.values()) > 0.5  # a guess is right for a sixth
 
 
+@pytest.mark.slow
 @pytest.mark.graph
 def test_convert_example(capsys: pytest.CaptureFixture[str]) -> None:
     example = runpy.run_path(str(ROOT / "examples/convert.py"))

@@ -49,8 +49,9 @@ RULES: Mapping[str, Rule] = {
     "layers": rule("_keras ops estimators", "tensorflow"),
     "backbones": rule("_keras ops estimators layers", "tensorflow"),
     "training": rule("_keras ops estimators layers backbones", "tensorflow"),
+    "noise": rule("_keras ops estimators layers backbones training data evaluation", "tensorflow"),
     "retrieval": rule(
-        "_keras ops estimators layers backbones training",
+        "_keras ops estimators layers backbones training noise",
         f"tensorflow tensorflow_serving google {TFRS}",
     ),
     "data": rule("", "polars scipy"),

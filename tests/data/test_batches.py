@@ -95,27 +95,16 @@ LONG = [list(range(1, 13)), [13, 14, 15]]
 NOISE = np.linspace(0, 1, 15)
 
 
-@pytest.mark.parametrize("least", [0.0, 0.3, 1.0])
-def test_targets_are_weighted_by_their_probability_of_being_meant(least: float) -> None:
-    batches = example_batches(
-        train=histories_of(LONG), noise=NOISE, mend="targets", least_weight=least
-    )
-    weights = [max(1 - probability, least) for probability in NOISE]
-    weight_of = dict(zip(range(1, 16), weights, strict=True))
+def test_each_target_has_its_weight() -> None:
+    batches = example_batches(train=histories_of(LONG), target_weights=1 - NOISE)
+    weight_of = dict(zip(range(1, 16), 1 - NOISE, strict=True))
     for _, targets in batches.epoch(0):
         expected = [[weight_of.get(item, 0) for item in row] for row in targets["positives"]]
         np.testing.assert_allclose(targets["weights"], expected, rtol=1e-6)
 
 
-def test_a_least_weight_must_be_a_share() -> None:
-    with pytest.raises(ValueError, match="`least_weight` must be in"):
-        example_batches(noise=None, least_weight=1.5)
-
-
-def test_items_are_left_out_of_sequences_as_often_as_they_are_noise() -> None:
-    batches = example_batches(
-        train=histories_of(LONG), noise=NOISE, mend="sequence", max_length=20, negatives=1
-    )
+def test_items_are_left_out_of_sequences_as_often_as_is_asked() -> None:
+    batches = example_batches(train=histories_of(LONG), left_out=NOISE, max_length=20, negatives=1)
     epochs = 2000
     kept = np.zeros(16)
     for epoch in range(epochs):
@@ -129,10 +118,10 @@ def test_items_are_left_out_of_sequences_as_often_as_they_are_noise() -> None:
     np.testing.assert_allclose(kept[1:13] / epochs, 1 - NOISE[:12], atol=0.04)
 
 
-def test_certain_noise_is_as_if_it_had_never_been() -> None:
+def test_what_is_certainly_left_out_is_as_if_it_had_never_been() -> None:
     noise = np.array([item % 3 == 0 for sequence in LONG for item in sequence], float)
     cleaned = [[item for item in sequence if item % 3] for sequence in LONG]
-    mended = example_batches(train=histories_of(LONG), noise=noise, mend="sequence")
+    mended = example_batches(train=histories_of(LONG), left_out=noise)
     clean = example_batches(train=histories_of(cleaned))
     found, expected = (
         sorted(
@@ -145,18 +134,13 @@ def test_certain_noise_is_as_if_it_had_never_been() -> None:
     assert found == expected
 
 
-@pytest.mark.parametrize("mend", ["input", "attention", "everywhere"])
-def test_what_is_read_goes_with_its_probability_of_being_meant(mend: str) -> None:
-    batches = example_batches(
-        train=histories_of(LONG), noise=NOISE, mend=mend, extra_inputs=("meant",)
-    )
+def test_what_is_read_goes_with_its_probability_of_being_meant() -> None:
+    batches = example_batches(train=histories_of(LONG), meant=1 - NOISE, extra_inputs=("meant",))
     # The item with the code c is noise with the probability NOISE[c - 1].
     meant_of = np.concatenate([[0], 1 - NOISE])
     for inputs, targets in batches.dataset(epochs=2).as_numpy_iterator():
         np.testing.assert_allclose(inputs["meant"], meant_of[inputs["item_ids"]], atol=1e-6)
-        positives = targets["positives"]
-        expected = meant_of[positives] if mend == "everywhere" else positives > 0
-        np.testing.assert_allclose(targets["weights"], expected, atol=1e-6)
+        np.testing.assert_array_equal(targets["weights"], targets["positives"] > 0)
 
 
 def test_where_nothing_is_known_of_noise_all_is_meant() -> None:
@@ -164,13 +148,10 @@ def test_where_nothing_is_known_of_noise_all_is_meant() -> None:
     np.testing.assert_array_equal(inputs["meant"], inputs["item_ids"] > 0)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [({"mend": "x"}, "`mend` must be one of"), ({"noise": np.zeros(3)}, "`noise` must have a")],
-)
-def test_wrong_noise_is_refused(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=f"{message}.*Received: "):
-        example_batches(**wrong)
+@pytest.mark.parametrize("name", ["target_weights", "left_out", "meant"])
+def test_there_must_be_a_number_for_each_item(name: str) -> None:
+    with pytest.raises(ValueError, match=f"`{name}` must have a number for each of the 18 items"):
+        example_batches(**{name: np.zeros(3)})
 
 
 def timed(sequences: list[list[int]]) -> Histories:
@@ -179,10 +160,10 @@ def timed(sequences: list[list[int]]) -> Histories:
     return dataclasses.replace(histories, times=1.5e9 + histories.items)
 
 
-@pytest.mark.parametrize("noise", [None, np.full(13, 0.4)])
-def test_users_and_times_go_with_the_items(noise: np.ndarray | None) -> None:
+@pytest.mark.parametrize("left_out", [None, np.full(13, 0.4)])
+def test_users_and_times_go_with_the_items(left_out: np.ndarray | None) -> None:
     train = timed([[1, 2, 3], [4], [5, 6], [7, 8, 9, 10, 11, 12, 13]])
-    batches = example_batches(train=train, extra_inputs=("user_ids", "times"), noise=noise)
+    batches = example_batches(train=train, extra_inputs=("user_ids", "times"), left_out=left_out)
     user_of = dict.fromkeys([1, 2, 3], 1) | dict.fromkeys([5, 6], 2)
     for inputs, targets in batches.dataset(epochs=5).as_numpy_iterator():
         is_item = inputs["item_ids"] > 0

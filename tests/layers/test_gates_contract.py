@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,16 @@ import tensorflow as tf
 
 from tests.estimators.toy import item_ids, toy_loss, toy_model, valid
 from tests.layers.reference import normal, randomize
+from tests.params import only
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers import GATES, DenoisingMultiHeadAttention, Draws, GateRecord, Gates
+from tf_recdenoiser.layers import (
+    GATES,
+    DenoisingMultiHeadAttention,
+    Draws,
+    GateRecord,
+    Gates,
+    PositionalGates,
+)
 from tf_recdenoiser.layers.gates import get_gates
 
 B, N, D = 3, 4, 6
@@ -159,8 +168,13 @@ def test_a_model_is_saved_and_loaded(kind: type[Gates], tmp_path: Path) -> None:
 
 
 @pytest.mark.eager
-@every_kind
-@pytest.mark.parametrize("rows", [None, 1])
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    only(
+        lambda kind, rows: rows == 1 or kind is PositionalGates,
+        itertools.product(GATES.values(), [None, 1]),
+    ),
+)
 def test_the_jacobian_penalty_and_a_part_of_the_batch_go_with_it(
     kind: type[Gates], rows: int | None
 ) -> None:

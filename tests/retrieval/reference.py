@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.training.noise.vectors import unit_vectors
+from tests.noise.vectors import unit_vectors
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
+from tf_recdenoiser.noise import NoiseScorer, build_detector
 from tf_recdenoiser.training import Recommender
-from tf_recdenoiser.training.noise import NoiseScorer, build_detector
 
 Array = npt.NDArray[Any]
 

@@ -12,13 +12,13 @@ from tests.retrieval.reference import random_noise_scorer
 from tests.serving import c_loader
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec, TiSASRec
-from tf_recdenoiser.retrieval import ServingModule, export_saved_model
-from tf_recdenoiser.training import Recommender, explain
-from tf_recdenoiser.training.noise import (
+from tf_recdenoiser.noise import (
     Cleaning,
     NoiseScorer,
     build_surprisal_detector,
 )
+from tf_recdenoiser.retrieval import ServingModule, export_saved_model
+from tf_recdenoiser.training import Recommender, explain
 
 ITEMS, LENGTH = 12, 6
 RAW = np.array([f"i{number}" for number in range(1, ITEMS + 1)])

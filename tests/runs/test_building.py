@@ -12,6 +12,7 @@ from tests.runs.small import DATASET, plain, small
 from tf_recdenoiser.backbones import BACKBONES, SASRec
 from tf_recdenoiser.data import DataError
 from tf_recdenoiser.layers import DROPPING, DroppingGates, Gates
+from tf_recdenoiser.noise import CORRECTIONS
 from tf_recdenoiser.runs import (
     Settings,
     build_gates,
@@ -187,6 +188,24 @@ def test_batches_are_drawn_by_the_seed_of_the_settings() -> None:
         return [targets["negatives"].tolist() for _, targets in batches.epoch(0)]
 
     assert drawn(3) == drawn(3) != drawn(4)
+
+
+@pytest.mark.parametrize("name", CORRECTIONS)
+def test_batches_are_corrected_as_the_settings_say(name: str) -> None:
+    correction, train = CORRECTIONS[name], load_split(plain(), DATASET).split.train
+    settings = plain(detect="oracle", mend=name, max_length=40, windows="newest")
+    backbone = build_recommender(settings, DATASET.item_count).backbone
+    noise = (train.items % 4 == 0).astype(np.float32)
+    batches = build_batches(settings, train, DATASET.item_count, backbone, noise)
+    for inputs, targets in batches.epoch(0):
+        items, positives = inputs["item_ids"], targets["positives"]
+        is_noise = (positives > 0) & (positives % 4 == 0)
+        assert is_noise.any() != correction.leaves_items_out
+        expected = (positives > 0) & ~is_noise if correction.weighs_targets else positives > 0
+        np.testing.assert_array_equal(targets["weights"], expected)
+        assert ("meant" in inputs) == (correction.softens is not None)
+        if "meant" in inputs:
+            np.testing.assert_array_equal(inputs["meant"], (items > 0) & (items % 4 > 0))
 
 
 def test_a_delay_of_gates_is_refused_where_their_price_is_sought() -> None:

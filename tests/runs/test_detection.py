@@ -16,22 +16,19 @@ from tests.runs.small import DATASET, plain
 from tf_recdenoiser._keras import layers_of
 from tf_recdenoiser.data import DataError, Histories
 from tf_recdenoiser.data.histories import offsets_of
-from tf_recdenoiser.evaluation import roc_area
 from tf_recdenoiser.layers import NoiseMixture
+from tf_recdenoiser.noise import Cleaning, ContextModel, Detection, noise_probability, roc_area
+from tf_recdenoiser.noise.cross_fitting import _Windows
 from tf_recdenoiser.runs import (
-    Detection,
     RunDirectory,
     RunError,
     Settings,
-    detect_noise,
     load_dataset,
     load_run,
     load_split,
     train,
 )
-from tf_recdenoiser.runs.detection import _Windows
 from tf_recdenoiser.training import SampledSoftmax, explain
-from tf_recdenoiser.training.noise import Cleaning, noise_probability
 
 PLANTED = plain(planted_rate=0.25, planted_law="uniform", noise_law="uniform")
 
@@ -57,18 +54,18 @@ def test_a_log_with_too_few_users_to_learn_from_is_refused() -> None:
     # Four folds of two: one of these nine rows has a single item, and is no reason to refuse.
     items = np.random.default_rng(0).integers(1, 30, 33).astype(np.int32)
     enough = Histories(offsets_of([1, *[4] * 8]), items)
-    detection = detect_noise(enough, 30, max_length=5, width=4, rounds=1)
+    detection = ContextModel(30, max_length=5, width=4).cross_fit(enough, rounds=1)
     assert np.isfinite(detection.log_ratios).all() and 0 <= detection.scorer.rate <= 1
     few = Histories(offsets_of([1, 1, *[4] * 7]), items[:30])
     with pytest.raises(DataError, match=r"at least 8 users.*`--detect none`.*Received: 7"):
-        detect_noise(few, 30, max_length=5, width=4)
+        ContextModel(30, max_length=5, width=4).cross_fit(few)
 
 
 @pytest.fixture(scope="module")
 def found() -> tuple[Detection, np.ndarray]:
     given = Settings("synthetic:users=300,items=60,clusters=5,noise=0.25,seed=1")
     noisy = load_split(given, load_dataset(given))
-    detection = detect_noise(noisy.split.train, 60, "uniform", max_length=30, width=16)
+    detection = ContextModel(60, max_length=30, width=16).cross_fit(noisy.split.train, "uniform")
     return detection, noisy.train.items == 1
 
 
@@ -94,6 +91,7 @@ def surprised(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     return directory
 
 
+@pytest.mark.slow
 @pytest.mark.graph
 def test_noise_surprises_a_recommender_of_other_users(surprised: RunDirectory) -> None:
     noisy = load_split(surprised.settings(), load_run(surprised.path).dataset())
@@ -102,6 +100,17 @@ def test_noise_surprises_a_recommender_of_other_users(surprised: RunDirectory) -
     assert roc_area(-detection.log_ratios, noisy.train.items == 1) > 0.75
     assert detection.scorer.rate == pytest.approx(0.25, abs=0.1)
     assert surprised.metrics()["noise"]["roc_area"] > 0.75
+
+
+def test_surprisal_is_looked_for_with_a_recommender_of_each_half(tmp_path: Path) -> None:
+    told: list[str] = []
+    settings = dataclasses.replace(PLANTED, detect="surprisal", epochs=1)
+    directory = RunDirectory(tmp_path / "run")
+    metrics = train(settings, DATASET, directory, report=told.append)
+    assert told == ["round 1 of 1", *(f"a recommender for part {n} of the users" for n in (1, 2))]
+    detection = load_run(directory.path).detection
+    assert detection is not None and len(detection.scorer.detectors) == 2
+    assert metrics["noise"]["rate"] == detection.scorer.rate
 
 
 def test_the_share_of_noise_is_estimated(found: tuple[Detection, np.ndarray]) -> None:
@@ -283,7 +292,7 @@ def test_an_objective_without_probabilities_is_refused_before_noise_is_looked_fo
 def test_noise_is_found_again_by_the_same_seed() -> None:
     train = load_split(plain(), DATASET).split.train
     first, again, other = (
-        detect_noise(train, DATASET.item_count, max_length=12, width=8, rounds=1, seed=seed)
+        ContextModel(DATASET.item_count, 12, 8).cross_fit(train, rounds=1, seed=seed)
         for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first.log_ratios, again.log_ratios)

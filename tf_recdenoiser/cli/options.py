@@ -15,9 +15,10 @@ from typer.models import OptionInfo
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.backbones.base import default
 from tf_recdenoiser.cli.choices import one_of
-from tf_recdenoiser.data import MENDS, NOISE_LAWS, PLACES, READERS, WINDOWS, OnBadRow
+from tf_recdenoiser.data import READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES, Gates
+from tf_recdenoiser.noise import CORRECTIONS, NOISE_LAWS, PLACES
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import (
     FINDERS,
@@ -205,7 +206,7 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         ),
         "mend": Option(
             **one_of(
-                MENDS,
+                CORRECTIONS,
                 "In training, weigh each target by its probability of being meant; leave items "
                 "out of whole sequences with their probability of being noise; take the share of "
                 "noise found for noise that any target may be; or soften items by that "

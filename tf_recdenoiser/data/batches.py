@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 WINDOWS = ("newest", "random")
 
-MENDS = ("targets", "sequence", "likelihood", "input", "attention", "everywhere")
-WEIGHING = ("targets", "everywhere")
-"""Those of `MENDS` that weigh targets."""
-
 Batch = tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]
 
 
@@ -36,17 +32,8 @@ class TrainingBatches:
     `item_ids[b, t]`; another `task` makes others of a window. The negatives are m items for each
     positive that are not in the user's training sequence, uniformly drawn; or, if a sequence's
     positions share them, m for each sequence, int32 [B, m]. The unseen counts say how many items
-    the user has not seen. The weights are those of the positives, 1 if nothing is known of noise.
-    All that have positions are left-padded with 0 at the same ones.
-
-    Where the probability of noise is known, `mend` says what is done about it: "targets" weighs
-    each positive by its probability of being meant, or by `least_weight` if that is more;
-    "sequence" leaves each item out of the whole
-    sequence, which is closed up, with its probability of being noise, drawn anew each epoch. In
-    expectation either trains on what was meant, if the probabilities are right. The rest is seen
-    to elsewhere: "likelihood" by the objective (`layers.NoiseMixture`); "input" and "attention" by
-    a backbone that softens items by their probability of being meant, its input `meant`;
-    "everywhere" by these two and, here, by weights of the targets.
+    the user has not seen. The weights are those of the positives, 1 unless `target_weights` says
+    otherwise. All that have positions are left-padded with 0 at the same ones.
 
     Every epoch shuffles the rows and draws new negatives, by a generator that depends on the seed
     and the number of the epoch alone: a run resumed at epoch e sees what an unbroken one sees.
@@ -70,17 +57,17 @@ class TrainingBatches:
         "newest" for each user's newest n + 1 items in every epoch, as SASRec trains;
         "random" for a window that ends anywhere, another one in each epoch, so that older
         items are learned from too.
-    noise
-        The probability of noise of each item of `train`, float [N]; None (default) for none.
-    mend
-        One of `MENDS`; "sequence" by default.
-    least_weight
-        For "targets" and "everywhere": what a target weighs at the least, in [0, 1]; 0 by
-        default. Above 0 no item is unlearned altogether, however rare it is.
+    target_weights
+        What each item of `train` weighs as a target, float [N]; None (default) for 1.
+    left_out
+        The probability by which each item of `train` is left out of its sequence, which is closed
+        up, drawn anew in every epoch, float [N]; None (default) for 0.
+    meant
+        The probability that each item of `train` was meant, float [N], for the input "meant";
+        None (default) for 1.
     extra_inputs
         What the inputs hold beside `item_ids`: "user_ids", int32 [B], as `user_codes` numbers
-        them; "times", float64 [B, n]; "meant", float32 [B, n], 1 where nothing is known of
-        noise. Nothing by default.
+        them; "times", float64 [B, n]; "meant", float32 [B, n]. Nothing by default.
     task
         What is read and told; None (default) for `NextItem`.
     share_negatives
@@ -90,7 +77,7 @@ class TrainingBatches:
     ------
     ValueError
         If `windows` is another word, an argument is below its minimum (1; 0 for `negatives` and
-        `seed`), or times are wanted of a `train` without.
+        `seed`) or has not a number for each item, or times are wanted of a `train` without.
     DataError
         If no row has two items, or if a user has seen every item.
 
@@ -117,24 +104,13 @@ class TrainingBatches:
         negatives: int,
         seed: int,
         windows: str = "newest",
-        noise: npt.NDArray[np.floating] | None = None,
-        mend: str = "sequence",
-        least_weight: float = 0.0,
+        target_weights: npt.NDArray[np.floating] | None = None,
+        left_out: npt.NDArray[np.floating] | None = None,
+        meant: npt.NDArray[np.floating] | None = None,
         extra_inputs: Sequence[str] = (),
         task: Task | None = None,
         share_negatives: bool = False,
     ) -> None:
-        if mend not in MENDS:
-            raise ValueError(f"`mend` must be one of {', '.join(MENDS)}. Received: mend={mend!r}")
-        if not 0 <= least_weight <= 1:
-            raise ValueError(
-                f"`least_weight` must be in [0, 1]. Received: least_weight={least_weight}"
-            )
-        if noise is not None and noise.shape != train.items.shape:
-            raise ValueError(
-                f"`noise` must have a probability for each of the {len(train.items)} items of "
-                f"`train`. Received: shape {noise.shape}"
-            )
         if windows not in WINDOWS:
             raise ValueError(
                 f"`windows` must be one of {', '.join(WINDOWS)}. Received: {windows!r}"
@@ -165,12 +141,18 @@ class TrainingBatches:
         self._windows = windows
         self._extra_inputs = tuple(extra_inputs)
         self._task = task or NextItem()
-        self._drop = noise if mend == "sequence" else None
-        meant = np.ones(len(train.items)) if noise is None else 1.0 - noise
-        weighs = mend in WEIGHING
-        weights = np.maximum(meant, least_weight) if weighs else np.ones(len(train.items))
+        given = {"target_weights": target_weights, "left_out": left_out, "meant": meant}
+        for name, values in given.items():
+            if values is not None and values.shape != train.items.shape:
+                raise ValueError(
+                    f"`{name}` must have a number for each of the {len(train.items)} items of "
+                    f"`train`. Received: shape {values.shape}"
+                )
+        self._left_out = left_out
+        ones = np.ones(len(train.items))
         self._meant, self._weights = (
-            Histories(train.offsets, values.astype(np.float32)) for values in (meant, weights)
+            Histories(train.offsets, (ones if values is None else values).astype(np.float32))
+            for values in (meant, target_weights)
         )
 
     @property
@@ -193,8 +175,8 @@ class TrainingBatches:
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(epoch,)))
         rows = rng.permutation(self._rows)
         train, weights = self._train, self._weights
-        if self._drop is not None:
-            kept = rng.random(len(self._drop)) >= self._drop
+        if self._left_out is not None:
+            kept = rng.random(len(self._left_out)) >= self._left_out
             train, weights = train.keep(kept), weights.keep(kept)
         for start in range(0, len(rows), self._batch_size):
             chosen = rows[start : start + self._batch_size]

@@ -6,7 +6,6 @@ A system is a function from rows to scores; see `ScoreFunction`::
     result.summary()  # {"hit@1": …, "hit@5": …, …, "ndcg@20": …}
 """
 
-from tf_recdenoiser.evaluation.detection import precision_at_noise, roc_area
 from tf_recdenoiser.evaluation.metrics import METRICS, Metric, Result, hit, ndcg, parse_metric
 from tf_recdenoiser.evaluation.problem import EvaluationProblem, Seen
 from tf_recdenoiser.evaluation.protocols import (
@@ -39,7 +38,5 @@ __all__ = [
     "hit",
     "ndcg",
     "parse_metric",
-    "precision_at_noise",
     "rank_among",
-    "roc_area",
 ]

@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser.data import law_shares
-from tf_recdenoiser.evaluation import precision_at_noise, roc_area
+from tf_recdenoiser.noise import law_shares, next_item_log_ratios, precision_at_noise, roc_area
 from tf_recdenoiser.runs import Inputs, Run, evaluation_inputs, load_run, load_split
 from tf_recdenoiser.training import explain
-from tf_recdenoiser.training.noise import next_item_log_ratios
 
 # With a whole catalogue's scores for each item: below 100 MB for 3,416 items and n = 50.
 _BATCH = 128

@@ -13,8 +13,8 @@ import numpy as np
 
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments.comparison import Comparison, compare
+from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.runs import (
-    Detection,
     RunDirectory,
     RunError,
     Settings,

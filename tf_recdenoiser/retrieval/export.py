@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_recdenoiser.noise import NoiseScorer, Treatment
 from tf_recdenoiser.retrieval.server_files import write_server_files
 from tf_recdenoiser.retrieval.serving_module import ServingModule
 from tf_recdenoiser.retrieval.versions import free_version
 from tf_recdenoiser.retrieval.warmup import write_warmup_requests
-from tf_recdenoiser.training.noise import NoiseScorer, Treatment
 from tf_recdenoiser.training.recommender import Recommender
 
 

@@ -7,10 +7,10 @@ from tf_recdenoiser.runs.building import (
     idle_settings,
     resolved,
 )
-from tf_recdenoiser.runs.detection import Detection, detect_noise
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.loading import Run, load_run
 from tf_recdenoiser.runs.models import RunError
+from tf_recdenoiser.runs.noise_models import noise_model
 from tf_recdenoiser.runs.presets import PRESETS
 from tf_recdenoiser.runs.recording import best_epoch
 from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer, evaluation_inputs
@@ -23,7 +23,6 @@ from tf_recdenoiser.runs.settings import (
     Settings,
 )
 from tf_recdenoiser.runs.sources import load_dataset, load_log, load_split, synthetic_options
-from tf_recdenoiser.runs.surprisal import detect_by_surprisal
 from tf_recdenoiser.runs.training import EXTENDABLE, gate_statistics, train
 
 __all__ = [
@@ -35,7 +34,6 @@ __all__ = [
     "NO_GATES",
     "PARTS",
     "PRESETS",
-    "Detection",
     "Inputs",
     "Run",
     "RunDirectory",
@@ -46,8 +44,6 @@ __all__ = [
     "build_gates",
     "build_objective",
     "build_recommender",
-    "detect_by_surprisal",
-    "detect_noise",
     "evaluation_inputs",
     "gate_statistics",
     "idle_settings",
@@ -55,6 +51,7 @@ __all__ = [
     "load_log",
     "load_run",
     "load_split",
+    "noise_model",
     "resolved",
     "synthetic_options",
     "train",

@@ -12,8 +12,9 @@ import numpy as np
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.backbones.base import default
-from tf_recdenoiser.data import WEIGHING, DataError, Dataset, Histories, TrainingBatches
+from tf_recdenoiser.data import DataError, Dataset, Histories, TrainingBatches
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
+from tf_recdenoiser.noise import CORRECTIONS
 from tf_recdenoiser.runs.settings import (
     LINKS_OF_ENTRY,
     NO_DENOISER,
@@ -129,7 +130,7 @@ def _idle_noise_options(settings: Settings) -> dict[str, str]:
     if settings.detect == "none":
         return dict.fromkeys(NOISE_OPTIONS, "detect='none'")
     cleaning = ("clean_above", "clean_newest_above") if settings.soften is not None else ()
-    weighing = () if settings.mend in WEIGHING else ("least_weight",)
+    weighing = () if CORRECTIONS[settings.mend].weighs_targets else ("least_weight",)
     return dict.fromkeys((*cleaning, *weighing), f"mend={settings.mend!r}")
 
 
@@ -201,9 +202,9 @@ def build_objective(settings: Settings, noise_rate: float = 0.0) -> Objective:
     """The objective of these settings, which takes the share `noise_rate` of targets for noise."""
     kind = _named(OBJECTIVES, settings.objective, "objective")
     able = [name for name, one in OBJECTIVES.items() if issubclass(one, NoiseAwareObjective)]
-    if settings.mend == "likelihood" and not issubclass(kind, NoiseAwareObjective):
+    if CORRECTIONS[settings.mend].mixes_noise and not issubclass(kind, NoiseAwareObjective):
         raise ValueError(
-            f"`mend='likelihood'` must go with one of the objectives {', '.join(able)}, whose "
+            f"`mend={settings.mend!r}` must go with one of the objectives {', '.join(able)}, whose "
             f"scores say how probable items are. Received: objective={settings.objective!r}"
         )
     objective: Objective = _made(OBJECTIVES, "objective", settings, noise_rate=noise_rate)
@@ -233,6 +234,14 @@ def build_batches(
         The probability of noise of each item of `train`; None (default) for none.
     """
     objective = build_objective(settings)
+    correction = CORRECTIONS[settings.mend]
+    known: dict[str, Any] = {}
+    if noise is not None:
+        known = {
+            "target_weights": correction.target_weights(noise, settings.least_weight),
+            "left_out": noise if correction.leaves_items_out else None,
+            "meant": 1.0 - noise,
+        }
     return TrainingBatches(
         train,
         item_count,
@@ -241,12 +250,10 @@ def build_batches(
         objective.negatives,
         settings.seed,
         settings.windows,
-        noise,
-        settings.mend,
-        settings.least_weight,
-        backbone.extra_inputs,
-        backbone.task,
-        objective.share_negatives,
+        extra_inputs=backbone.extra_inputs,
+        task=backbone.task,
+        share_negatives=objective.share_negatives,
+        **known,
     )
 
 

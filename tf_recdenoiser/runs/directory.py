@@ -15,10 +15,9 @@ import numpy as np
 
 from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.data import Dataset, Fingerprint
-from tf_recdenoiser.runs.detection import Detection
+from tf_recdenoiser.noise import Detection, NoiseScorer
 from tf_recdenoiser.runs.models import RunError, load_model, save_model
 from tf_recdenoiser.runs.settings import Settings
-from tf_recdenoiser.training.noise import NoiseScorer
 
 _T = TypeVar("_T")
 _PACKAGES = ("tf_recdenoiser", "tensorflow", "keras", "tf-keras", "numpy", "polars")

@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any
 
 from tf_recdenoiser.backbones import (
-    SOFTENED,
     SSEPT,
     BERT4Rec,
     Caser,
@@ -15,9 +14,16 @@ from tf_recdenoiser.backbones import (
     TiSASRec,
 )
 from tf_recdenoiser.backbones.base import default
-from tf_recdenoiser.data import TrainingBatches, plant_noise
 from tf_recdenoiser.layers import DroppingGates, Gates
-from tf_recdenoiser.runs.detection import detect_noise
+from tf_recdenoiser.noise import (
+    CORRECTIONS,
+    DETECTORS,
+    Cleaning,
+    Correction,
+    NoiseModel,
+    Treatment,
+    plant_noise,
+)
 from tf_recdenoiser.training import (
     GATE_LEARNING_RATE,
     USUAL_OBJECTIVE,
@@ -25,9 +31,8 @@ from tf_recdenoiser.training import (
     GeneralizedBinaryCrossEntropy,
     fix_gates,
 )
-from tf_recdenoiser.training.noise import Cleaning, Softening, Treatment
 
-FINDERS = ("none", "context", "surprisal", "oracle")
+FINDERS = ("none", *DETECTORS, "oracle")
 NO_GATES = "none"
 NOISE_OPTIONS = ("mend", "least_weight", "clean_above", "clean_newest_above")
 """Settings that say what is done about noise where it is looked for."""
@@ -91,19 +96,19 @@ class Settings:
         How the weights are trained.
     planted_rate, planted_law, planted_places, planted_seed
         Noise planted in the log before it is used, to see how much of it is found and mended;
-        see `data.plant_noise`. A rate of 0: none.
+        see `noise.plant_noise`. A rate of 0: none.
     detect
         How noise is found: None (default) by "context" if enough users have items to learn
-        from, else not at all; "none"; "context" by how an item goes with those around it
-        (`detect_noise`); "surprisal" by how little the items before it lead to it
-        (`detect_by_surprisal`); "oracle" by knowing where it was planted.
+        from, else not at all; "none"; by one of `noise.DETECTORS`; "oracle" by knowing where it
+        was planted.
     noise_law
         The law of the noise that the detector looks for.
     mend, least_weight
-        What is done in training about the noise found; see `data.TrainingBatches`.
+        What is done in training about the noise found, one of `noise.CORRECTIONS`; what a target
+        weighs at the least.
     clean_above, clean_newest_above
         What is left out of the histories that recommendations start from; see
-        `training.noise.Cleaning`.
+        `noise.Cleaning`.
     epochs, patience, validate_every
         At most so many epochs; fewer if validation NDCG@10 (`full`) has not risen for
         `patience` epochs (0: never stop early). Validation happens every so many epochs.
@@ -168,9 +173,9 @@ class Settings:
     planted_places: str = default(plant_noise, "places")
     planted_seed: int = default(plant_noise, "seed")
     detect: str | None = None
-    noise_law: str = default(detect_noise, "law")
-    mend: str = default(TrainingBatches, "mend")
-    least_weight: float = default(TrainingBatches, "least_weight")
+    noise_law: str = default(NoiseModel.cross_fit, "law")
+    mend: str = "sequence"
+    least_weight: float = default(Correction.target_weights, "least")
     clean_above: float = default(Cleaning, "above")
     clean_newest_above: float = default(Cleaning, "newest_above")
     epochs: int = 200
@@ -185,6 +190,7 @@ class Settings:
             self._require(name, getattr(self, name) >= 0, "at least 0")
         self._require("planted_rate", 0 <= self.planted_rate < 1, "at least 0 and below 1")
         self._require("detect", self.detect in (None, *FINDERS), f"one of {', '.join(FINDERS)}")
+        self._require("mend", self.mend in CORRECTIONS, f"one of {', '.join(CORRECTIONS)}")
         for name in ("clean_above", "clean_newest_above"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("learning_rate", "gate_learning_rate"):
@@ -197,19 +203,18 @@ class Settings:
     @property
     def looks_for_noise(self) -> bool:
         """Whether noise is to be found in the log before training."""
-        return self.detect in ("context", "surprisal")
+        return self.detect in DETECTORS
 
     @property
     def soften(self) -> str | None:
         """Where the backbone softens items; see `backbones.SASRec`."""
-        return self.mend if self.detect != "none" and self.mend in SOFTENED else None
+        return None if self.detect == "none" else CORRECTIONS[self.mend].softens
 
     @property
     def cleaning(self) -> Treatment:
         """What becomes of the histories that recommendations start from."""
-        if self.soften is not None:
-            return Softening()
-        return Cleaning(self.clean_above, self.clean_newest_above)
+        cleaning = Cleaning(self.clean_above, self.clean_newest_above)
+        return cleaning if self.detect == "none" else CORRECTIONS[self.mend].treatment(cleaning)
 
     def plain(self) -> Settings:
         """The same run without the denoiser: no gates, no Jacobian penalty, no noise looked for."""

@@ -6,16 +6,8 @@ import inspect
 
 import numpy as np
 
-from tf_recdenoiser.data import (
-    DataError,
-    Dataset,
-    InteractionLog,
-    NoisySplit,
-    plant_noise,
-    prepare,
-    read_log,
-    synthetic_log,
-)
+from tf_recdenoiser.data import DataError, Dataset, InteractionLog, prepare, read_log, synthetic_log
+from tf_recdenoiser.noise import NoisySplit, plant_noise
 from tf_recdenoiser.runs.settings import Settings
 
 SYNTHETIC = "synthetic"

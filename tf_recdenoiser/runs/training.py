@@ -12,17 +12,18 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.data import (
-    Dataset,
-    Histories,
-    NoisySplit,
-    Split,
-    TrainingBatches,
-    law_shares,
-    user_codes,
-)
-from tf_recdenoiser.evaluation import PROTOCOLS, precision_at_noise, roc_area
+from tf_recdenoiser.data import Dataset, Histories, Split, TrainingBatches, user_codes
+from tf_recdenoiser.evaluation import PROTOCOLS
 from tf_recdenoiser.layers import Draws
+from tf_recdenoiser.noise import (
+    CORRECTIONS,
+    DETECTORS,
+    Detection,
+    NoisySplit,
+    law_shares,
+    precision_at_noise,
+    roc_area,
+)
 from tf_recdenoiser.runs.building import (
     backbone_class,
     build_batches,
@@ -30,19 +31,20 @@ from tf_recdenoiser.runs.building import (
     check_data,
     resolved,
 )
-from tf_recdenoiser.runs.detection import Detection, can_look_for_noise, detect_noise
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import RunError, load_model
+from tf_recdenoiser.runs.noise_models import noise_model
 from tf_recdenoiser.runs.recording import Recording, best_epoch, is_exhausted
 from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_split
-from tf_recdenoiser.runs.surprisal import detect_by_surprisal
 from tf_recdenoiser.training import Recommender, fix_gates
 
 # Settings that a resumed run may change, since they do not touch the epochs already done.
 EXTENDABLE = frozenset({"epochs", "patience"})
 CUTOFFS = (1, 5, 10, 20)
+# What looks for noise if nothing else is said.
+USUAL_DETECTOR = "context"
 
 
 def train(
@@ -75,7 +77,7 @@ def train(
         What was found of the noise in this data, if it is known already; None (default): noise
         is looked for as the settings say.
     report
-        Told what is being done while noise is looked for; see `detect_noise`.
+        Told what is being done while noise is looked for; see `NoiseModel.cross_fit`.
 
     Returns
     -------
@@ -157,7 +159,7 @@ def _with_finder(settings: Settings, train: Histories) -> Settings:
     """The settings with the way to find noise that they leave open."""
     if settings.detect is not None:
         return settings
-    finder = "context" if can_look_for_noise(train) else "none"
+    finder = USUAL_DETECTOR if DETECTORS[USUAL_DETECTOR].can_cross_fit(train) else "none"
     return resolved(dataclasses.replace(settings, detect=finder))
 
 
@@ -173,7 +175,7 @@ def _mixture_rate(
     settings: Settings, noise: np.ndarray | None, detection: Detection | None
 ) -> float:
     """How much of the targets the objective is to take for noise."""
-    if settings.mend != "likelihood" or noise is None:
+    if noise is None or not CORRECTIONS[settings.mend].mixes_noise:
         return 0.0
     return float(noise.mean()) if detection is None else detection.scorer.rate
 
@@ -236,17 +238,8 @@ def _history(
 def _search(
     settings: Settings, dataset: Dataset, split: Split, report: Callable[[str], None]
 ) -> Detection:
-    if settings.detect == "surprisal":
-        return detect_by_surprisal(settings, split.train, dataset.item_count, report=report)
-    return detect_noise(
-        split.train,
-        dataset.item_count,
-        settings.noise_law,
-        settings.max_length,
-        settings.width,
-        seed=settings.seed,
-        report=report,
-    )
+    model = noise_model(settings, dataset.item_count, report)
+    return model.cross_fit(split.train, settings.noise_law, seed=settings.seed, report=report)
 
 
 def training_noise(

@@ -11,13 +11,13 @@ import tensorflow as tf
 from tests.layers.reference import randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
-from tf_recdenoiser.training import CrossEntropy, Recommender
-from tf_recdenoiser.training.noise import (
+from tf_recdenoiser.noise import (
     SurprisalFeatures,
     build_surprisal_detector,
     log_ratios,
     next_item_log_ratios,
 )
+from tf_recdenoiser.training import CrossEntropy, Recommender
 
 ITEMS, N = 9, 5
 IDS = np.array([[0, 0, 3, 7, 2], [1, 2, 3, 4, 5]], np.int32)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+import tensorflow as tf
+
+Numbers = TypeVar("Numbers", np.ndarray, tf.Tensor)
 
 _LEAST = 0.01
 
 
-def noise_probability(log_ratio: np.ndarray, rate: float) -> np.ndarray:
+def noise_probability(log_ratio: Numbers, rate: float) -> Numbers:
     """P(noise | x, context) = min(1, rho q(x) / p(x | context)), in the shape of `log_ratio`.
 
     p is the law of the log's items, noise included: p = (1 - rho) clean + rho q, so that the
@@ -16,7 +21,7 @@ def noise_probability(log_ratio: np.ndarray, rate: float) -> np.ndarray:
     Parameters
     ----------
     log_ratio
-        log p(x | context) / q(x), q being the law of noise.
+        log p(x | context) / q(x), q being the law of noise; an array, or a tensor in a graph.
     rate
         rho, the share of noise, in [0, 1].
 
@@ -25,7 +30,8 @@ def noise_probability(log_ratio: np.ndarray, rate: float) -> np.ndarray:
     >>> noise_probability(np.log([0.1, 0.5, 4.0]), rate=0.25)
     array([1.    , 0.5   , 0.0625])
     """
-    return np.minimum(rate * np.exp(-np.maximum(log_ratio, -50.0)), 1.0)
+    module = tf if tf.is_tensor(log_ratio) else np
+    return module.minimum(rate * module.exp(-module.maximum(log_ratio, -50.0)), 1.0)
 
 
 def noise_rate(items: np.ndarray, noise: np.ndarray) -> float:

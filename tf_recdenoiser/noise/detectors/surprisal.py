@@ -1,4 +1,4 @@
-"""How much a recommender is surprised by an item, as what a detector of noise reads."""
+"""Detection by surprisal: which items a recommender of other users did not expect."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones import Backbone
+from tf_recdenoiser.data import Histories
 from tf_recdenoiser.layers import CatalogueLogProbability
-from tf_recdenoiser.training.noise.detector import judging
+from tf_recdenoiser.noise.detectors.base import NoiseModel
+from tf_recdenoiser.noise.network import judging
 from tf_recdenoiser.training.recommender import Recommender
 
 
@@ -115,3 +117,21 @@ def build_surprisal_detector(recommender: Recommender, counts: np.ndarray) -> An
     detector = judging(features, backbone.max_length)
     features.remember(counts)
     return detector
+
+
+class SurprisalModel(NoiseModel):
+    """Judges an item by how little the items before it lead to it.
+
+    One half of the users trains the recommender that judges the other half; a small network learns
+    from its scores to tell the log's items from drawn noise. In each further round items count in
+    training by the probability that they are meant, an expectation-maximisation of who is noise;
+    each takes as long as it takes to train on all users.
+    """
+
+    folds = 2
+    rounds = 1
+
+    def detector(self, others: Histories, weights: np.ndarray, fold: int) -> Any:
+        recommender = self.fit_recommender(others, weights, fold)
+        counts = np.bincount(others.items, weights, minlength=self.item_count + 1)
+        return build_surprisal_detector(recommender, counts)

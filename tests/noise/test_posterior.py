@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_recdenoiser.training.noise import noise_probability, noise_rate
+from tf_recdenoiser.noise import noise_probability, noise_rate
 
 
 def normal_density(x: np.ndarray, mean: float) -> np.ndarray:

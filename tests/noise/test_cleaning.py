@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.training.noise import Cleaning
+from tf_recdenoiser.noise import Cleaning
 
 # Eighths: TensorFlow takes the smallest floats for 0, NumPy does not.
 EIGHTHS = st.integers(0, 8).map(lambda number: number / 8)

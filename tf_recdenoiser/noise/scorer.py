@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser.training.noise.detector import log_ratios
-from tf_recdenoiser.training.noise.posterior import noise_probability
+from tf_recdenoiser.noise.network import log_ratios
+from tf_recdenoiser.noise.posterior import noise_probability
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class NoiseScorer:
 
     Examples
     --------
-    >>> from tf_recdenoiser.training.noise import build_detector
+    >>> from tf_recdenoiser.noise import build_detector
     >>> vectors = np.random.default_rng(0).normal(size=[10, 2, 8])
     >>> scorer = NoiseScorer((build_detector(vectors, np.ones(10), max_length=4),), rate=0.25)
     >>> scorer(np.array([[0, 0, 3, 7]], np.int32)).shape
@@ -44,5 +44,4 @@ class NoiseScorer:
         """The same for a tensor, in a graph."""
         inputs = {"item_ids": item_ids, "candidates": item_ids}
         found = tf.reduce_mean([detector(inputs, training=False) for detector in self.detectors], 0)
-        probability = tf.minimum(self.rate * tf.exp(-tf.maximum(found, -50.0)), 1.0)
-        return tf.where(item_ids > 0, probability, 0.0)
+        return tf.where(item_ids > 0, noise_probability(found, self.rate), 0.0)

@@ -7,19 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.data import (
-    NOISE_LAWS,
-    PLACES,
-    Dataset,
-    Histories,
-    NoisePlanter,
-    NoisySplit,
-    leave_one_out,
-    plant_noise,
-    prepare,
-    synthetic_log,
-)
+from tf_recdenoiser.data import Dataset, Histories, leave_one_out, prepare, synthetic_log
 from tf_recdenoiser.data.histories import offsets_of
+from tf_recdenoiser.noise import NOISE_LAWS, PLACES, NoisePlanter, NoisySplit, plant_noise
 
 
 @pytest.fixture(scope="module")

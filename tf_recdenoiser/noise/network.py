@@ -1,4 +1,4 @@
-"""A detector of noise: which items of a history fit what stands around them."""
+"""The networks of detectors: how they are built, trained and asked."""
 
 from __future__ import annotations
 
@@ -8,42 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, raw_variable
-from tf_recdenoiser.layers import ContextFeatures
 
 _BATCH = 512
-
-
-def build_detector(
-    vectors: np.ndarray, counts: np.ndarray, max_length: int = 50, units: int = 64
-) -> Any:
-    """An untrained detector of noise, a Keras model.
-
-    It takes `item_ids` and `candidates`, both int32 `[B, n]`, and says how well each candidate
-    fits its place, `[B, n]`: a network of two hidden layers reads its `ContextFeatures`. Item
-    vectors stay as they are; a `NetworkTrainer` trains the network.
-
-    Parameters
-    ----------
-    vectors
-        Of items, `[I + 1, views, width]`; see `data.item_vectors`.
-    counts
-        How often each item occurs, `[I + 1]`.
-    max_length
-        n, the places it reads at a time; 50 by default.
-    units
-        Of each hidden layer; 64 by default.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> detector = build_detector(rng.normal(size=[10, 2, 8]), np.ones(10), max_length=4)
-    >>> log_ratios(detector, np.array([[0, 0, 3, 7]], np.int32)).shape
-    (1, 4)
-    """
-    features = ContextFeatures(len(vectors) - 1, vectors.shape[1:], name="features")
-    detector = judging(features, max_length, units)
-    features.remember(vectors, counts)
-    return detector
 
 
 def judging(features: Any, max_length: int, units: int = 64) -> Any:
@@ -100,6 +66,7 @@ class NetworkTrainer:
 
     Examples
     --------
+    >>> from tf_recdenoiser.noise import build_detector
     >>> rng = np.random.default_rng(0)
     >>> detector = build_detector(rng.normal(size=[10, 2, 8]), np.ones(10), max_length=4)
     >>> ids, drawn = rng.integers(1, 10, [2, 20, 4], np.int32)

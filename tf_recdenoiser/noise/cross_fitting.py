@@ -1,4 +1,4 @@
-"""Find the noise of a log: detectors fitted on some users and asked about the others."""
+"""Cross-fitting: detectors are fitted on some users and asked about the others."""
 
 from __future__ import annotations
 
@@ -9,23 +9,17 @@ from typing import Any
 import numpy as np
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.data import DataError, Histories, NoisePlanter, item_vectors
-from tf_recdenoiser.evaluation import roc_area
-from tf_recdenoiser.training.noise import (
-    NetworkTrainer,
-    NoiseScorer,
-    build_detector,
-    context_features,
-    log_ratios,
-    noise_probability,
-    noise_rate,
-)
+from tf_recdenoiser.data import DataError, Histories
+from tf_recdenoiser.noise.injection import NoisePlanter
+from tf_recdenoiser.noise.metrics import roc_area
+from tf_recdenoiser.noise.network import NetworkTrainer, context_features, log_ratios
+from tf_recdenoiser.noise.posterior import noise_probability, noise_rate
+from tf_recdenoiser.noise.scorer import NoiseScorer
 
 MakeDetector = Callable[[Histories, np.ndarray, int], Any]
 """An untrained detector from the sequences of all folds of users but one, how much each of their
 items counts, and the number of that fold."""
 
-_FOLDS = 4
 # Histories of each fold that networks are trained on: they have some thousand parameters.
 _FITTED = 1024
 # Of the examples a network learns from, how many say when it has learned enough.
@@ -58,59 +52,6 @@ class Detection:
         return noise_probability(self.log_ratios, self.scorer.rate)
 
 
-def detect_noise(
-    train: Histories,
-    item_count: int,
-    law: str = "popularity",
-    max_length: int = 50,
-    width: int = 50,
-    rounds: int = 2,
-    seed: int = 0,
-    report: Callable[[str], None] = lambda text: None,
-) -> Detection:
-    """Find which items of users' sequences do not fit what stands around them.
-
-    Item vectors are made from how items occur together, with one fold of users left out, and a
-    small network learns from how an item's vector goes with those around it whether it is the
-    log's or drawn by the law of noise. Every item of these sequences is judged by vectors and a
-    network that know nothing of its user: else whatever a user did fits. In each further round
-    items count, in the vectors, by the probability that they are meant.
-
-    Parameters
-    ----------
-    train
-        The users' training sequences.
-    item_count
-        Number of items.
-    law
-        Of the noise looked for; see `data.plant_noise`.
-    max_length
-        n, the places that are read at a time; 50 by default.
-    width
-        Of the item vectors; 50 by default.
-    rounds
-        At least 1; 2 by default.
-    seed
-        Of everything random.
-    report
-        Told what is being done, in a few words.
-
-    Raises
-    ------
-    DataError
-        If too few users have items to learn from; see `can_look_for_noise`.
-    ValueError
-        If there is no such law.
-    """
-
-    def detector(others: Histories, weights: np.ndarray, fold: int) -> Any:
-        vectors = item_vectors(others, item_count, width, weights)
-        return build_detector(vectors, _counts(others, item_count), max_length)
-
-    search = CrossFitting(detector, train, item_count, law, max_length, _FOLDS, seed)
-    return search.find(rounds, report)
-
-
 class CrossFitting:
     """Judges every item by a detector that knows nothing of its user.
 
@@ -119,7 +60,7 @@ class CrossFitting:
     make
         Gives the detector of a fold; its network is trained here.
     train, item_count, law, max_length, seed
-        As `detect_noise` takes them.
+        See `NoiseModel`, whose users call its `cross_fit`.
     folds
         At least 2.
     """
@@ -201,7 +142,7 @@ class CrossFitting:
         return items, noise
 
 
-def can_look_for_noise(train: Histories, folds: int = _FOLDS) -> bool:
+def can_cross_fit(train: Histories, folds: int) -> bool:
     """Whether enough users have items to learn from: two for each fold."""
     return _teachers(train) >= 2 * folds
 
@@ -212,7 +153,7 @@ def _teachers(train: Histories) -> int:
 
 def _folds(train: Histories, folds: int, rng: np.random.Generator) -> np.ndarray:
     """The fold of each row, [R], with as many rows to learn from in each as can be."""
-    if not can_look_for_noise(train, folds):
+    if not can_cross_fit(train, folds):
         raise DataError(
             f"Noise can be looked for where at least {2 * folds} users have two items or more to "
             "learn from: look for none, with `--detect none`. "
@@ -220,10 +161,6 @@ def _folds(train: Histories, folds: int, rng: np.random.Generator) -> np.ndarray
         )
     order = rng.permutation(train.row_count) + train.row_count * (train.lengths < 2)
     return order.argsort().argsort() % folds
-
-
-def _counts(histories: Histories, item_count: int) -> np.ndarray:
-    return np.bincount(histories.items, minlength=item_count + 1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

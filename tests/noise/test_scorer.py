@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.noise.vectors import unit_vectors
-from tf_recdenoiser.training.noise import (
+from tests.noise.vectors import unit_vectors
+from tf_recdenoiser.noise import (
     NoiseScorer,
     build_detector,
     log_ratios,

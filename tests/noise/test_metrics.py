@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_recdenoiser.evaluation import precision_at_noise, roc_area
+from tf_recdenoiser.noise import precision_at_noise, roc_area
 
 _rows = st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30).filter(
     lambda rows: 0 < sum(noise for _, noise in rows) < len(rows)

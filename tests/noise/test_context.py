@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.noise.vectors import unit_vectors
+from tests.noise.vectors import unit_vectors
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.training.noise import (
+from tf_recdenoiser.noise import (
     NetworkTrainer,
     build_detector,
     context_features,

@@ -1,0 +1,11 @@
+"""The correction `input`."""
+
+from __future__ import annotations
+
+from tf_recdenoiser.noise.corrections.base import Correction
+
+
+class InputSoftening(Correction):
+    """The vectors of items are softened where the backbone reads them."""
+
+    softens = "input"

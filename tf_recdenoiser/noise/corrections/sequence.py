@@ -1,0 +1,11 @@
+"""The correction `sequence`."""
+
+from __future__ import annotations
+
+from tf_recdenoiser.noise.corrections.base import Correction
+
+
+class SequenceCleaning(Correction):
+    """Items are left out of training sequences as often as they are probably noise."""
+
+    leaves_items_out = True

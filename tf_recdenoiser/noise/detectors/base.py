@@ -1,0 +1,132 @@
+"""What every way of finding noise has in common."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tf_recdenoiser.data import Histories
+from tf_recdenoiser.noise.cross_fitting import CrossFitting, Detection, can_cross_fit
+
+FitRecommender = Callable[[Histories, np.ndarray, int], Any]
+"""A trained `Recommender` of some users' sequences, how much each of their items counts, and the
+number of the fold of users that is left out."""
+
+
+def no_recommender(others: Histories, weights: np.ndarray, fold: int) -> Any:
+    """Refuses to train one: ValueError."""
+    raise ValueError(
+        "`fit_recommender` must be given to a noise model that judges items by a recommender. "
+        "Received: none"
+    )
+
+
+class NoiseModel(abc.ABC):
+    """A way of finding the noise of a log, by detectors of one kind.
+
+    A detector gives the log of a density ratio, log p(x | context) / q(x), of an item x in its
+    place: p is what the log's items do, q the law of noise. Every item is judged by a detector
+    that was fitted to other users' sequences alone: else whatever a user did fits.
+
+    Parameters
+    ----------
+    item_count
+        Number of items.
+    max_length
+        n, the places that are read at a time; 50 by default.
+    width
+        Of item vectors, where there are some; 50 by default.
+    fit_recommender
+        Trains a recommender, for models that judge by one.
+
+    Attributes
+    ----------
+    folds
+        Into how many parts users are divided.
+    rounds
+        How often detectors are fitted, if nothing else is said; from the second time on items
+        count by what was found before.
+    """
+
+    folds: ClassVar[int]
+    rounds: ClassVar[int]
+
+    def __init__(
+        self,
+        item_count: int,
+        max_length: int = 50,
+        width: int = 50,
+        fit_recommender: FitRecommender = no_recommender,
+    ) -> None:
+        self.item_count = item_count
+        self.max_length = max_length
+        self.width = width
+        self.fit_recommender = fit_recommender
+
+    @abc.abstractmethod
+    def detector(self, others: Histories, weights: np.ndarray, fold: int) -> Any:
+        """An untrained detector, as `build_detector` makes one, that knows nothing of one fold.
+
+        Parameters
+        ----------
+        others
+            The sequences of the other folds.
+        weights
+            How much each of their items counts.
+        fold
+            The number of the fold that is left out.
+        """
+
+    @classmethod
+    def can_cross_fit(cls, train: Histories) -> bool:
+        """Whether enough users have items to learn from: two for each fold."""
+        return can_cross_fit(train, cls.folds)
+
+    def cross_fit(
+        self,
+        train: Histories,
+        law: str = "popularity",
+        rounds: int | None = None,
+        seed: int = 0,
+        report: Callable[[str], None] = lambda text: None,
+    ) -> Detection:
+        """Find which items of users' sequences are noise.
+
+        Parameters
+        ----------
+        train
+            The users' training sequences.
+        law
+            Of the noise looked for; see `plant_noise`.
+        rounds
+            At least 1; None (default) for the model's own number.
+        seed
+            Of everything random.
+        report
+            Told what is being done, in a few words.
+
+        Raises
+        ------
+        DataError
+            If too few users have items to learn from; see `can_cross_fit`.
+        ValueError
+            If there is no such law.
+
+        Examples
+        --------
+        >>> from tf_recdenoiser.data import prepare, synthetic_log
+        >>> from tf_recdenoiser.noise import ContextModel, NoisySplit
+        >>> log = synthetic_log(users=20, items=20, clusters=4)
+        >>> noisy = NoisySplit.of(prepare(log.log), log.is_noise)
+        >>> model = ContextModel(item_count=20, max_length=10, width=4)
+        >>> found = model.cross_fit(noisy.split.train, rounds=1)
+        >>> found.probability.shape == noisy.train.items.shape
+        True
+        """
+        fitting = CrossFitting(
+            self.detector, train, self.item_count, law, self.max_length, self.folds, seed
+        )
+        return fitting.find(self.rounds if rounds is None else rounds, report)
