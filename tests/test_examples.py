@@ -123,6 +123,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
         return Followed(folder, [printed_by(part.command) for part in GUIDE])
 
 
+@pytest.mark.graph
 def test_the_guide_prints_what_it_shows(followed: Followed) -> None:
     names = [part.command.split()[1] for part in GUIDE]
     assert names == ["train", "evaluate", "recommend", "explain", "export"]
@@ -180,6 +181,7 @@ def served(followed: Followed) -> Iterator[Addresses]:
         yield addresses
 
 
+@pytest.mark.graph
 def test_the_shown_clients_print_what_is_shown(served: Addresses) -> None:
     shown = [
         part for part in shown_in(README) + shown_in(SERVING) if part.command.startswith("python ")
@@ -196,6 +198,7 @@ def test_the_shown_clients_print_what_is_shown(served: Addresses) -> None:
             assert len(outcome.stdout.splitlines()) == len(part.output.splitlines())
 
 
+@pytest.mark.graph
 def test_the_shown_requests_have_answers_like_the_shown_ones(served: Addresses) -> None:
     requests = [
         shlex.split(part.command) for part in shown_in(SERVING) if part.command.startswith("curl ")
@@ -228,6 +231,7 @@ def test_recommender_example(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "The best item after" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_tuning_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     example = runpy.run_path(str(ROOT / "examples/tuning.py"))
     run = example["main"](example["SYNTHETIC"], tmp_path, epochs=1, trials=2)
