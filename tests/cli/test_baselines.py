@@ -15,7 +15,7 @@ BASELINES = [name for name, kind in BACKBONES.items() if not kind.gated]
 QUICK = ("--max-length", 12, "--batch-size", 32, "--epochs", 1, "--detect", "none")
 
 
-@pytest.mark.parametrize("name", only(lambda name: name in ("fpmc", "popularity"), BASELINES))
+@pytest.mark.parametrize("name", only(lambda name: name in ("caser", "popularity"), BASELINES))
 def test_it_is_trained_explained_exported_and_resumed_as_any_other(
     name: str, tmp_path: Path
 ) -> None:

@@ -221,6 +221,12 @@ def test_the_command_shows_what_it_found(
     metrics = RunDirectory(out / "oracle-sequence-0").metrics()["test"]["full"]
     mean = shown["mending"]["oracle sequence"]["full hit@10"]["mean"]
     assert mean == pytest.approx(metrics["hit@10"])
+    # In words, for a person.
+    assert run([*arguments, *sizes, *options[:-1]]) == 0
+    printed = capsys.readouterr().out
+    titles = ("full hit@10", "full ndcg@10, newest is noise", "Noise found in test histories")
+    assert all(title in printed for title in titles)
+    assert f"{mean:.4f}" in printed
 
 
 @pytest.mark.slow

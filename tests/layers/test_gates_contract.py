@@ -116,6 +116,7 @@ def test_the_statistics_count_what_attention_can_use(kind: type[Gates], causal: 
     assert float(found.mean_keep) == pytest.approx(keep.mean(), rel=1e-4)
 
 
+@pytest.mark.both_keras
 @pytest.mark.eager
 @every_kind
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])

@@ -11,8 +11,11 @@ import tensorflow as tf
 from tests.layers.reference import randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
+from tf_recdenoiser.data import Histories
+from tf_recdenoiser.data.histories import offsets_of
 from tf_recdenoiser.noise import (
     SurprisalFeatures,
+    SurprisalModel,
     build_surprisal_detector,
     log_ratios,
     next_item_log_ratios,
@@ -87,3 +90,9 @@ def test_a_detector_is_saved_with_its_recommender(
     detector.save(tmp_path / "detector.keras")
     loaded = keras.models.load_model(tmp_path / "detector.keras")
     np.testing.assert_allclose(log_ratios(loaded, IDS, CANDIDATES), expected, rtol=1e-5)
+
+
+def test_without_what_trains_a_recommender_there_is_none_to_be_surprised() -> None:
+    train = Histories(offsets_of([3] * 8), np.tile(np.arange(1, 4, dtype=np.int32), 8))
+    with pytest.raises(ValueError, match="`fit_recommender` must be given"):
+        SurprisalModel(item_count=5, max_length=3).cross_fit(train)

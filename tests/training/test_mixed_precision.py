@@ -34,6 +34,7 @@ def compiled(**options: object) -> DenoisingModel:
     return model
 
 
+@pytest.mark.both_keras
 def test_a_float16_model_scales_its_loss(policy: str) -> None:
     scale = float(loss_scale(compiled().optimizer))
     assert scale > 100 if policy == "mixed_float16" else scale == 1
@@ -54,6 +55,7 @@ def test_steps_are_finite_and_change_every_weight(policy: str, estimator: str) -
     assert sum(changed) >= len(changed) - 2
 
 
+@pytest.mark.both_keras
 def test_the_gates_gradient_is_free_of_the_loss_scale(policy: str) -> None:
     """One step of gradient descent moves them by the rate times what the formula gives."""
     model = compiled(gate_optimizer=keras.optimizers.SGD(1.0))

@@ -139,7 +139,6 @@ def test_a_search_in_which_nothing_completed_is_an_error(tmp_path: Path) -> None
     assert not (tmp_path / "best").exists()
 
 
-@pytest.mark.slow
 def test_hyperband_gives_the_best_more_epochs(tmp_path: Path) -> None:
     base = dataclasses.replace(BASE, epochs=4, width=4)
     search = Search(
