@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tf_recdenoiser.noise import CORRECTIONS
 from tf_recdenoiser.runs import Settings
 
 
@@ -24,6 +25,9 @@ from tf_recdenoiser.runs import Settings
         ("learning_rate", 0.0, "above 0"),
         ("learning_rate", float("nan"), "above 0"),
         ("gate_learning_rate", -0.1, "above 0"),
+        ("least_weight", 1.5, "in [0, 1]"),
+        ("least_weight", -0.1, "in [0, 1]"),
+        ("mend", "x", f"one of {', '.join(CORRECTIONS)}"),
     ],
 )
 def test_what_is_out_of_range_is_refused(name: str, value: Any, rule: str) -> None:

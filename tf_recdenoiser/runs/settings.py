@@ -191,6 +191,7 @@ class Settings:
         self._require("planted_rate", 0 <= self.planted_rate < 1, "at least 0 and below 1")
         self._require("detect", self.detect in (None, *FINDERS), f"one of {', '.join(FINDERS)}")
         self._require("mend", self.mend in CORRECTIONS, f"one of {', '.join(CORRECTIONS)}")
+        self._require("least_weight", 0 <= self.least_weight <= 1, "in [0, 1]")
         for name in ("clean_above", "clean_newest_above"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("learning_rate", "gate_learning_rate"):
