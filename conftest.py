@@ -1,4 +1,4 @@
-"""Which tests run under which Keras, in which worker, and whether functions become graphs.
+"""Which tests run under which Keras, in which order, and whether functions become graphs.
 
 `pytest tests/...` runs what it is given, under the Keras that is set. `make test` runs each test
 once, under the Keras of its folder; `make test-slow` runs every test under both.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,9 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before any fixture of the test, so that those that are shared keep to it too."""
-    import tensorflow as tf  # after collection, which many a caller wants without it
-
+    tf = sys.modules.get("tensorflow")
+    if tf is None:  # as where data alone are tested
+        return
     marks = {mark.name for mark in item.iter_markers()}
     eager = "eager" in marks or (folder_of(item) in EAGER and "graph" not in marks)
     tf.config.run_functions_eagerly(eager and not item.config.getoption("--graphs"))

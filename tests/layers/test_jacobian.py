@@ -234,7 +234,13 @@ def test_the_penalty_sees_the_gates_of_the_evaluation() -> None:
     assert abs(penalty(layer, targets=1.0) - expected) > 8 * deviation
 
 
-@pytest.mark.parametrize("name", sorted(BLOCKS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name == "transformer" else pytest.mark.eager)
+        for name in sorted(BLOCKS)
+    ],
+)
 def test_it_trains_in_a_plain_keras_model(name: str) -> None:
     """Data that ask for nothing: the penalty alone moves the weights, and falls."""
     inputs = keras.Input([N, D])

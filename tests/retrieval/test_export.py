@@ -104,7 +104,7 @@ def requests(
 
 
 @needs_c_library
-@pytest.mark.parametrize("seen_out", [True, False])
+@pytest.mark.parametrize("seen_out", only(bool, [True, False]))
 def test_a_process_without_tensorflow_recommends_as_the_model_does(
     exported: Exported, seen_out: bool
 ) -> None:
