@@ -33,6 +33,7 @@ SIZES = {"item_count": ITEMS, "user_count": USERS, "max_length": N, "width": D}
 IDS = np.array([[3, 1, 4, 1, 5, 9], [0, 0, 0, 2, 6, 5]], np.int32)
 every_backbone = pytest.mark.parametrize("kind", BACKBONES.values(), ids=BACKBONES)
 GATED = {name: kind for name, kind in BACKBONES.items() if kind.gated}
+every_gated_backbone = pytest.mark.parametrize("kind", GATED.values(), ids=GATED)
 # Of the others one way each, by default.
 IN_EVERY_WAY = (SASRec, BERT4Rec)
 WAYS = [
