@@ -43,14 +43,14 @@ def systems(data: str) -> dict[str, Settings]:
     relative = {"relative gates": Settings(data, gates="relative")}
     jacobian = {
         f"{name}, Jacobian on {rows or 'all'} rows": dataclasses.replace(
-            settings, gamma=1e-4, jacobian_rows=rows
+            settings, gamma=1e-4, jacobian_batch_size=rows
         )
         for rows in (16, None)
         for name, settings in ways.items()
     }
     fewer = {
         "DisARM + credit on 32 rows": dataclasses.replace(
-            ways["DisARM + credit"], estimator_rows=32
+            ways["DisARM + credit"], estimator_batch_size=32
         )
     }
     objectives = {
@@ -106,7 +106,7 @@ def main(
             f"{1 / statistics.median(measured):.1f}",
             *(f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))),
         )
-    Console(width=100).print(table)
+    Console(hidden_dim=100).print(table)
 
 
 if __name__ == "__main__":

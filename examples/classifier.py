@@ -50,7 +50,7 @@ def make_model(kind: type, gated: bool) -> keras.Model:
 
 
 def keep_probabilities(model: keras.Model) -> np.ndarray:
-    """How likely each link is kept, `[LENGTH, LENGTH]`: from a position (row) to another."""
+    """How likely each edge is kept, `[LENGTH, LENGTH]`: from a position (row) to another."""
     return tf.sigmoid(tf.convert_to_tensor(model.get_layer("attention").gates.logits)).numpy()
 
 
@@ -71,7 +71,7 @@ def main(users: int = 2000, epochs: int = 12) -> dict[str, float]:
         found[name] = float(right.mean())
         print(f"{name:29} right for {found[name]:.1%} of new users", end="")
         if gated:
-            print(f", {(keep_probabilities(model) > 0.5).mean():.0%} of links kept", end="")
+            print(f", {(keep_probabilities(model) > 0.5).mean():.0%} of edges kept", end="")
         print()
     return found
 

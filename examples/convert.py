@@ -74,7 +74,7 @@ def main(users: int = 1500, epochs: int = 8) -> tuple[float, float]:
     after = hit_rate(converted, test)
     print(f"Next item among the best 5 of {ITEMS}: {before:.1%}, trained on with gates {after:.1%}")
     kept = ", ".join(f"{history[f'density_{layer}'][-1]:.0%}" for layer in (1, 2))
-    print(f"Links kept in the two layers: {kept}")
+    print(f"Edges kept in the two layers: {kept}")
     return before, after
 
 

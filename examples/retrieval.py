@@ -79,11 +79,13 @@ def main(users: int = 3000, epochs: int = 10) -> float:
         catalogue(sold).map(lambda ids, items: (ids, tower(items))), ks=(10,)
     )
     task = tfrs.tasks.Retrieval(metrics=top_10, temperature=0.5, remove_accidental_hits=True)
-    backbone = SASRec(ITEMS, LENGTH, WIDTH, blocks=1, dropout=0.1, gates=PositionalGates(beta=0.5))
+    backbone = SASRec(
+        ITEMS, LENGTH, WIDTH, num_layers=1, dropout=0.1, gates=PositionalGates(beta=0.5)
+    )
     model = DenoisingRetrieval(backbone, tower, task)
     model.compile(keras.optimizers.Adam(0.01))
     history = model.fit(batches(dataset, range(users)), epochs=epochs, verbose=0).history
-    print(f"Links kept: {history['density_1'][-1]:.0%}")
+    print(f"Edges kept: {history['density_1'][-1]:.0%}")
     new_users = batches(dataset, range(users, users + 500))
     found = model.evaluate(new_users, return_dict=True, verbose=0)
     hits = float(found["factorized_top_k/top_10_categorical_accuracy"])

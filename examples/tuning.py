@@ -34,8 +34,8 @@ class Print(Watcher):
 
 def main(data: str, out: Path, epochs: int, trials: int) -> Run:
     """Search on `data`, train with the best settings, and load that run."""
-    base = Settings(data, gates="relative", max_length=20, blocks=1, epochs=epochs)
-    choices = choices_for(base, fixed=["blocks", "estimator"], given={"width": (16, 32)})
+    base = Settings(data, gates="relative", max_length=20, num_layers=1, epochs=epochs)
+    choices = choices_for(base, fixed=["num_layers", "estimator"], given={"width": (16, 32)})
     search = Search(base, choices, tuner="random", trials=trials)
     dataset = load_dataset(base)
     # Begun again after an interruption, it goes on.

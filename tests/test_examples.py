@@ -235,7 +235,7 @@ def test_recommender_example(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_tuning_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     example = runpy.run_path(str(ROOT / "examples/tuning.py"))
     run = example["main"](example["SYNTHETIC"], tmp_path, epochs=1, trials=2)
-    assert run.settings.width in (16, 32)
+    assert run.settings.hidden_dim in (16, 32)
     assert "NDCG@10 against the whole catalogue" in capsys.readouterr().out
 
 
@@ -245,7 +245,7 @@ def test_classifier_example(capsys: pytest.CaptureFixture[str]) -> None:
     found = runpy.run_path(str(ROOT / "examples/classifier.py"))["main"](users=1000, epochs=8)
     printed = capsys.readouterr().out.splitlines()
     assert [line.split("right for")[0].rstrip() for line in printed] == list(found)
-    assert [line.count("of links kept") for line in printed] == [1, 1, 0]
+    assert [line.count("of edges kept") for line in printed] == [1, 1, 0]
     assert min(found.values()) > 0.5  # a guess is right for a sixth
 
 
@@ -256,7 +256,7 @@ def test_convert_example(capsys: pytest.CaptureFixture[str]) -> None:
     before, after = example["main"](users=500, epochs=5)
     difference, _, kept = capsys.readouterr().out.splitlines()
     assert float(difference.split()[-1]) < 1e-4
-    assert kept.startswith("Links kept in the two layers: ")
+    assert kept.startswith("Edges kept in the two layers: ")
     assert after > before > 0.2  # chance is 5 of 60
 
 

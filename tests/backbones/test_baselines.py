@@ -70,7 +70,7 @@ def recurrent_states(layer: Any, x: np.ndarray) -> np.ndarray:
 
 
 def test_gru4rec_keeps_a_state_that_begins_with_the_first_item() -> None:
-    model = randomized(GRU4Rec(ITEMS, N, D, gru_width=5, gru_layers=2))
+    model = randomized(GRU4Rec(ITEMS, N, D, gru_units=5, num_gru_layers=2))
     found = model({"item_ids": IDS}, training=False).numpy()
     for row, ids in enumerate(IDS):
         x = weights(model, "items")[ids[ids > 0]]
@@ -154,7 +154,7 @@ def test_a_popularity_run_that_goes_on_is_what_it_was(tmp_path: Path) -> None:
 
 def test_what_was_noise_is_not_popular(tmp_path: Path) -> None:
     settings = Settings(
-        "synthetic", backbone="popularity", max_length=12, detect="oracle", planted_rate=0.3
+        "synthetic", backbone="popularity", max_length=12, detect="oracle", injection_rate=0.3
     )
     directory = RunDirectory(tmp_path / "run")
     train(settings, DATASET, directory)
@@ -175,8 +175,8 @@ def test_what_was_noise_is_not_popular(tmp_path: Path) -> None:
     [
         (Popularity, "item_count"),
         (FPMC, "user_count"),
-        (GRU4Rec, "gru_layers"),
-        (GRU4Rec, "gru_width"),
+        (GRU4Rec, "num_gru_layers"),
+        (GRU4Rec, "gru_units"),
         (Caser, "recent"),
         (Caser, "horizontal_filters"),
         (Caser, "vertical_filters"),

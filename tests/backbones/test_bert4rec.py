@@ -20,7 +20,7 @@ READ = np.array([[3, MASK, 4, 1, 5, MASK], [0, 0, 0, 2, 6, MASK]], np.int32)
 
 
 def encoder(**options: Any) -> BERT4Rec:
-    model = BERT4Rec(ITEMS, N, D, heads=HEADS, **options)
+    model = BERT4Rec(ITEMS, N, D, num_heads=HEADS, **options)
     randomize(model)
     return model
 

@@ -25,11 +25,11 @@ from tf_recdenoiser.backbones import BACKBONES, EXTRA_INPUTS, Backbone, BERT4Rec
 from tf_recdenoiser.layers import GATES, Draws, Gates, PositionalGates
 from tf_recdenoiser.retrieval import export_saved_model
 from tf_recdenoiser.runs import Run, RunDirectory, Settings, load_run, train
-from tf_recdenoiser.training import OBJECTIVES, USUAL_OBJECTIVE, Recommender, explain
+from tf_recdenoiser.training import DEFAULT_OBJECTIVE, OBJECTIVES, Recommender, explain
 
 ITEMS, USERS, N, D = 9, 4, 6, 4
 K = 7
-SIZES = {"item_count": ITEMS, "user_count": USERS, "max_length": N, "width": D}
+SIZES = {"item_count": ITEMS, "user_count": USERS, "max_length": N, "hidden_dim": D}
 IDS = np.array([[3, 1, 4, 1, 5, 9], [0, 0, 0, 2, 6, 5]], np.int32)
 every_backbone = pytest.mark.parametrize("kind", BACKBONES.values(), ids=BACKBONES)
 GATED = {name: kind for name, kind in BACKBONES.items() if kind.gated}
@@ -89,7 +89,7 @@ def gates_in(model: Any) -> list[Gates]:
 def test_its_shapes_are_what_it_says(kind: type[Backbone]) -> None:
     model = made(kind)
     assert isinstance(model, Backbone) and isinstance(model.causal, bool)
-    assert model.gated == ({"gates", "gamma", "jacobian_rows"} <= taken_by(kind))
+    assert model.gated == ({"gates", "gamma", "jacobian_batch_size"} <= taken_by(kind))
     assert set(model.extra_inputs) <= set(EXTRA_INPUTS)
     assert set(model.input) == {"item_ids", *model.extra_inputs}
     for name in model.extra_inputs:
@@ -104,7 +104,7 @@ def test_its_shapes_are_what_it_says(kind: type[Backbone]) -> None:
     np.testing.assert_array_equal(
         model.item_embedding(tf.range(ITEMS + 1)), model.item_vectors().numpy()
     )
-    asked = model.question(inputs_of(kind, IDS))
+    asked = model.prediction_inputs(inputs_of(kind, IDS))
     assert {name: tuple(values.shape) for name, values in asked.items()} == {
         name: tuple(values.shape) for name, values in inputs_of(kind, IDS).items()
     }
@@ -210,9 +210,9 @@ def test_a_step_of_every_denoiser_and_objective_reaches_every_weight(
     kind: type[Backbone], way: tuple[str, str, float]
 ) -> None:
     objective, estimator, gamma = way
-    backbone = made(kind, gates=PositionalGates(beta=0.1), gamma=gamma, jacobian_rows=1)
+    backbone = made(kind, gates=PositionalGates(beta=0.1), gamma=gamma, jacobian_batch_size=1)
     model = Recommender(backbone, OBJECTIVES[objective]())
-    model.compile(estimator=estimator, estimator_rows=1, seed=1)
+    model.compile(estimator=estimator, estimator_batch_size=1, seed=1)
     assert model.credit is kind.causal and len(model.gate_layers) == 2
     parts = a_step_reaches_every_weight(model)
     assert (float(parts["jacobian"]) > 0) == (gamma > 0)
@@ -221,7 +221,7 @@ def test_a_step_of_every_denoiser_and_objective_reaches_every_weight(
 @pytest.mark.parametrize(
     ("kind", "objective"),
     only(
-        lambda kind, objective: kind in IN_EVERY_WAY or objective is OBJECTIVES[USUAL_OBJECTIVE],
+        lambda kind, objective: kind in IN_EVERY_WAY or objective is OBJECTIVES[DEFAULT_OBJECTIVE],
         itertools.product(BACKBONES.values(), OBJECTIVES.values()),
     ),
 )
@@ -422,6 +422,6 @@ def test_it_says_what_it_kept_of_each_item(run: Run) -> None:
     (layer,) = run.recommender.gate_layers
     # The newest item stands in the last column, though a question may follow it in the model.
     row = layer.logits.numpy()[-1]
-    places = np.arange(len(row)) - run.recommender.backbone.asked
+    places = np.arange(len(row)) - run.recommender.backbone.shift
     keep = np.where(places >= 0, 1 / (1 + np.exp(-row[places])), 0)
     np.testing.assert_allclose(found.kept, keep * is_item, rtol=1e-5)

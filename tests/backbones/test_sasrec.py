@@ -21,7 +21,7 @@ IDS = np.array([[3, 1, 4, 1, 5, 9], [0, 0, 0, 2, 6, 5]], np.int32)
 
 
 def encoder(length: int = N, **options: object) -> SASRec:
-    model = SASRec(ITEMS, length, D, heads=HEADS, **options)
+    model = SASRec(ITEMS, length, D, num_heads=HEADS, **options)
     randomize(model)
     return model
 
@@ -48,7 +48,7 @@ def reference(model: SASRec, ids: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("blocks", [1, 2, 3])
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_it_is_the_formula(norm: str, blocks: int) -> None:
-    model = encoder(norm=norm, blocks=blocks, dropout=0.5)
+    model = encoder(norm=norm, num_layers=blocks, dropout=0.5)
     found, items = encode(model, IDS), IDS > 0
     np.testing.assert_allclose(found[items], reference(model, IDS)[items], rtol=1e-2, atol=1e-3)
 
@@ -98,7 +98,7 @@ def _twins(more: int) -> tuple[SASRec, SASRec]:
 
 
 def test_gamma_wraps_each_block_and_adds_its_penalty_in_training() -> None:
-    model = encoder(gamma=0.1, jacobian_rows=1)
+    model = encoder(gamma=0.1, jacobian_batch_size=1)
     wrappers = layers_of(model, JacobianRegularizedBlock)
     assert [(w.gamma, w.rows) for w in wrappers] == [(0.1, 1)] * 2
     encode(model, IDS, training=True)
@@ -120,14 +120,14 @@ def test_each_block_has_gates_of_its_own() -> None:
 CHANGED = {
     "item_count": 7,
     "max_length": 5,
-    "width": 6,
-    "blocks": 3,
-    "heads": 3,
+    "hidden_dim": 6,
+    "num_layers": 3,
+    "num_heads": 3,
     "dropout": 0.1,
     "norm": "post",
-    "gates": PositionalGates(beta=0.2, heads=3),
+    "gates": PositionalGates(beta=0.2, num_heads=3),
     "gamma": 0.01,
-    "jacobian_rows": 2,
+    "jacobian_batch_size": 2,
     "attention": "entmax",
     "name": "mine",
 }
@@ -143,7 +143,7 @@ def test_its_configuration_makes_it_again() -> None:
     ids = IDS[:, 1:] % 8
     np.testing.assert_array_equal(encode(again, ids), encode(model, ids))
     (gates, *_) = layers_of(again, PositionalGates)
-    assert (gates.beta, gates.heads) == (0.2, 3)
+    assert (gates.beta, gates.num_heads) == (0.2, 3)
 
 
 @pytest.mark.parametrize("gates", [None, "positional"])
@@ -160,17 +160,17 @@ def test_it_is_saved_and_loaded(gates: str | None, tmp_path: Path) -> None:
     [
         ({"item_count": 0}, "item_count"),
         ({"max_length": 0}, "max_length"),
-        ({"width": 0}, "width"),
-        ({"blocks": 0}, "blocks"),
-        ({"heads": 0}, "heads"),
-        ({"heads": 3, "width": 4}, "heads"),
+        ({"hidden_dim": 0}, "width"),
+        ({"num_layers": 0}, "blocks"),
+        ({"num_heads": 0}, "heads"),
+        ({"num_heads": 3, "hidden_dim": 4}, "heads"),
         ({"dropout": 1.0}, "rate"),
         ({"norm": "middle"}, "norm"),
         ({"gates": "sideways"}, "gates"),
         ({"gamma": -0.1}, "gamma"),
-        ({"gamma": 0.1, "jacobian_rows": 0}, "rows"),
+        ({"gamma": 0.1, "jacobian_batch_size": 0}, "rows"),
     ],
 )
 def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) -> None:
     with pytest.raises(ValueError, match=rf"`{argument}` must .*Received: {argument}="):
-        SASRec(**{"item_count": 5, "max_length": 4, "width": 4, **options})
+        SASRec(**{"item_count": 5, "max_length": 4, "hidden_dim": 4, **options})

@@ -36,7 +36,7 @@ from tf_recdenoiser.training import Recommender, explain
 
 
 def item_gates(model: Backbone, vectors: np.ndarray) -> np.ndarray:
-    """Keep probabilities `[B, n, n]` by the formula, from the items' vectors; NaN at no link."""
+    """Keep probabilities `[B, n, n]` by the formula, from the items' vectors; NaN at no edge."""
     (gates,) = Recommender(model).gate_layers
     constant, first, second = (
         weight.numpy() for weight in (gates.constant, gates.first_kernel, gates.second_kernel)
@@ -56,7 +56,7 @@ def item_vectors(model: Any) -> np.ndarray:
     """Of `IDS`, divided by their lengths."""
     vectors = model.item_vectors().numpy()[IDS]
     # BERT4Rec and SSE-PT score by a further column, which nothing is read by.
-    vectors = vectors[..., : model.get_config()["width"]]
+    vectors = vectors[..., : model.get_config()["hidden_dim"]]
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
@@ -67,18 +67,18 @@ def test_every_block_uses_the_gates_of_the_items(kind: type[Backbone]) -> None:
         model(inputs_of(kind, IDS), training=False)
     assert len(draws.attention) == 2 and len(draws.records) == 1
     expected = item_gates(model, item_vectors(model))
-    links = ~np.isnan(expected)
+    edges = ~np.isnan(expected)
     for record in draws.attention:
         found = tf.broadcast_to(record.gates, [len(IDS), 1, N, N])[:, 0].numpy()
-        np.testing.assert_allclose(found[links], expected[links], rtol=1e-4, atol=1e-5)
-    assert np.ptp(expected[links]) > 0.05
+        np.testing.assert_allclose(found[edges], expected[edges], rtol=1e-4, atol=1e-5)
+    assert np.ptp(expected[edges]) > 0.05
 
 
 @every_gated_backbone
 @pytest.mark.parametrize("estimator", ["straight_through", "disarm", "rloo"])
 def test_a_step_reaches_every_weight(kind: type[Backbone], estimator: str) -> None:
-    model = Recommender(made(kind, gates=ItemGates(beta=0.1), gamma=0.01, jacobian_rows=1))
-    model.compile(estimator=estimator, estimator_rows=1, seed=1)
+    model = Recommender(made(kind, gates=ItemGates(beta=0.1), gamma=0.01, jacobian_batch_size=1))
+    model.compile(estimator=estimator, estimator_batch_size=1, seed=1)
     parts = a_step_reaches_every_weight(model)
     assert {name for name in parts if name.startswith("density")} == {"density_1"}
     assert float(parts["jacobian"]) > 0 and float(parts["sparsity"]) > 0
@@ -115,7 +115,7 @@ def test_linear_attention_takes_gates_of_keys_alone() -> None:
 
 def test_links_that_a_pattern_leaves_out_have_no_price() -> None:
     pattern = AttentionKind(pattern="sliding_window", options={"width": 1})
-    gates = ItemGates(beta=2.0, penalty="links", initial_keep=0.75)
+    gates = ItemGates(beta=2.0, penalty="edges", initial_keep=0.75)
     model = made(SASRec, randomly=False, gates=gates, attention=pattern)
     with Draws(tf.constant([0, 0]), adds_losses=False) as draws:
         encode(model, IDS, training=True)
@@ -126,7 +126,7 @@ def test_links_that_a_pattern_leaves_out_have_no_price() -> None:
 
 def test_bert4rec_s_mask_is_told_of_by_its_own_vector() -> None:
     model = made(BERT4Rec, gates=ItemGates(inference="expectation"))
-    asked = model.question(inputs_of(BERT4Rec, IDS))
+    asked = model.prediction_inputs(inputs_of(BERT4Rec, IDS))
     found = []
     for change in (0.0, 1.0):
         mask_vector = next(v for v in model.trainable_variables if "mask_vector" in v.name)

@@ -23,7 +23,7 @@ PLACE = 3  # of an item that is in both rows of IDS, neither the first nor the n
 
 
 def read(model: Backbone, ids: np.ndarray, meant: np.ndarray) -> np.ndarray:
-    inputs = {**inputs_of(type(model), ids), "meant": tf.constant(meant, tf.float32)}
+    inputs = {**inputs_of(type(model), ids), "clean_probability": tf.constant(meant, tf.float32)}
     return model(inputs, training=False).numpy()
 
 
@@ -38,7 +38,7 @@ def another_item(ids: np.ndarray) -> np.ndarray:
 def test_where_all_is_meant_nothing_changes(kind: type[Backbone], soften: str) -> None:
     plain, softened = made(kind, gates="positional"), made(kind, soften=soften, gates="positional")
     softened.set_weights(plain.get_weights())
-    assert softened.extra_inputs == (*kind.extra_inputs, "meant")
+    assert softened.extra_inputs == (*kind.extra_inputs, "clean_probability")
     found = read(softened, IDS, np.ones(IDS.shape))
     expected = plain(inputs_of(kind, IDS), training=False).numpy()
     is_item = IDS > 0
@@ -75,8 +75,10 @@ def test_the_more_meant_the_more_of_it_is_seen(kind: type[Backbone]) -> None:
 def test_all_is_meant_unless_it_is_said_otherwise() -> None:
     model = Recommender(made(SOFTENING["sasrec"], soften="input"))
     doubtful = np.full(IDS.shape, 0.5, np.float32)
-    np.testing.assert_array_equal(model.score(IDS), model.score(IDS, meant=np.ones(IDS.shape)))
-    assert not np.allclose(model.score(IDS), model.score(IDS, meant=doubtful))
+    np.testing.assert_array_equal(
+        model.score(IDS), model.score(IDS, clean_probability=np.ones(IDS.shape))
+    )
+    assert not np.allclose(model.score(IDS), model.score(IDS, clean_probability=doubtful))
 
 
 @everywhere
@@ -86,7 +88,9 @@ def test_it_is_saved_and_loaded(soften: str, tmp_path: Path) -> None:
     loaded = keras.models.load_model(tmp_path / "model.keras")
     doubtful = np.full(IDS.shape, 0.5, np.float32)
     np.testing.assert_allclose(
-        loaded.score(IDS, meant=doubtful), model.score(IDS, meant=doubtful), rtol=1e-5
+        loaded.score(IDS, clean_probability=doubtful),
+        model.score(IDS, clean_probability=doubtful),
+        rtol=1e-5,
     )
 
 

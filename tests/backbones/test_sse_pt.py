@@ -20,7 +20,7 @@ WHO = np.array([2, 4, 0], np.int32)
 
 
 def encoder(**options: Any) -> SSEPT:
-    model = SSEPT(ITEMS, USERS, N, D, DU, heads=HEADS, **options)
+    model = SSEPT(ITEMS, USERS, N, D, DU, num_heads=HEADS, **options)
     randomize(model)
     return model
 
@@ -142,9 +142,9 @@ def test_both_evaluations_of_an_estimator_see_the_same_swaps() -> None:
     ("options", "message"),
     [
         ({"user_count": 0}, r"`user_count` must be at least 1. Received: user_count=0"),
-        ({"user_width": 0}, r"`user_width` must be at least 1"),
+        ({"user_dim": 0}, r"`user_dim` must be at least 1"),
         ({"user_swap": 1.5}, r"`rate` must be in \[0, 1\]. Received: rate=1.5"),
-        ({"width": 4, "user_width": 3}, r"`heads` must divide"),
+        ({"hidden_dim": 4, "user_dim": 3}, r"`num_heads` must divide"),
     ],
 )
 def test_a_wrong_argument_is_named(options: dict[str, Any], message: str) -> None:

@@ -63,7 +63,7 @@ def attention(context: TimeContext) -> Any:
 
 
 def encoder(**options: Any) -> TiSASRec:
-    model = TiSASRec(ITEMS, N, D, heads=HEADS, max_interval=K, **options)
+    model = TiSASRec(ITEMS, N, D, num_heads=HEADS, max_interval=K, **options)
     randomize(model)
     return model
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from tf_recdenoiser.cli.app import run
 
 SYNTHETIC = "synthetic:users=60,items=40,clusters=5"
-SIZES = ("--max-length", "12", "--width", "8", "--batch-size", "32", "--patience", "0")
+SIZES = ("--max-length", "12", "--hidden-dim", "8", "--batch-size", "32", "--patience", "0")
 SMALL = (*SIZES, "--detect", "none")
 GATED = (*SMALL, "--gates", "relative")
-PLAIN = (*SMALL, "--gamma", "0", "--blocks", "1", "--epochs", "1")
+PLAIN = (*SMALL, "--gamma", "0", "--num-layers", "1", "--epochs", "1")
 
 
 class Outcome(NamedTuple):

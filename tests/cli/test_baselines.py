@@ -40,7 +40,7 @@ def test_it_is_trained_explained_exported_and_resumed_as_any_other(
         (("--gates", "relative"), "`gates` must be left out with backbone='{}', which has no "),
         (("--gamma", 0.1), "`gamma` must be left out with backbone='{}', which has no "),
         (("--attention", "entmax"), "`attention` has no effect with backbone='{}': leave it out"),
-        (("--blocks", 3), "`blocks` has no effect with backbone='{}': leave it out"),
+        (("--num-layers", 3), "`num_layers` has no effect with backbone='{}': leave it out"),
     ],
 )
 def test_what_it_has_no_place_for_is_refused(

@@ -81,7 +81,7 @@ def test_a_picture_needs_a_run_that_looked_for_noise(trained: RunDirectory, tmp_
 @pytest.mark.parametrize("mend", only("sequence".__eq__, ["sequence", "everywhere"]))
 def test_a_history_is_drawn_before_and_after(mend: str, tmp_path: Path) -> None:
     run, picture = tmp_path / "run", tmp_path / "history.png"
-    options = [*PLAIN, "--detect", "context", "--mend", mend]
+    options = [*PLAIN, "--detect", "context", "--correction", mend]
     assert tf_recdenoiser("train", SYNTHETIC, "--out", run, *options).status == 0
     items = json.loads((run / "vocabulary.json").read_text())[:5]
     outcome = tf_recdenoiser("explain", run, "--history", ",".join(items), "--picture", picture)

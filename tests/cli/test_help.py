@@ -22,7 +22,7 @@ from tf_recdenoiser.runs import PARTS, PRESETS, Settings
 from tf_recdenoiser.training import OBJECTIVES
 from tf_recdenoiser.tuning import TUNERS
 
-EXPERIMENTS = ("planted", "gates", "systems")
+EXPERIMENTS = ("noise", "gates", "models")
 COMMANDS = ("train", "tune", "evaluate", "recommend", "explain", "export", "demo")
 CHOICES = {
     ("train", "--preset"): PRESETS,

@@ -15,7 +15,7 @@ from tf_recdenoiser import __version__
 from tf_recdenoiser.runs import RunDirectory
 
 ENTRY = "from tf_recdenoiser.cli import main; main()"
-QUICK = (*SMALL, "--blocks", "1")
+QUICK = (*SMALL, "--num-layers", "1")
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import WINDOWS, Dataset
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
-from tf_recdenoiser.noise import CORRECTIONS, NOISE_LAWS, PLACES
+from tf_recdenoiser.noise import CORRECTIONS, NOISE_DISTRIBUTIONS, PLACES
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import FINDERS, NO_GATES, PRESETS, RunDirectory, Settings
 from tf_recdenoiser.training import OBJECTIVES
@@ -91,8 +91,18 @@ def test_a_run_with_gates_of_each_kind_is_trained_explained_and_exported(
     kind: str, tmp_path: Path
 ) -> None:
     run, exported = tmp_path / "run", tmp_path / "model"
-    options = (*SMALL, "--blocks", 2, "--epochs", 1, "--gates", kind, "--estimator-rows", 16)
-    penalty = ("--gamma", 1e-4, "--jacobian-rows", 8)
+    options = (
+        *SMALL,
+        "--num-layers",
+        2,
+        "--epochs",
+        1,
+        "--gates",
+        kind,
+        "--estimator-batch-size",
+        16,
+    )
+    penalty = ("--gamma", 1e-4, "--jacobian-batch-size", 8)
     outcome = tf_recdenoiser("train", SYNTHETIC, "--out", run, *options, *penalty)
     assert outcome.status == 0, outcome.err
     metrics = RunDirectory(run).metrics()
@@ -112,7 +122,7 @@ def test_a_run_with_gates_of_each_kind_is_trained_explained_and_exported(
 
 @pytest.mark.parametrize("objective", only("gbce".__eq__, OBJECTIVES))
 def test_a_run_with_each_objective_is_trained(objective: str, tmp_path: Path) -> None:
-    options = (*PLAIN, "--objective", objective, "--detect", "oracle", "--planted-rate", 0.2)
+    options = (*PLAIN, "--objective", objective, "--detect", "oracle", "--injection-rate", 0.2)
     outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
     assert outcome.status == 0, outcome.err
     assert np.isfinite(RunDirectory(tmp_path / "run").history()[0]["loss"])
@@ -178,14 +188,14 @@ VALUES: dict[str, Iterable[Any]] = {
     "estimator": ESTIMATORS,
     "windows": WINDOWS,
     "detect": FINDERS,
-    "mend": CORRECTIONS,
-    "noise_law": NOISE_LAWS,
-    "planted_law": NOISE_LAWS,
-    "planted_places": PLACES,
+    "correction": CORRECTIONS,
+    "noise_distribution": NOISE_DISTRIBUTIONS,
+    "injection_distribution": NOISE_DISTRIBUTIONS,
+    "injection_places": PLACES,
     "gates_from": ["runs/other"],
     "shuffle_gates": [True],
     "credit": [False],
-    "estimator_rows": [7],
+    "estimator_batch_size": [7],
     "initial_keep": [0.75],
     "gamma": [0.5],
     "beta": [0.5],
@@ -237,9 +247,9 @@ def test_what_is_not_given_is_the_default(untrained: Asked, tmp_path: Path) -> N
 
 
 def test_a_preset_is_what_no_option_says_otherwise(untrained: Asked, tmp_path: Path) -> None:
-    options = ("--preset", "paper", "--beta", 0.1, "--jacobian-rows", 16, "--credit")
+    options = ("--preset", "paper", "--beta", 0.1, "--jacobian-batch-size", 16, "--credit")
     tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
-    expected = {**PRESETS["paper"], "beta": 0.1, "jacobian_rows": 16, "credit": True}
+    expected = {**PRESETS["paper"], "beta": 0.1, "jacobian_batch_size": 16, "credit": True}
     assert untrained[0][0] == Settings(SYNTHETIC, **expected)
 
 
@@ -249,10 +259,10 @@ def test_the_plain_preset_is_a_run_without_the_denoiser(untrained: Asked, tmp_pa
 
 
 def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
-    zeros = ("--gamma", 1e-4, "--jacobian-rows", 0, "--estimator-rows", 0)
+    zeros = ("--gamma", 1e-4, "--jacobian-batch-size", 0, "--estimator-batch-size", 0)
     tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *GATED, *zeros)
-    assert untrained[0][0].jacobian_rows is None
-    assert untrained[0][0].estimator_rows is None
+    assert untrained[0][0].jacobian_batch_size is None
+    assert untrained[0][0].estimator_batch_size is None
 
 
 @pytest.mark.parametrize("command", ["train", "tune"])
@@ -268,10 +278,16 @@ def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
         ),
         (("--drop-rate", 0.3), "`drop_rate` has no effect with gates='none'"),
         (("--gates-from", "runs/other"), "`gates_from` has no effect with gates='none'"),
-        (("--gamma", 0, "--jacobian-rows", 8), "`jacobian_rows` has no effect with gamma=0"),
+        (
+            ("--gamma", 0, "--jacobian-batch-size", 8),
+            "`jacobian_batch_size` has no effect with gamma=0",
+        ),
         (("--backbone", "caser", "--estimator", "arm"), "`estimator` has no effect with gates="),
-        (("--planted-seed", 0), "`planted_seed` has no effect with planted_rate=0"),
-        (("--detect", "none", "--noise-law", "uniform"), "`noise_law` has no effect with detect="),
+        (("--injection-seed", 0), "`injection_seed` has no effect with injection_rate=0"),
+        (
+            ("--detect", "none", "--noise-distribution", "uniform"),
+            "`noise_distribution` has no effect with detect=",
+        ),
     ],
 )
 def test_an_option_without_effect_is_refused(
@@ -288,7 +304,7 @@ def test_an_option_without_effect_is_refused(
     [
         ("--gates", "head_drop", "--drop-rate", 0.3),
         ("--gates", "relative", "--beta", 0.1, "--estimator", "arm", "--no-credit"),
-        ("--planted-rate", 0.2, "--planted-seed", 1),
+        ("--injection-rate", 0.2, "--injection-seed", 1),
     ],
 )
 def test_an_option_with_effect_is_taken(
@@ -302,7 +318,7 @@ def test_an_option_with_effect_is_taken(
     ("options", "message"),
     [
         (("--learning-rate", 0), "`learning_rate` must be above 0. Received: learning_rate=0.0"),
-        (("--width", 8, "--heads", 3), "`heads` must divide the width"),
+        (("--hidden-dim", 8, "--num-heads", 3), "`num_heads` must divide the width"),
         (("--gates", "relative", "--initial-keep", 0.5), "`initial_keep` must be above 0.5"),
         (
             ("--objective", "cross_entropy", "--negatives", 3),
@@ -450,7 +466,7 @@ def test_a_resumed_run_need_not_repeat_its_settings(
 ) -> None:
     run = copy(trained)
     command = ("train", SYNTHETIC, "--out", run.path, "--resume")
-    assert tf_recdenoiser(*command, "--epochs", 4, "--width", 8).status == 0
+    assert tf_recdenoiser(*command, "--epochs", 4, "--hidden-dim", 8).status == 0
     settings, _, resume = untrained[0]
     assert settings == dataclasses.replace(trained.settings(), epochs=4)
     assert resume

@@ -39,8 +39,12 @@ def test_what_is_fixed_is_not_searched(tuned: tuple[Outcome, Path]) -> None:
     assert outcome.status == 0, outcome.err
     search = load_search(out)
     assert search is not None
-    assert search.choices == {"heads": (1, 2, 4), "dropout": (0.0, 0.3)}
-    assert (search.base.width, search.base.gates, search.base.learning_rate) == (8, "none", 0.01)
+    assert search.choices == {"num_heads": (1, 2, 4), "dropout": (0.0, 0.3)}
+    assert (search.base.hidden_dim, search.base.gates, search.base.learning_rate) == (
+        8,
+        "none",
+        0.01,
+    )
 
 
 def test_trials_are_shown_and_the_best_is_an_ordinary_run(tuned: tuple[Outcome, Path]) -> None:
@@ -71,7 +75,7 @@ def test_more_trials_may_be_asked_for_and_nothing_else(tuned: tuple[Outcome, Pat
     again = tf_recdenoiser("tune", SYNTHETIC, "--out", out, *PLAIN)
     assert again.status == 1
     assert f"{out} already holds a search. Go on with it by --resume" in again.err
-    other = tf_recdenoiser("tune", SYNTHETIC, "--out", out, "--resume", "--width", 4)
+    other = tf_recdenoiser("tune", SYNTHETIC, "--out", out, "--resume", "--hidden-dim", 4)
     assert other.status == 1
     assert "Received: width: 4, was 8\n" in other.err
     more = tf_recdenoiser("tune", SYNTHETIC, "--out", out, "--resume", "--trials", 3)
@@ -82,7 +86,7 @@ def test_more_trials_may_be_asked_for_and_nothing_else(tuned: tuple[Outcome, Pat
 
 
 def test_failing_trials_are_listed_and_none_completed_is_an_error(tmp_path: Path) -> None:
-    bad = (*PLAIN, *FEW[2:4], "--dropout", 0, "--objective", "bce", "--search", "heads=3,5")
+    bad = (*PLAIN, *FEW[2:4], "--dropout", 0, "--objective", "bce", "--search", "num_heads=3,5")
     outcome = tf_recdenoiser("tune", SYNTHETIC, "--out", tmp_path, *bad, "--trials", 3)
     assert outcome.status == 1
     assert outcome.out.count("failed") == 2
@@ -92,20 +96,20 @@ def test_failing_trials_are_listed_and_none_completed_is_an_error(tmp_path: Path
 
 
 def test_an_option_has_an_effect_beside_what_is_searched(tmp_path: Path) -> None:
-    options = (*PLAIN, *FEW, "--trials", 1, "--jacobian-rows", 8)
+    options = (*PLAIN, *FEW, "--trials", 1, "--jacobian-batch-size", 8)
     alone = tf_recdenoiser("tune", SYNTHETIC, "--out", tmp_path, *options)
-    assert "`jacobian_rows` has no effect with gamma=0" in alone.err
+    assert "`jacobian_batch_size` has no effect with gamma=0" in alone.err
     beside = tf_recdenoiser("tune", SYNTHETIC, "--out", tmp_path, *options, "--search", "gamma=0.1")
     assert beside.status == 0, beside.err
     best = RunDirectory(tmp_path / "best").settings()
-    assert (best.gamma, best.jacobian_rows) == (0.1, 8)
+    assert (best.gamma, best.jacobian_batch_size) == (0.1, 8)
 
 
 @pytest.mark.parametrize(
     ("search", "message"),
     [
         ("speed=1,2", "`--search` takes backbone, "),
-        ("width=wide", "`--search width` takes values of type int"),
+        ("hidden_dim=wide", "`--search width` takes values of type int"),
         ("width", "`--search width` takes values of type int"),
         ("share-negatives=maybe", "takes values of type bool"),
         ("epochs=1,2", "`--search` takes backbone, "),

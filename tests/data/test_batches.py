@@ -135,20 +135,24 @@ def test_what_is_certainly_left_out_is_as_if_it_had_never_been() -> None:
 
 
 def test_what_is_read_goes_with_its_probability_of_being_meant() -> None:
-    batches = example_batches(train=histories_of(LONG), meant=1 - NOISE, extra_inputs=("meant",))
+    batches = example_batches(
+        train=histories_of(LONG), clean_probability=1 - NOISE, extra_inputs=("clean_probability",)
+    )
     # The item with the code c is noise with the probability NOISE[c - 1].
     meant_of = np.concatenate([[0], 1 - NOISE])
     for inputs, targets in batches.dataset(epochs=2).as_numpy_iterator():
-        np.testing.assert_allclose(inputs["meant"], meant_of[inputs["item_ids"]], atol=1e-6)
+        np.testing.assert_allclose(
+            inputs["clean_probability"], meant_of[inputs["item_ids"]], atol=1e-6
+        )
         np.testing.assert_array_equal(targets["weights"], targets["positives"] > 0)
 
 
 def test_where_nothing_is_known_of_noise_all_is_meant() -> None:
-    inputs, _ = next(example_batches(extra_inputs=("meant",)).epoch(0))
-    np.testing.assert_array_equal(inputs["meant"], inputs["item_ids"] > 0)
+    inputs, _ = next(example_batches(extra_inputs=("clean_probability",)).epoch(0))
+    np.testing.assert_array_equal(inputs["clean_probability"], inputs["item_ids"] > 0)
 
 
-@pytest.mark.parametrize("name", ["target_weights", "left_out", "meant"])
+@pytest.mark.parametrize("name", ["target_weights", "left_out", "clean_probability"])
 def test_there_must_be_a_number_for_each_item(name: str) -> None:
     with pytest.raises(ValueError, match=f"`{name}` must have a number for each of the 18 items"):
         example_batches(**{name: np.zeros(3)})

@@ -73,7 +73,7 @@ def test_the_published_log_is_read_whole(shared_data: Path) -> None:
     assert (log.report.user_count, log.report.item_count) == (22_363, 12_101)
     dataset = prepare(log)
     assert log.report.rows_read == 198_502
-    second = dataset.histories.heads([dataset.user_ids.tolist().index(2)], [7])
+    second = dataset.histories.prefixes([dataset.user_ids.tolist().index(2)], [7])
     assert second.times is not None
     np.testing.assert_array_equal(
         np.diff(second.times), [3_801_600, 0, 604_800, 864_000, 86_400, 0]

@@ -53,10 +53,10 @@ class Table:
 
     def __init__(self, scores: np.ndarray) -> None:
         self.scores = scores
-        self.asked: list[tuple[np.ndarray, np.ndarray | None]] = []
+        self.shift: list[tuple[np.ndarray, np.ndarray | None]] = []
 
     def __call__(self, rows: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
-        self.asked.append((rows, candidates))
+        self.shift.append((rows, candidates))
         return self.scores[rows] if candidates is None else self.scores[rows[:, None], candidates]
 
 
@@ -163,7 +163,7 @@ def test_sampled_ranks_are_those_of_a_slow_loop_over_the_drawn_items(protocol) -
     ]
     assert result.ranks.tolist() == expected
     assert len(set(expected)) > 10
-    for rows, candidates in system.asked:
+    for rows, candidates in system.shift:
         assert candidates is not None
         assert (candidates[:, 0] == problem.targets[rows]).all()
 
@@ -256,7 +256,7 @@ def test_two_systems_are_asked_about_the_same_rows_and_items(protocol) -> None:
     results = [evaluate(system, problem, protocol, batch_size=16) for system in systems]
     assert results[0].ranks.tolist() != results[1].ranks.tolist()
     for (rows, items), (other_rows, other_items) in zip(
-        systems[0].asked, systems[1].asked, strict=True
+        systems[0].shift, systems[1].shift, strict=True
     ):
         np.testing.assert_array_equal(rows, other_rows)
         np.testing.assert_array_equal(items, other_items)

@@ -14,9 +14,9 @@ from tf_recdenoiser.experiments import compare
 def test_errors_and_p_value_are_the_textbooks() -> None:
     rng = np.random.default_rng(0)
     baseline = rng.random([5, 40])
-    system = baseline + 0.05 + 0.1 * rng.normal(size=[5, 40])
-    found = compare(system, baseline)
-    differences = system - baseline
+    model = baseline + 0.05 + 0.1 * rng.normal(size=[5, 40])
+    found = compare(model, baseline)
+    differences = model - baseline
     seeds, users = differences.mean(1), differences.mean(0)
     assert found.difference == pytest.approx(differences.mean())
     assert found.seed_error == pytest.approx(np.std(seeds, ddof=1) / math.sqrt(5))

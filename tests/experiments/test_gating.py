@@ -65,7 +65,7 @@ def test_the_window_has_about_as_many_links_as_the_gates(out: Path) -> None:
 def test_a_method_can_have_another_setting() -> None:
     (changes,) = chosen(GATING, ["relative:beta=0.5"]).values()
     settings = resolved(dataclasses.replace(BASE, **changes))
-    assert (settings.gates, settings.penalty, settings.beta) == ("relative", "links", 0.5)
+    assert (settings.gates, settings.penalty, settings.beta) == ("relative", "edges", 0.5)
 
 
 @pytest.mark.slow

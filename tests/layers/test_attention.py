@@ -123,7 +123,7 @@ def test_gates_multiply_after_the_softmax(
     heads: int | None, causal: bool, renormalize: bool
 ) -> None:
     layer, keep = gated(
-        PositionalGates(heads=heads, inference="expectation"), renormalize=renormalize
+        PositionalGates(num_heads=heads, inference="expectation"), renormalize=renormalize
     )
     x = normal(B, N, D)
     output, weights = layer(

@@ -60,14 +60,14 @@ def fitting_gates(name: str) -> list[type[Gates]]:
     return [kind for kind in GATES.values() if kind.same_in_every_row or not linear]
 
 
-def links(name: str) -> np.ndarray:
+def edges(name: str) -> np.ndarray:
     pattern = ATTENTIONS[name].pattern
     return np.ones((N, N), bool) if pattern is None else PATTERNS[pattern](N)
 
 
 def visible(name: str, causal: bool) -> np.ndarray:
     """Boolean `[B, n, n]`: neither padding nor the future, and in the pattern."""
-    seen = links(name) & CAUSAL if causal else links(name)
+    seen = edges(name) & CAUSAL if causal else edges(name)
     return np.broadcast_to(seen & IS_ITEM[:, np.newaxis], (B, N, N))
 
 
@@ -225,8 +225,8 @@ def test_gates_count_the_links_there_are(name: str) -> None:
             called(layer, training=True)
         (record,) = draws.records.values()
         reachable = np.broadcast_to(record.reachable, (B, 1, N, N))[:, 0]
-        assert not reachable[:, ~links(name) | ~CAUSAL].any()
-        assert reachable[0][links(name) & CAUSAL].all()
+        assert not reachable[:, ~edges(name) | ~CAUSAL].any()
+        assert reachable[0][edges(name) & CAUSAL].all()
 
 
 @every_attention
@@ -246,7 +246,7 @@ def test_its_name_makes_it_again(name: str) -> None:
 def test_a_model_is_trained_saved_and_loaded(name: str, tmp_path: Path) -> None:
     inputs = keras.Input([N, D])
     block = TransformerBlock(HEADS, attention=name, gates=fitting_gates(name)[0](), dropout=0.2)
-    model = keras.Model(inputs, JacobianRegularizedBlock(block, 0.01, rows=2)(inputs))
+    model = keras.Model(inputs, JacobianRegularizedBlock(block, 0.01, batch_size=2)(inputs))
     before = [variable.numpy() for variable in model.trainable_variables]
     model.compile(keras.optimizers.Adam(0.01), loss="mse", run_eagerly=True)
     history = model.fit(X, np.zeros([B, N, D]), epochs=2, verbose=0).history
@@ -290,7 +290,10 @@ def test_a_pattern_may_have_options_and_another_normalizer() -> None:
         ({"normalizer": "max"}, r"`normalizer` must be one of softmax, .*normalizer='max'"),
         ({"pattern": "zebra"}, r"`pattern` must be None or one of strided, .*pattern='zebra'"),
         ({"pattern": "star", "normalizer": "linear"}, r"`pattern` must be None .*pattern='star'"),
-        ({"pattern": "star", "options": {"width": 1}}, r"`options` must .*star\. Received: width"),
+        (
+            {"pattern": "star", "options": {"width": 1}},
+            r"`options` must .*star\. Received: width",
+        ),
         ({"options": {"width": 1}}, r"`options` must be .* Received: width"),
     ],
 )
@@ -324,7 +327,7 @@ def test_patterns_are_for_self_attention_of_a_fixed_length(name: str) -> None:
     with pytest.raises(ValueError, match=r"Patterns .* Received: 24 queries and 20 keys"):
         layer(X, X[:, :20])
     with pytest.raises(ValueError, match=r"fixed length.* Received: None queries"):
-        ATTENTIONS[name].links(None, None)
+        ATTENTIONS[name].edges(None, None)
 
 
 def test_alpha_is_learned_for_each_head_between_1_and_2() -> None:

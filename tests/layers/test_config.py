@@ -48,25 +48,25 @@ N, D = 4, 6
 
 COMMON = {
     "beta": 0.25,
-    "penalty": "links",
+    "penalty": "edges",
     "initial_keep": 0.75,
     "sharpness": 3.0,
     "inference": "expectation",
 }
-GATES = {**COMMON, "heads": 2}
+GATES = {**COMMON, "num_heads": 2}
 # Every argument of every layer, none of them at its default.
 CHANGED: dict[type, dict[str, Any]] = {
     Dropout: {"rate": 0.25},
     PositionEmbedding: {"scale": False},
     AppendOne: {},
     BesideUser: {},
-    UserEmbedding: {"count": 4, "width": 3},
+    UserEmbedding: {"count": 4, "hidden_dim": 3},
     CandidateScores: {},
     ContextFeatures: {"item_count": 4, "shape": (2, 3)},
     NoiseMixture: {"rate": 0.25, "item_count": 4, "offset": 0.5},
     Soften: {},
     Swap: {"rate": 0.25, "count": 4},
-    TimeEmbedding: {"width": 6, "max_interval": 9},
+    TimeEmbedding: {"hidden_dim": 6, "max_interval": 9},
     Catalogue: {"item_count": 4},
     CatalogueLogProbability: {},
     SampledLogProbability: {},
@@ -93,7 +93,7 @@ CHANGED: dict[type, dict[str, Any]] = {
         "attention": AttentionKind("entmax15", "sliding_window", {"width": 3}),
     },
     TransformerBlock: {
-        "heads": 2,
+        "num_heads": 2,
         "hidden": 9,
         "dropout": 0.25,
         "norm": "post",
@@ -104,9 +104,14 @@ CHANGED: dict[type, dict[str, Any]] = {
         "attention": "entmax",
     },
     TimeAwareAttention: {"num_heads": 2, "key_dim": 3, "gates": PositionalGates(**GATES)},
-    TimeAwareBlock: {"heads": 2, "hidden": 9, "norm": "post", "gates": PositionalGates(**GATES)},
+    TimeAwareBlock: {
+        "num_heads": 2,
+        "hidden": 9,
+        "norm": "post",
+        "gates": PositionalGates(**GATES),
+    },
     JacobianRegularizedBlock: {
-        "block": TransformerBlock(heads=2, hidden=9, gates=PositionalGates(**GATES)),
+        "block": TransformerBlock(num_heads=2, hidden=9, gates=PositionalGates(**GATES)),
         "gamma": 0.125,
         "projections": 3,
         "rows": 2,
@@ -162,13 +167,15 @@ def saved_and_loaded(model: Any, folder: Path) -> Any:
 def test_a_plain_model_is_saved_and_loaded(inner: str, tmp_path: Path) -> None:
     functional_input = keras.Input([N, D])
     blocks = {
-        "transformer": TransformerBlock(heads=2, gates=PositionalGates(beta=0.1)),
+        "transformer": TransformerBlock(num_heads=2, gates=PositionalGates(beta=0.1)),
         "dense": keras.layers.Dense(D),
         "sequential": keras.Sequential([keras.layers.Dense(5, "relu"), keras.layers.Dense(D)]),
         "functional": keras.Model(functional_input, keras.layers.Dense(D)(functional_input)),
     }
     inputs = keras.Input([N, D])
-    outputs = JacobianRegularizedBlock(blocks[inner], 0.1, rows=1)(PositionEmbedding()(inputs))
+    outputs = JacobianRegularizedBlock(blocks[inner], 0.1, batch_size=1)(
+        PositionEmbedding()(inputs)
+    )
     model = keras.Model(inputs, outputs)
     randomize(model)
     x = normal(3, N, D)

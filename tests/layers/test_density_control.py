@@ -38,7 +38,7 @@ def call(gates: Gates, training: bool = True, **options: bool) -> Draws:
 
 
 @every_kind
-@pytest.mark.parametrize("penalty", ["entries", "links"])
+@pytest.mark.parametrize("penalty", ["entries", "edges"])
 @pytest.mark.parametrize("target", [0.2, 0.99])
 def test_price_and_penalty_are_those_of_the_formula(
     kind: type[Gates], penalty: str, target: float
@@ -54,7 +54,7 @@ def test_price_and_penalty_are_those_of_the_formula(
         keep = np.broadcast_to(keep, (*keep.shape[:-2], N, N))
         if record.per_sequence:
             excess = keep[:, 0][USABLE].mean() - target
-        elif penalty == "links":
+        elif penalty == "edges":
             excess = (keep * USABLE).sum() / USABLE.sum() - target
         else:
             excess = keep[np.tril_indices(N)].mean() - target

@@ -53,7 +53,7 @@ def of_heads(layer: DenoisingMultiHeadAttention, factors: np.ndarray) -> np.ndar
 def gates_of(layer: DenoisingMultiHeadAttention, number: int) -> np.ndarray:
     """What the gate layer draws from the first seed of an evaluation."""
     with seeded(number):
-        return layer.gates(X, heads=HEADS, training=True).numpy().ravel()
+        return layer.gates(X, num_heads=HEADS, training=True).numpy().ravel()
 
 
 @every_kind
@@ -137,4 +137,4 @@ def test_it_is_made_again_from_its_name_or_configuration(kind: type[DroppingGate
 
 def test_a_kind_that_does_not_say_what_it_drops_says_so() -> None:
     with pytest.raises(TypeError, match="`draw`"):
-        DroppingGates()(tf.zeros([1, 2, 3]), heads=1, training=True)
+        DroppingGates()(tf.zeros([1, 2, 3]), num_heads=1, training=True)

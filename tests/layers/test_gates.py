@@ -42,7 +42,7 @@ def test_they_start_at_the_keep_probability_asked_for(keep: float, sharpness: fl
 
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 7.0])
 def test_gates_that_start_at_1_are_open_in_every_draw(sharpness: float) -> None:
-    gates = PositionalGates(initial_keep=1.0, sharpness=sharpness, heads=50)
+    gates = PositionalGates(initial_keep=1.0, sharpness=sharpness, num_heads=50)
     for training in (True, False):
         drawn = gates(tf.zeros([1, 20, 1]), tf.zeros([1, 20, 1]), training=training)
         assert np.all(drawn.numpy() == 1)
@@ -50,7 +50,7 @@ def test_gates_that_start_at_1_are_open_in_every_draw(sharpness: float) -> None:
 
 @pytest.mark.parametrize("heads", [None, 3])
 def test_there_is_one_logit_for_each_link(heads: int | None) -> None:
-    gates, _ = random_gates(heads=heads)
+    gates, _ = random_gates(num_heads=heads)
     expected = (N, M) if heads is None else (heads, N, M)
     assert tuple(gates.logits.shape) == expected
     assert tuple(gates(QUERY, KEY, training=True).shape) == expected
@@ -86,27 +86,27 @@ LIVE = np.random.default_rng(3).random((B, N, M)) < 0.6
 
 @pytest.mark.parametrize("causal", [False, True], ids=["both ways", "causal"])
 @pytest.mark.parametrize("live", [None, LIVE], ids=["all live", "padding"])
-@pytest.mark.parametrize("penalty", ["entries", "links"])
+@pytest.mark.parametrize("penalty", ["entries", "edges"])
 def test_the_penalty_is_its_formula(penalty: str, live: np.ndarray | None, causal: bool) -> None:
     gates, keep = random_gates(beta=0.3, penalty=penalty, sharpness=2.0)
     with Draws(SEED) as draws:
         mask = None if live is None else tf.constant(live)
         gates(QUERY, KEY, live=mask, use_causal_mask=causal, training=True)
 
-    links = np.ones((B, N, M), bool) if live is None else live
+    edges = np.ones((B, N, M), bool) if live is None else live
     reachable = np.tril(np.ones((N, M), bool)) if causal else np.ones((N, M), bool)
-    if penalty == "links":
-        total = sum((keep * (sequence & reachable)).sum() for sequence in links)
+    if penalty == "edges":
+        total = sum((keep * (sequence & reachable)).sum() for sequence in edges)
     else:
         total = (keep * reachable).sum()
-    positions = sum(row.any() for sequence in links for row in sequence)
+    positions = sum(row.any() for sequence in edges for row in sequence)
     (found,) = draws.penalties["sparsity"]
     assert float(found) == pytest.approx(0.3 * total, rel=1e-5)
     assert float(tf.add_n(gates.losses)) == pytest.approx(0.3 * total / positions, rel=1e-5)
 
 
 def test_a_penalty_for_each_head_counts_each_head() -> None:
-    gates, keep = random_gates(beta=0.3, heads=2)
+    gates, keep = random_gates(beta=0.3, num_heads=2)
     gates(QUERY, KEY, training=True)
     assert float(gates.losses[0]) == pytest.approx(0.3 * keep.sum() / (B * N), rel=1e-5)
 
@@ -142,12 +142,14 @@ class NearGates(Gates):
     """Gates of each sequence, from the distance of query and key: as a user might write them."""
 
     def build(self, query_shape, key_shape=None) -> None:
-        self.width = self.add_weight(name="width", shape=(), initializer="ones", trainable=True)
+        self.hidden_dim = self.add_weight(
+            name="width", shape=(), initializer="ones", trainable=True
+        )
         super().build(query_shape, key_shape)
 
     def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         difference = query[:, :, tf.newaxis] - key[:, tf.newaxis]
-        near = tf.convert_to_tensor(self.width) - tf.reduce_sum(tf.square(difference), axis=-1)
+        near = tf.convert_to_tensor(self.hidden_dim) - tf.reduce_sum(tf.square(difference), axis=-1)
         return near[:, tf.newaxis]
 
 
@@ -177,10 +179,10 @@ def test_they_are_named_configured_or_given() -> None:
     assert get_gates(None) is None
     for name, kind in GATES.items():
         assert type(get_gates(name)) is kind
-    prototype = PositionalGates(beta=0.25, heads=2)
+    prototype = PositionalGates(beta=0.25, num_heads=2)
     for identifier in (prototype, keras.layers.serialize(prototype)):
         copy = get_gates(identifier)
-        assert copy is not prototype and (copy.beta, copy.heads) == (0.25, 2)
+        assert copy is not prototype and (copy.beta, copy.num_heads) == (0.25, 2)
 
 
 def test_they_compute_in_float32_whatever_the_policy() -> None:
@@ -198,7 +200,7 @@ def test_they_compute_in_float32_whatever_the_policy() -> None:
         ({"initial_keep": 1.1}, "initial_keep"),
         ({"sharpness": 0.0}, "sharpness"),
         ({"inference": "soft"}, "inference"),
-        ({"heads": 0}, "heads"),
+        ({"num_heads": 0}, "heads"),
     ],
 )
 def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) -> None:

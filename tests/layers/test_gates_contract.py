@@ -84,8 +84,8 @@ def test_what_stands_in_place_of_padding_does_not_matter(kind: type[Gates], caus
     gates = built(kind)
     other = np.where(IS_ITEM[..., np.newaxis], X, 7 + normal(B, N, D, seed=5))
     found = [spread(record(gates, x, causal).logits) for x in (X, other)]
-    links = usable(causal)
-    np.testing.assert_allclose(found[0][links], found[1][links], rtol=1e-5, atol=1e-6)
+    edges = usable(causal)
+    np.testing.assert_allclose(found[0][edges], found[1][edges], rtol=1e-5, atol=1e-6)
 
 
 @every_kind
@@ -96,16 +96,16 @@ def test_a_later_item_changes_no_earlier_row(kind: type[Gates]) -> None:
         x = X.copy()
         x[:, position] = normal(D, seed=7)
         after = spread(record(gates, x).logits)
-        links = usable(True)[..., :position, :]
+        edges = usable(True)[..., :position, :]
         np.testing.assert_allclose(
-            after[..., :position, :][links], before[..., :position, :][links], rtol=1e-5, atol=1e-6
+            after[..., :position, :][edges], before[..., :position, :][edges], rtol=1e-5, atol=1e-6
         )
 
 
 @every_kind
 @both_ways
 def test_the_statistics_count_what_attention_can_use(kind: type[Gates], causal: bool) -> None:
-    """For gates shared by all sequences the entries reachable; else each sequence's links."""
+    """For gates shared by all sequences the entries reachable; else each sequence's edges."""
     found = record(built(kind), causal=causal)
     logits = found.logits.numpy()
     shared = logits.ndim < 4
@@ -137,7 +137,7 @@ def test_it_is_trained_in_a_plain_keras_model(kind: type[Gates], dtype: str) -> 
 def test_it_is_made_again_from_its_name_or_configuration(kind: type[Gates]) -> None:
     (name,) = (name for name, listed in GATES.items() if listed is kind)
     assert type(get_gates(name)) is kind
-    gates = kind(beta=0.25, penalty="links", initial_keep=0.75, sharpness=3.0, inference="hard")
+    gates = kind(beta=0.25, penalty="edges", initial_keep=0.75, sharpness=3.0, inference="hard")
     again = get_gates(keras.layers.serialize(gates))
     config = gates.get_config()
     assert again is not None and {**again.get_config(), "name": config["name"]} == config
@@ -179,8 +179,8 @@ def test_a_model_is_saved_and_loaded(kind: type[Gates], tmp_path: Path) -> None:
 def test_the_jacobian_penalty_and_a_part_of_the_batch_go_with_it(
     kind: type[Gates], rows: int | None
 ) -> None:
-    model = toy_model(3, gates=kind(beta=0.1), gamma=0.01, jacobian_rows=rows)
-    model.compile(loss=toy_loss, credit=True, estimator_rows=rows, seed=1)
+    model = toy_model(3, gates=kind(beta=0.1), gamma=0.01, jacobian_batch_size=rows)
+    model.compile(loss=toy_loss, credit=True, estimator_batch_size=rows, seed=1)
     history = model.fit(MODEL_X, Y, sample_weight=WEIGHTS, epochs=2, verbose=0).history
     assert np.isfinite(history["loss"]).all()
     assert history["jacobian"][0] > 0 and history["sparsity"][0] > 0

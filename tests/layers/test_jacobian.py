@@ -38,7 +38,7 @@ def functional() -> keras.layers.Layer:
 
 
 def transformer() -> keras.layers.Layer:
-    return TransformerBlock(heads=2, causal=False, epsilon=1e-3)
+    return TransformerBlock(num_heads=2, causal=False, epsilon=1e-3)
 
 
 BLOCKS = {f.__name__: f for f in (dense, sequential, functional, transformer)}
@@ -205,8 +205,8 @@ def test_further_evaluations_add_no_penalty() -> None:
 
 @pytest.mark.parametrize("rows", [None, 2])
 def test_it_shifts_no_noise_of_the_block_or_of_later_layers(rows: int | None) -> None:
-    block = TransformerBlock(heads=2, dropout=0.5, gates=PositionalGates(initial_keep=0.6))
-    layer = JacobianRegularizedBlock(block, GAMMA, rows=rows)
+    block = TransformerBlock(num_heads=2, dropout=0.5, gates=PositionalGates(initial_keep=0.6))
+    layer = JacobianRegularizedBlock(block, GAMMA, batch_size=rows)
     last = Dropout(0.5)
     outputs = []
     for inner in (block, layer, layer):
@@ -218,7 +218,7 @@ def test_it_shifts_no_noise_of_the_block_or_of_later_layers(rows: int | None) ->
 
 def test_the_penalty_sees_the_gates_of_the_evaluation() -> None:
     """All gates shut, a block's Jacobian has no entry between two positions."""
-    block = TransformerBlock(heads=1, gates=PositionalGates())
+    block = TransformerBlock(num_heads=1, gates=PositionalGates())
     layer = JacobianRegularizedBlock(block, GAMMA, projections=100)
     layer.build((None, N, D))
     randomize(layer)

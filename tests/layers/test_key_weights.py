@@ -75,7 +75,7 @@ def test_gates_act_on_what_was_weighed() -> None:
 def test_a_block_hands_them_on_under_the_jacobian_penalty_too(norm: str, training: bool) -> None:
     x, hidden = normal(3, N, D), np.ones([3, N], np.float32)
     hidden[:, 1] = 0
-    block = JacobianRegularizedBlock(TransformerBlock(2, norm=norm), gamma=0.1, rows=2)
+    block = JacobianRegularizedBlock(TransformerBlock(2, norm=norm), gamma=0.1, batch_size=2)
     outputs = [
         block(tf.constant(part), key_weights=tf.constant(hidden), training=training).numpy()
         for part in (x, np.where(np.arange(N)[:, np.newaxis] == 1, 9.0, x).astype(np.float32))

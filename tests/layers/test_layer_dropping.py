@@ -25,7 +25,9 @@ B, N, D, HEADS = 2, 4, 6, 3
 
 def two_blocks(norm: str, heads: int | None = None) -> tuple[DenoisingModel, list]:
     inputs = keras.Input([N, D])
-    blocks = [TransformerBlock(HEADS, norm=norm, gates=PositionalGates(heads=heads)) for _ in "12"]
+    blocks = [
+        TransformerBlock(HEADS, norm=norm, gates=PositionalGates(num_heads=heads)) for _ in "12"
+    ]
     outputs = blocks[1](blocks[0](inputs))
     model = DenoisingModel(inputs=inputs, outputs=outputs)
     randomize(model)
@@ -63,7 +65,7 @@ def test_a_matrix_of_zeros_is_layer_drop(norm: str, dropped: tuple[bool, bool]) 
 @pytest.mark.parametrize("head", range(HEADS))
 def test_a_head_of_zeros_is_drop_head(head: int) -> None:
     inputs = keras.Input([N, D])
-    layer = DenoisingMultiHeadAttention(HEADS, 2, gates=PositionalGates(heads=HEADS))
+    layer = DenoisingMultiHeadAttention(HEADS, 2, gates=PositionalGates(num_heads=HEADS))
     model = DenoisingModel(inputs=inputs, outputs=layer(inputs, inputs))
     randomize(model)
     gates = np.ones((HEADS, N, N))

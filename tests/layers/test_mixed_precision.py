@@ -43,7 +43,7 @@ def both_precisions(make) -> tuple:
 
 def test_the_block_computes_in_the_narrow_type_and_its_gates_in_float32(policy: str) -> None:
     narrow, wide = both_precisions(
-        lambda dtype: TransformerBlock(heads=2, gates=PositionalGates(), dtype=dtype)
+        lambda dtype: TransformerBlock(num_heads=2, gates=PositionalGates(), dtype=dtype)
     )
     found, expected = narrow(X, training=False), wide(X, training=False)
     assert found.dtype == NARROW[policy] and expected.dtype == tf.float32

@@ -37,7 +37,7 @@ def as_positional(model: DenoisingModel, gates: PositionalGates) -> DenoisingMod
     return other
 
 
-@pytest.mark.parametrize("penalty", ["entries", "links"])
+@pytest.mark.parametrize("penalty", ["entries", "edges"])
 @pytest.mark.parametrize("credit", [False, True])
 @pytest.mark.parametrize("estimator", ["disarm", "ar", "straight_through"])
 def test_the_gradient_of_an_offset_is_the_sum_over_its_links(

@@ -58,7 +58,7 @@ def item(gates: ItemGates, b: int, u: int, v: int, seen: list[int]) -> float:
 LOGITS: dict[type[Gates], Callable] = {PairwiseGates: pairwise, ItemGates: item}
 
 
-def links(causal: bool) -> list[tuple[int, int, int, list[int]]]:
+def edges(causal: bool) -> list[tuple[int, int, int, list[int]]]:
     """Sequence, querying and attended position, and all that the querying position sees."""
     found = []
     for b, u in np.argwhere(IS_ITEM):
@@ -80,7 +80,7 @@ def test_logits_are_those_of_the_formula(kind: type[Gates], causal: bool) -> Non
     (record,) = drawn(gates, causal).records.values()
     assert record.logits.shape == (B, 1, N, N) and record.per_sequence
     expected = np.full((B, 1, N, N), np.nan)
-    for b, u, v, seen in links(causal):
+    for b, u, v, seen in edges(causal):
         expected[b, 0, u, v] = LOGITS[kind](gates, b, u, v, seen)
     np.testing.assert_array_equal(record.reachable, ~np.isnan(expected))
     usable = ~np.isnan(expected)
@@ -90,14 +90,14 @@ def test_logits_are_those_of_the_formula(kind: type[Gates], causal: bool) -> Non
 
 @every_kind
 @both_ways
-@pytest.mark.parametrize("penalty", ["entries", "links"])
+@pytest.mark.parametrize("penalty", ["entries", "edges"])
 def test_the_penalty_counts_each_link_in_use(kind: type[Gates], causal: bool, penalty: str) -> None:
     gates = random_gates(kind, beta=0.3, penalty=penalty, sharpness=0.5)
     draws = drawn(gates, causal)
     (record,) = draws.records.values()
     logits = record.logits.numpy()[:, 0]
-    total = sum(1 / (1 + np.exp(-logits[b, u, v])) for b, u, v, _ in links(causal))
-    expected = 0.3 * (total if penalty == "links" else total / B)
+    total = sum(1 / (1 + np.exp(-logits[b, u, v])) for b, u, v, _ in edges(causal))
+    expected = 0.3 * (total if penalty == "edges" else total / B)
     assert float(draws.penalties["sparsity"][0]) == pytest.approx(expected, rel=1e-5)
 
 
@@ -157,8 +157,8 @@ def test_evaluations_can_change_one_layer_alone() -> None:
 @every_kind
 def test_the_jacobian_of_a_part_of_the_batch_is_under_its_own_gates(kind: type[Gates]) -> None:
     """One projection of one sequence, against the same with that sequence's gates forced."""
-    block = TransformerBlock(heads=1, gates=kind(initial_keep=0.6, rank=2), epsilon=1e-3)
-    layer = JacobianRegularizedBlock(block, gamma=1.0, rows=1)
+    block = TransformerBlock(num_heads=1, gates=kind(initial_keep=0.6, rank=2), epsilon=1e-3)
+    layer = JacobianRegularizedBlock(block, gamma=1.0, batch_size=1)
     layer.build((None, N, D))
     randomize(layer)
     chosen = set()

@@ -24,7 +24,7 @@ def random_block(**options: object) -> TransformerBlock:
 @pytest.mark.parametrize("causal", [True, False], ids=["causal", "both ways"])
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_it_is_the_formula(norm: str, causal: bool, mask: np.ndarray | None) -> None:
-    block = random_block(heads=2, hidden=7, norm=norm, causal=causal, dropout=0.5, epsilon=1e-5)
+    block = random_block(num_heads=2, hidden=7, norm=norm, causal=causal, dropout=0.5, epsilon=1e-5)
     x = normal(B, N, D)
     found = block(x, mask=None if mask is None else tf.constant(mask), training=False)
     expected = transformer_block(block, x.astype(np.float64), mask)
@@ -33,7 +33,7 @@ def test_it_is_the_formula(norm: str, causal: bool, mask: np.ndarray | None) -> 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_gates_are_on_its_attention(norm: str) -> None:
-    block = random_block(heads=3, norm=norm, gates=PositionalGates(inference="expectation"))
+    block = random_block(num_heads=3, norm=norm, gates=PositionalGates(inference="expectation"))
     x = normal(B, N, D)
     keep = 1 / (1 + np.exp(-block.attention.gates.logits.numpy().astype(float)))
     expected = transformer_block(block, x.astype(np.float64), gates=keep)
@@ -63,7 +63,7 @@ def test_a_copy_of_the_gates_is_used() -> None:
 
 @pytest.mark.parametrize(
     ("options", "argument"),
-    [({"norm": "middle"}, "norm"), ({"heads": 4}, "heads"), ({"heads": 0}, "heads")],
+    [({"norm": "middle"}, "norm"), ({"num_heads": 4}, "heads"), ({"num_heads": 0}, "heads")],
 )
 def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) -> None:
     with pytest.raises(ValueError, match=rf"`{argument}` must .*Received: {argument}="):

@@ -34,8 +34,8 @@ def test_a_log_with_too_few_users_to_learn_from_is_refused() -> None:
     # Four folds of two: one of these nine rows has a single item, and is no reason to refuse.
     items = np.random.default_rng(0).integers(1, 30, 33).astype(np.int32)
     enough = Histories(offsets_of([1, *[4] * 8]), items)
-    detection = ContextModel(30, max_length=5, width=4).cross_fit(enough, rounds=1)
+    detection = ContextModel(30, max_length=5, hidden_dim=4).cross_fit(enough, rounds=1)
     assert np.isfinite(detection.log_ratios).all() and 0 <= detection.scorer.rate <= 1
     few = Histories(offsets_of([1, 1, *[4] * 7]), items[:30])
     with pytest.raises(DataError, match=r"at least 8 users.*`--detect none`.*Received: 7"):
-        ContextModel(30, max_length=5, width=4).cross_fit(few)
+        ContextModel(30, max_length=5, hidden_dim=4).cross_fit(few)

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from tf_recdenoiser.data import Dataset, Histories, leave_one_out, prepare, synthetic_log
 from tf_recdenoiser.data.histories import offsets_of
-from tf_recdenoiser.noise import NOISE_LAWS, PLACES, NoisePlanter, NoisySplit, plant_noise
+from tf_recdenoiser.noise import (
+    NOISE_DISTRIBUTIONS,
+    PLACES,
+    NoiseInjector,
+    NoisySplit,
+    inject_noise,
+)
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +23,9 @@ def clean() -> Dataset:
     return prepare(synthetic_log(users=300, items=200, clusters=10, noise=0, seed=3).log)
 
 
-@pytest.mark.parametrize("law", NOISE_LAWS)
+@pytest.mark.parametrize("law", NOISE_DISTRIBUTIONS)
 def test_marks_are_where_items_differ(clean: Dataset, law: str) -> None:
-    noisy = plant_noise(clean, law=law, seed=1)
+    noisy = inject_noise(clean, distribution=law, seed=1)
     split = leave_one_out(clean)
     for mine, marks, theirs in (
         (noisy.split.train, noisy.train, split.train),
@@ -30,16 +36,16 @@ def test_marks_are_where_items_differ(clean: Dataset, law: str) -> None:
         np.testing.assert_array_equal(marks.items, mine.items != theirs.items)
 
 
-@pytest.mark.parametrize("law", NOISE_LAWS)
+@pytest.mark.parametrize("law", NOISE_DISTRIBUTIONS)
 def test_targets_stay_clean(clean: Dataset, law: str) -> None:
-    noisy, split = plant_noise(clean, law=law, seed=1).split, leave_one_out(clean)
+    noisy, split = inject_noise(clean, distribution=law, seed=1).split, leave_one_out(clean)
     np.testing.assert_array_equal(noisy.valid.targets, split.valid.targets)
     np.testing.assert_array_equal(noisy.test.targets, split.test.targets)
 
 
-@pytest.mark.parametrize("law", NOISE_LAWS)
+@pytest.mark.parametrize("law", NOISE_DISTRIBUTIONS)
 def test_noise_was_not_met_by_its_user(clean: Dataset, law: str) -> None:
-    noisy = plant_noise(clean, law=law, seed=1)
+    noisy = inject_noise(clean, distribution=law, seed=1)
     for row in range(clean.user_count):
         items, is_noise = noisy.split.train.row(row), noisy.train.row(row) == 1
         planted = items[is_noise]
@@ -49,11 +55,13 @@ def test_noise_was_not_met_by_its_user(clean: Dataset, law: str) -> None:
 
 @pytest.mark.parametrize(("law", "least"), [("uniform", 0.24), ("popularity", 0.2)])
 def test_the_rate_is_what_was_asked(clean: Dataset, law: str, least: float) -> None:
-    assert least < plant_noise(clean, rate=0.25, law=law, seed=2).train.items.mean() < 0.27
+    assert (
+        least < inject_noise(clean, rate=0.25, distribution=law, seed=2).train.items.mean() < 0.27
+    )
 
 
 def test_a_rate_of_zero_changes_nothing(clean: Dataset) -> None:
-    assert not plant_noise(clean, rate=0.0).test.items.any()
+    assert not inject_noise(clean, rate=0.0).test.items.any()
 
 
 def test_laws_draw_as_they_say() -> None:
@@ -63,8 +71,8 @@ def test_laws_draw_as_they_say() -> None:
     histories = _rows(np.ones([rows, 1], np.int32))
     source = _rows(np.array([[2] + [3] * 10 + [4] * 5], np.int32))
     for law, expected in (("popularity", [1, 10, 5]), ("uniform", [1, 1, 1])):
-        planter = NoisePlanter(source, item_count=4, rate=0.999, law=law)
-        drawn = planter.plant(histories, np.random.default_rng(0))
+        planter = NoiseInjector(source, item_count=4, rate=0.999, distribution=law)
+        drawn = planter.inject(histories, np.random.default_rng(0))
         shares = np.bincount(drawn[drawn > 1], minlength=5)[2:] / (drawn > 1).sum()
         np.testing.assert_allclose(shares, np.array(expected) / np.sum(expected), atol=0.015)
 
@@ -72,8 +80,8 @@ def test_laws_draw_as_they_say() -> None:
 def test_a_burst_is_a_run_of_another_users_history() -> None:
     # Items of different rows never meet, and rise by one within a row.
     source = _rows(np.arange(1, 10_001, dtype=np.int32).reshape(100, 100))
-    planter = NoisePlanter(source, item_count=10_000, rate=0.2, law="burst")
-    planted = planter.plant(source, np.random.default_rng(0)).reshape(100, 100)
+    planter = NoiseInjector(source, item_count=10_000, rate=0.2, distribution="burst")
+    planted = planter.inject(source, np.random.default_rng(0)).reshape(100, 100)
     is_noise = planted != source.items.reshape(100, 100)
     assert 0.1 < is_noise.mean() < 0.25
     both = is_noise[:, 1:] & is_noise[:, :-1]
@@ -85,17 +93,17 @@ def test_a_burst_is_a_run_of_another_users_history() -> None:
 
 @pytest.mark.parametrize("places", PLACES)
 def test_places(clean: Dataset, places: str) -> None:
-    noisy = plant_noise(clean, places=places, seed=4)
+    noisy = inject_noise(clean, places=places, seed=4)
     assert bool(noisy.train.items.any()) == (places in ("train", "both"))
     assert bool(noisy.test.items.any()) == (places in ("test", "both"))
 
 
 def test_the_newest_item_of_a_test_history_can_be_noise(clean: Dataset) -> None:
-    assert 0.1 < plant_noise(clean, seed=5).test.last(1).mean() < 0.4
+    assert 0.1 < inject_noise(clean, seed=5).test.last(1).mean() < 0.4
 
 
 def test_removing_the_noise_leaves_the_clean_items_in_order(clean: Dataset) -> None:
-    noisy = plant_noise(clean, law="uniform", seed=6)
+    noisy = inject_noise(clean, distribution="uniform", seed=6)
     cleaned = noisy.without_noise()
     for row in range(20):
         kept = noisy.split.train.row(row)[noisy.train.row(row) == 0]
@@ -108,19 +116,24 @@ def test_noise_of_the_synthetic_log_is_carried_over() -> None:
     assert noisy.train.items.sum() == made.is_noise.sum()  # its last two items are clean
 
 
-@given(seed=st.integers(0, 2**31), rate=st.floats(0, 0.9), law=st.sampled_from(NOISE_LAWS))
+@given(
+    seed=st.integers(0, 2**31),
+    rate=st.floats(0, 0.9),
+    distribution=st.sampled_from(NOISE_DISTRIBUTIONS),
+)
 @settings(max_examples=30, deadline=None)
 def test_a_seed_gives_the_same_noise(clean: Dataset, seed: int, rate: float, law: str) -> None:
-    once, again = (plant_noise(clean, rate, law, seed=seed) for _ in range(2))
+    once, again = (inject_noise(clean, rate, law, seed=seed) for _ in range(2))
     np.testing.assert_array_equal(once.split.test.histories.items, again.split.test.histories.items)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "name"), [({"rate": 1.0}, "rate"), ({"law": "x"}, "law"), ({"places": "x"}, "places")]
+    ("wrong", "name"),
+    [({"rate": 1.0}, "rate"), ({"distribution": "x"}, "law"), ({"places": "x"}, "places")],
 )
 def test_wrong_arguments_are_named(clean: Dataset, wrong: dict, name: str) -> None:
     with pytest.raises(ValueError, match=f"`{name}` must be .* Received: "):
-        plant_noise(clean, **wrong)
+        inject_noise(clean, **wrong)
 
 
 def _rows(matrix: np.ndarray) -> Histories:
@@ -128,10 +141,10 @@ def _rows(matrix: np.ndarray) -> Histories:
     return Histories(offsets, matrix.reshape(-1))
 
 
-@pytest.mark.parametrize("law", NOISE_LAWS)
+@pytest.mark.parametrize("law", NOISE_DISTRIBUTIONS)
 def test_items_drawn_for_a_row_are_not_of_it(clean: Dataset, law: str) -> None:
     histories = clean.histories
-    planter = NoisePlanter(histories, clean.item_count, 0.0, law)
+    planter = NoiseInjector(histories, clean.item_count, 0.0, law)
     drawn = planter.draw_unmet(histories, np.random.default_rng(0))
     assert drawn.shape == histories.items.shape
     for row in range(histories.row_count):
@@ -141,7 +154,7 @@ def test_items_drawn_for_a_row_are_not_of_it(clean: Dataset, law: str) -> None:
 
 def test_items_drawn_for_a_row_follow_the_law_among_those_it_lacks() -> None:
     histories = Histories(offsets_of([20_000, 6]), np.array([1] * 20_000 + [2, 2, 2, 3, 3, 4]))
-    planter = NoisePlanter(histories, 4, 0.0, "popularity")
+    planter = NoiseInjector(histories, 4, 0.0, "popularity")
     drawn = planter.draw_unmet(histories, np.random.default_rng(0))[:20_000]
     shares = np.bincount(drawn[drawn > 1], minlength=5)[2:] / (drawn > 1).sum()
     np.testing.assert_allclose(shares, [3 / 6, 2 / 6, 1 / 6], atol=0.1)

@@ -31,7 +31,7 @@ COUNTS = np.arange(ITEMS + 1)
 
 @pytest.fixture(scope="module")
 def backbone() -> SASRec:
-    model = SASRec(ITEMS, N, width=4, heads=1)
+    model = SASRec(ITEMS, N, hidden_dim=4, num_heads=1)
     randomize(model)
     return model
 
@@ -82,7 +82,7 @@ def test_what_stands_there_or_comes_later_says_nothing(backbone: SASRec) -> None
 def test_a_detector_is_saved_with_its_recommender(
     objective: CrossEntropy | None, tmp_path: Path
 ) -> None:
-    recommender = Recommender(SASRec(ITEMS, N, width=4, heads=1), objective)
+    recommender = Recommender(SASRec(ITEMS, N, hidden_dim=4, num_heads=1), objective)
     detector = build_surprisal_detector(recommender, COUNTS)
     expected = log_ratios(detector, IDS, CANDIDATES)
     trained = {id(variable) for variable in detector.get_layer("network").trainable_variables}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tf_recdenoiser.ops import PATTERNS
 
-SMALL = {"width": 1, "hubs": 1, "stride": 3, "dilation": 2, "summaries": 1, "links": 2, "seed": 7}
+SMALL = {"width": 1, "hubs": 1, "stride": 3, "dilation": 2, "summaries": 1, "edges": 2, "seed": 7}
 
 
 def in_window(u: int, v: int, width: int = 8) -> bool:
@@ -45,7 +45,7 @@ def sees_dilated(u: int, v: int, n: int, width: int = 8, dilation: int = 2) -> b
     return any(v == u + step * dilation for step in range(-width, width + 1))
 
 
-# Whether u sees v; for the random pattern, without its random links.
+# Whether u sees v; for the random pattern, without its random edges.
 SEES: dict[str, Callable[..., bool]] = {
     "strided": sees_strided,
     "fixed": sees_fixed,
@@ -74,7 +74,7 @@ def test_it_is_its_definition(name: str, data: st.DataObject, length: int) -> No
     options = data.draw(st.sampled_from([{}, options]))
     pattern = PATTERNS[name](length, **options)
     assert pattern.shape == (length, length) and pattern.dtype == bool
-    plain = {k: v for k, v in options.items() if k not in ("links", "seed")}
+    plain = {k: v for k, v in options.items() if k not in ("edges", "seed")}
     for u in range(length):
         for v in range(length):
             expected = SEES[name](u, v, length, **plain)
@@ -89,18 +89,18 @@ def test_every_position_sees_itself(name: str, length: int) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(length=st.integers(1, 25), links=st.integers(0, 4), seed=st.integers(0, 2**31))
+@given(length=st.integers(1, 25), edges=st.integers(0, 4), seed=st.integers(0, 2**31))
 def test_random_links_are_as_many_as_asked_for_on_either_side(
-    length: int, links: int, seed: int
+    length: int, edges: int, seed: int
 ) -> None:
     sparse, more = (
-        PATTERNS["local_global_random"](length, width=2, hubs=1, links=count, seed=seed)
-        for count in (0, links)
+        PATTERNS["local_global_random"](length, width=2, hubs=1, edges=count, seed=seed)
+        for count in (0, edges)
     )
     for u in range(length):
         for side in (slice(0, u), slice(u + 1, length)):
             free = np.sum(~sparse[u, side])
-            assert np.sum(more[u, side] & ~sparse[u, side]) == min(links, free)
+            assert np.sum(more[u, side] & ~sparse[u, side]) == min(edges, free)
 
 
 def test_random_links_are_a_function_of_the_seed() -> None:
@@ -119,7 +119,7 @@ def test_random_links_are_a_function_of_the_seed() -> None:
         ("dilated_window", "width", 0),
         ("dilated_window", "dilation", 1),
         ("local_global", "hubs", 0),
-        ("local_global_random", "links", 0),
+        ("local_global_random", "edges", 0),
     ],
 )
 def test_a_wrong_option_is_named(name: str, option: str, least: int) -> None:

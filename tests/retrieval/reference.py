@@ -28,7 +28,7 @@ UNKNOWN: dict[str, list[Any]] = {"int": [-1, 2, 2**62], "str": ["", "unknown", "
 
 def random_recommender(seed: int = 0, **options: Any) -> Recommender:
     """A small model with weights of any sign and size, so that about half the gates are pruned."""
-    settings = {"item_count": ITEM_COUNT, "max_length": MAX_LENGTH, "width": 8, "heads": 2}
+    settings = {"item_count": ITEM_COUNT, "max_length": MAX_LENGTH, "hidden_dim": 8, "num_heads": 2}
     model = Recommender(SASRec(**{**settings, "gates": "positional", **options}))
     rng = np.random.default_rng(seed)
     for variable in model.backbone.variables:

@@ -45,7 +45,7 @@ def test_other_names_are_no_attributes() -> None:
 
 
 def encoder(gates: Any = None, kind: type = SASRec, **options: Any) -> Any:
-    backbone = kind(ITEMS, N, D, blocks=2, heads=1, gates=gates, **options)
+    backbone = kind(ITEMS, N, D, num_layers=2, num_heads=1, gates=gates, **options)
     rng = np.random.default_rng(3)
     for variable in backbone.trainable_variables:
         variable.assign(rng.normal(0.0, 0.7, variable.shape))
@@ -231,8 +231,8 @@ def test_a_model_of_nothing_says_what_it_needs() -> None:
 
 @needs_tfrs
 def test_rows_cannot_be_left_out_of_a_batch_of_negatives() -> None:
-    with pytest.raises(ValueError, match=r"`estimator_rows` must be None .*Received: 2"):
-        retriever(estimator_rows=2)
+    with pytest.raises(ValueError, match=r"`estimator_batch_size` must be None .*Received: 2"):
+        retriever(estimator_batch_size=2)
 
 
 class FeatureTower(keras.Model):
@@ -355,7 +355,7 @@ def test_an_index_of_no_known_kind_is_an_error() -> None:
 @needs_tfrs
 def test_a_backbone_that_is_asked_a_question_is_asked_it() -> None:
     backbone = encoder(kind=BERT4Rec)
-    asked = backbone.question({"item_ids": tf.constant(HISTORIES)})
+    asked = backbone.prediction_inputs({"item_ids": tf.constant(HISTORIES)})
     np.testing.assert_allclose(
         retriever(backbone)(BATCH, training=False), backbone(asked, training=False)[:, -1]
     )

@@ -25,13 +25,15 @@ class InputGates(Gates):
 
     def __init__(self, heads: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.heads = heads
+        self.num_heads = heads
 
     def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
-        return tf.stack([(-1.5) ** head * logits(query, key) for head in range(self.heads)], axis=1)
+        return tf.stack(
+            [(-1.5) ** head * logits(query, key) for head in range(self.num_heads)], axis=1
+        )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "heads": self.heads}
+        return {**super().get_config(), "num_heads": self.num_heads}
 
 
 def logits(query: Any, key: Any) -> Any:
@@ -78,7 +80,7 @@ def test_positional_gates_are_those_of_the_last_row() -> None:
 
 
 def test_gates_of_each_head_are_averaged() -> None:
-    model = random_recommender(gates=PositionalGates(heads=2))
+    model = random_recommender(gates=PositionalGates(num_heads=2))
     expected = clipped(gate_logits(model)[:, :, -1]).mean(1) * IS_ITEM[:, None]
     np.testing.assert_allclose(explain(model, ITEM_IDS).kept_per_layer, expected, rtol=1e-6)
 
@@ -136,7 +138,7 @@ def test_a_pruned_item_does_not_change_the_scores() -> None:
     But for the softmax, to whose sum a pruned item still belongs: without queries that is
     the same for all items.
     """
-    model = random_recommender(blocks=1)
+    model = random_recommender(num_layers=1)
     for variable in attention(model, 1).query_dense.variables:
         variable.assign(np.zeros(variable.shape))
     kept = explain(model, ITEM_IDS[1:2]).kept[0, :-1]
@@ -150,7 +152,7 @@ def test_a_pruned_item_does_not_change_the_scores() -> None:
 
 
 def test_all_gates_are_told_of() -> None:
-    model = Recommender(SASRec(item_count=12, max_length=5, width=8, gates="positional"))
+    model = Recommender(SASRec(item_count=12, max_length=5, hidden_dim=8, gates="positional"))
     for layer in model.gate_layers:
         layer.logits.assign(np.full(layer.logits.shape, -1.0))
     got = explain(model, ITEM_IDS)

@@ -314,7 +314,7 @@ def test_python_loads_it_too(exported: Exported) -> None:
         [
             {"gates": None},
             {"norm": "post", "gamma": 0.1},
-            {"blocks": 1, "heads": 1, "dropout": 0.0},
+            {"num_layers": 1, "num_heads": 1, "dropout": 0.0},
         ],
     ),
 )
@@ -352,7 +352,7 @@ def test_a_model_of_mixed_precision(tmp_path: Path) -> None:
 
 def export(folder: Path, version: int | None = None, **options: Any) -> Path:
     return export_saved_model(
-        random_recommender(blocks=1), VOCABULARIES["str"], folder, version, **options
+        random_recommender(num_layers=1), VOCABULARIES["str"], folder, version, **options
     )
 
 

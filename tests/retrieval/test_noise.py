@@ -32,7 +32,7 @@ CLEANING = Cleaning(above=0.6, newest_above=0.5)
 @pytest.fixture(scope="module")
 def recommender() -> Recommender:
     keras.utils.set_random_seed(1)
-    return Recommender(SASRec(ITEMS, LENGTH, width=8))
+    return Recommender(SASRec(ITEMS, LENGTH, hidden_dim=8))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_an_export_holds_the_detectors(
 
 
 def test_times_and_users_stay_with_what_is_not_cleaned_away(noise: NoiseScorer) -> None:
-    timed = Recommender(TiSASRec(ITEMS, LENGTH, width=8))
+    timed = Recommender(TiSASRec(ITEMS, LENGTH, hidden_dim=8))
     times = 1.5e9 + np.cumsum(np.random.default_rng(1).integers(1, 9, CODES.shape), axis=1)
     module = ServingModule(timed, RAW, max_k=ITEMS, noise=noise, cleaning=CLEANING)
     answer = module.recommend(raw(CODES), tf.constant(times), exclude_seen=tf.constant([False]))
@@ -135,13 +135,13 @@ def test_a_detector_by_surprisal_is_served_too(recommender: Recommender) -> None
 
 @pytest.mark.parametrize("clean", [True, False])
 def test_a_model_that_softens_is_told_what_is_meant(noise: NoiseScorer, clean: bool) -> None:
-    softening = Recommender(SASRec(ITEMS, LENGTH, width=8, soften="everywhere"))
+    softening = Recommender(SASRec(ITEMS, LENGTH, hidden_dim=8, soften="everywhere"))
     module = ServingModule(softening, RAW, max_k=ITEMS, noise=noise)
     answer = module.recommend(
         raw(CODES), clean_history=tf.constant([clean]), exclude_seen=tf.constant([False])
     )
     meant = 1 - noise(CODES) if clean else np.ones(CODES.shape)
-    scores = softening.score(CODES, meant=meant)[:, 1:]
+    scores = softening.score(CODES, clean_probability=meant)[:, 1:]
     np.testing.assert_allclose(answer["scores"][:, 0], scores.max(axis=1), rtol=1e-4)
 
 

@@ -29,11 +29,11 @@ UNTIMED = dataclasses.replace(DATASET, times=None)
 
 def test_the_encoder_is_as_the_settings_say() -> None:
     settings = small(
-        blocks=3,
-        heads=4,
+        num_layers=3,
+        num_heads=4,
         norm="post",
         dropout=0.4,
-        jacobian_rows=7,
+        jacobian_batch_size=7,
         gamma=0.25,
         attention="entmax",
     )
@@ -41,25 +41,25 @@ def test_the_encoder_is_as_the_settings_say() -> None:
     expected = {
         "item_count": 40,
         "max_length": 12,
-        "width": 8,
-        "blocks": 3,
-        "heads": 4,
+        "hidden_dim": 8,
+        "num_layers": 3,
+        "num_heads": 4,
         "norm": "post",
         "dropout": 0.4,
         "gamma": 0.25,
-        "jacobian_rows": 7,
+        "jacobian_batch_size": 7,
         "attention": "entmax",
     }
     assert {name: config[name] for name in expected} == expected
 
 
 def test_the_gates_are_as_the_settings_say() -> None:
-    choices = {"beta": 0.7, "penalty": "links", "initial_keep": 0.8, "inference": "hard"}
+    choices = {"beta": 0.7, "penalty": "edges", "initial_keep": 0.8, "inference": "hard"}
     gates = build_gates(small(**choices))
     assert gates is not None
     config = gates.get_config()
     assert {name: config[name] for name in choices} == choices
-    recommender = build_recommender(small(**choices, blocks=2), item_count=5)
+    recommender = build_recommender(small(**choices, num_layers=2), item_count=5)
     assert len(recommender.gate_layers) == 2
     for layer in recommender.gate_layers:
         config = layer.get_config()
@@ -83,10 +83,10 @@ def test_the_price_of_gates_is_the_backbones_unless_given(
 @pytest.mark.parametrize(
     ("gates", "penalty", "expected"),
     [
-        ("positional", None, ("entries", SASRec.usual_beta)),
-        ("relative", None, ("links", SASRec.usual_beta / 100)),
-        ("positional", "links", ("links", SASRec.usual_beta / 100)),
-        ("relative", "entries", ("entries", SASRec.usual_beta)),
+        ("positional", None, ("entries", SASRec.default_beta)),
+        ("relative", None, ("edges", SASRec.default_beta / 100)),
+        ("positional", "edges", ("edges", SASRec.default_beta / 100)),
+        ("relative", "entries", ("entries", SASRec.default_beta)),
         ("item", None, ("entries", 0.0)),
     ],
 )
@@ -162,7 +162,7 @@ def test_credit_follows_the_backbone_unless_given(credit: bool | None, expected:
 def test_training_is_as_the_settings_say() -> None:
     settings = small(
         estimator="rloo",
-        estimator_rows=9,
+        estimator_batch_size=9,
         l2=0.125,
         seed=11,
         negatives=3,
@@ -171,7 +171,7 @@ def test_training_is_as_the_settings_say() -> None:
     )
     recommender = build_recommender(settings, item_count=5)
     assert recommender.get_compile_config()["estimator"]["name"] == "rloo"
-    assert recommender.estimator_rows == 9
+    assert recommender.estimator_batch_size == 9
     assert recommender.l2 == 0.125
     assert recommender.seed == 11
     assert recommender.objective.negatives == 3
@@ -193,7 +193,7 @@ def test_batches_are_drawn_by_the_seed_of_the_settings() -> None:
 @pytest.mark.parametrize("name", CORRECTIONS)
 def test_batches_are_corrected_as_the_settings_say(name: str) -> None:
     correction, train = CORRECTIONS[name], load_split(plain(), DATASET).split.train
-    settings = plain(detect="oracle", mend=name, max_length=40, windows="newest")
+    settings = plain(detect="oracle", correction=name, max_length=40, windows="newest")
     backbone = build_recommender(settings, DATASET.item_count).backbone
     noise = (train.items % 4 == 0).astype(np.float32)
     batches = build_batches(settings, train, DATASET.item_count, backbone, noise)
@@ -203,9 +203,11 @@ def test_batches_are_corrected_as_the_settings_say(name: str) -> None:
         assert is_noise.any() != correction.leaves_items_out
         expected = (positives > 0) & ~is_noise if correction.weighs_targets else positives > 0
         np.testing.assert_array_equal(targets["weights"], expected)
-        assert ("meant" in inputs) == (correction.softens is not None)
-        if "meant" in inputs:
-            np.testing.assert_array_equal(inputs["meant"], (items > 0) & (items % 4 > 0))
+        assert ("clean_probability" in inputs) == (correction.softens is not None)
+        if "clean_probability" in inputs:
+            np.testing.assert_array_equal(
+                inputs["clean_probability"], (items > 0) & (items % 4 > 0)
+            )
 
 
 def test_a_delay_of_gates_is_refused_where_their_price_is_sought() -> None:
@@ -224,7 +226,7 @@ class Bare(SASRec):
     """A backbone that takes no heads, and knows its users."""
 
     def __init__(self, item_count: int, user_count: int, width: int = 50, **_: Any) -> None:
-        super().__init__(item_count, max_length=5, width=width)
+        super().__init__(item_count, max_length=5, hidden_dim=width)
         self.user_count = user_count
 
 
@@ -232,13 +234,13 @@ def test_a_setting_that_the_backbone_does_not_take_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(BACKBONES, "bare", Bare)
-    settings = Settings("synthetic", backbone="bare", width=6)
+    settings = Settings("synthetic", backbone="bare", hidden_dim=6)
     backbone = build_recommender(settings, item_count=9, user_count=4).backbone
     assert (backbone.item_count, backbone.user_count) == (9, 4)
     with pytest.raises(
-        ValueError, match=r"`heads` has no effect with backbone='bare': .*Received: heads=3"
+        ValueError, match=r"`num_heads` has no effect with backbone='bare': .*Received: num_heads=3"
     ):
-        build_recommender(dataclasses.replace(settings, heads=3), item_count=9, user_count=4)
+        build_recommender(dataclasses.replace(settings, num_heads=3), item_count=9, user_count=4)
 
 
 def test_credit_is_refused_where_the_backbone_is_not_causal(
@@ -328,13 +330,13 @@ def test_a_setting_that_has_no_effect_is_refused(
 @pytest.mark.parametrize(
     ("settings", "option", "beside"),
     [
-        ({"mend": "targets"}, "mend", "detect='none'"),
+        ({"correction": "targets"}, "mend", "detect='none'"),
         ({"clean_above": 0.5}, "clean_above", "detect='none'"),
-        ({"detect": "context", "least_weight": 0.1}, "least_weight", "mend='sequence'"),
+        ({"detect": "context", "least_weight": 0.1}, "least_weight", "correction='sequence'"),
         (
-            {"detect": "context", "mend": "input", "clean_newest_above": 0.5},
+            {"detect": "context", "correction": "input", "clean_newest_above": 0.5},
             "clean_newest_above",
-            "mend='input'",
+            "correction='input'",
         ),
     ],
 )

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tests.runs.small import DATASET, plain
 from tf_recdenoiser._keras import layers_of
 from tf_recdenoiser.layers import NoiseMixture
-from tf_recdenoiser.noise import Cleaning, ContextModel, Detection, noise_probability, roc_area
+from tf_recdenoiser.noise import Cleaning, ContextModel, Detection, noise_probability, roc_auc
 from tf_recdenoiser.runs import (
     RunDirectory,
     RunError,
@@ -25,14 +25,16 @@ from tf_recdenoiser.runs import (
 )
 from tf_recdenoiser.training import SampledSoftmax, explain
 
-PLANTED = plain(planted_rate=0.25, planted_law="uniform", noise_law="uniform")
+PLANTED = plain(injection_rate=0.25, injection_distribution="uniform", noise_distribution="uniform")
 
 
 @pytest.fixture(scope="module")
 def found() -> tuple[Detection, np.ndarray]:
     given = Settings("synthetic:users=300,items=60,clusters=5,noise=0.25,seed=1")
     noisy = load_split(given, load_dataset(given))
-    detection = ContextModel(60, max_length=30, width=16).cross_fit(noisy.split.train, "uniform")
+    detection = ContextModel(60, max_length=30, hidden_dim=16).cross_fit(
+        noisy.split.train, "uniform"
+    )
     return detection, noisy.train.items == 1
 
 
@@ -40,7 +42,7 @@ def test_noise_is_found_in_sequences_that_no_detector_was_trained_on(
     found: tuple[Detection, np.ndarray],
 ) -> None:
     detection, is_noise = found
-    assert roc_area(-detection.log_ratios, is_noise) > 0.85
+    assert roc_auc(-detection.log_ratios, is_noise) > 0.85
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def surprised(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     settings = plain(
         data="synthetic:users=300,items=60,clusters=5,noise=0.25,seed=1",
         detect="surprisal",
-        noise_law="uniform",
+        noise_distribution="uniform",
         epochs=30,
         learning_rate=5e-3,
         validate_every=10,
@@ -64,9 +66,9 @@ def test_noise_surprises_a_recommender_of_other_users(surprised: RunDirectory) -
     noisy = load_split(surprised.settings(), load_run(surprised.path).dataset())
     detection = surprised.detection()
     assert len(detection.scorer.detectors) == 2
-    assert roc_area(-detection.log_ratios, noisy.train.items == 1) > 0.75
+    assert roc_auc(-detection.log_ratios, noisy.train.items == 1) > 0.75
     assert detection.scorer.rate == pytest.approx(0.25, abs=0.1)
-    assert surprised.metrics()["noise"]["roc_area"] > 0.75
+    assert surprised.metrics()["noise"]["roc_auc"] > 0.75
 
 
 def test_surprisal_is_looked_for_with_a_recommender_of_each_half(tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_an_oracle_trains_and_recommends_without_the_noise(tmp_path: Path) -> No
 def test_an_oracle_needs_noise_that_is_known(tmp_path: Path) -> None:
     clean = "synthetic:users=60,items=40,clusters=5,noise=0"
     settings = plain(data=clean, detect="oracle")
-    with pytest.raises(ValueError, match=r"plant some, by `planted_rate`. Received: synthetic"):
+    with pytest.raises(ValueError, match=r"plant some, by `injection_rate`. Received: synthetic"):
         train(settings, load_dataset(settings), RunDirectory(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
@@ -120,7 +122,11 @@ def test_an_oracle_needs_noise_that_is_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize("places", ["train", "test"])
 def test_an_oracle_knows_how_many_targets_are_noise(places: str, tmp_path: Path) -> None:
     settings = plain(
-        epochs=1, planted_rate=0.3, planted_places=places, detect="oracle", mend="likelihood"
+        epochs=1,
+        injection_rate=0.3,
+        injection_places=places,
+        detect="oracle",
+        correction="likelihood",
     )
     train(settings, DATASET, RunDirectory(tmp_path / "run"))
     share = load_split(settings, DATASET).train.items.mean()
@@ -132,7 +138,9 @@ def test_an_oracle_knows_how_many_targets_are_noise(places: str, tmp_path: Path)
 def test_a_run_that_is_killed_while_it_begins_begins_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attention = {name: getattr(Settings, name) for name in ("blocks", "heads", "jacobian_rows")}
+    attention = {
+        name: getattr(Settings, name) for name in ("blocks", "heads", "jacobian_batch_size")
+    }
     settings = plain(epochs=1, detect="context", backbone="fpmc", **attention)
     directory = RunDirectory(tmp_path / "run")
 
@@ -161,7 +169,7 @@ def test_what_cannot_be_built_is_refused_before_noise_is_looked_for(tmp_path: Pa
 
 @pytest.mark.parametrize("mend", ["input", "attention", "everywhere"])
 def test_an_oracle_softens_what_is_noise(mend: str, tmp_path: Path) -> None:
-    oracle = dataclasses.replace(PLANTED, detect="oracle", mend=mend, epochs=1)
+    oracle = dataclasses.replace(PLANTED, detect="oracle", correction=mend, epochs=1)
     train(oracle, DATASET, RunDirectory(tmp_path / "oracle"))
     run = load_run(tmp_path / "oracle")
     assert run.recommender.backbone.get_config()["soften"] == mend
@@ -169,18 +177,22 @@ def test_an_oracle_softens_what_is_noise(mend: str, tmp_path: Path) -> None:
     n = oracle.max_length
     item_ids = noisy.split.test.histories.last(n)
     np.testing.assert_array_equal(inputs["item_ids"], item_ids)
-    np.testing.assert_array_equal(inputs["meant"], (item_ids > 0) & (noisy.test.last(n) == 0))
+    np.testing.assert_array_equal(
+        inputs["clean_probability"], (item_ids > 0) & (noisy.test.last(n) == 0)
+    )
 
 
 def test_a_history_is_softened_by_what_was_found(tmp_path: Path) -> None:
-    settings = dataclasses.replace(PLANTED, detect="context", mend="input", epochs=1)
+    settings = dataclasses.replace(PLANTED, detect="context", correction="input", epochs=1)
     train(settings, DATASET, RunDirectory(tmp_path / "run"))
     run = load_run(tmp_path / "run")
     inputs = run.inputs(np.array([3, 7, 5]))
     probability = run.noise_scores(inputs["item_ids"])
     assert probability is not None and (probability > 0).any()
     np.testing.assert_allclose(
-        run.cleaned(inputs)["meant"], (1 - probability) * (inputs["item_ids"] > 0), rtol=1e-6
+        run.cleaned(inputs)["clean_probability"],
+        (1 - probability) * (inputs["item_ids"] > 0),
+        rtol=1e-6,
     )
 
 
@@ -189,7 +201,7 @@ def test_a_backbone_that_cannot_soften_is_refused_before_noise_is_looked_for(
     backbone: str, tmp_path: Path
 ) -> None:
     settings = dataclasses.replace(
-        PLANTED, detect="context", mend="input", backbone=backbone, gates=None, gamma=None
+        PLANTED, detect="context", correction="input", backbone=backbone, gates=None, gamma=None
     )
     with pytest.raises(ValueError, match=r"backbones sasrec, tisasrec, sse_pt, which soften"):
         train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
@@ -233,7 +245,7 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 def test_the_likelihood_takes_the_share_and_the_law_of_the_noise(tmp_path: Path) -> None:
     settings = dataclasses.replace(
-        PLANTED, detect="oracle", mend="likelihood", noise_law="popularity", epochs=1
+        PLANTED, detect="oracle", correction="likelihood", noise_distribution="popularity", epochs=1
     )
     train(settings, DATASET, RunDirectory(tmp_path / "run"))
     model = load_run(tmp_path / "run").recommender
@@ -243,14 +255,18 @@ def test_the_likelihood_takes_the_share_and_the_law_of_the_noise(tmp_path: Path)
     (mixture,) = (layer for layer in layers_of(model) if isinstance(layer, NoiseMixture))
     counts = np.bincount(load_split(settings, DATASET).split.train.items)
     np.testing.assert_allclose(
-        np.exp(mixture.log_law)[1:], counts[1:] / counts.sum() * DATASET.item_count, rtol=1e-5
+        np.exp(mixture.log_distribution)[1:],
+        counts[1:] / counts.sum() * DATASET.item_count,
+        rtol=1e-5,
     )
 
 
 def test_an_objective_without_probabilities_is_refused_before_noise_is_looked_for(
     tmp_path: Path,
 ) -> None:
-    settings = dataclasses.replace(PLANTED, detect="context", mend="likelihood", objective="bpr")
+    settings = dataclasses.replace(
+        PLANTED, detect="context", correction="likelihood", objective="bpr"
+    )
     with pytest.raises(ValueError, match="objectives bce, cross_entropy, sampled_softmax, gbce"):
         train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
     assert not (tmp_path / "run").exists()
@@ -293,8 +309,8 @@ def test_a_run_that_looks_for_noise_records_what_it_found(looked: RunDirectory) 
     n = run.settings.max_length
     histories, is_noise = noisy.split.test.histories.last(n), noisy.test.last(n) > 0
     scores = run.noise_scores(histories)
-    area = roc_area(scores[histories > 0], is_noise[histories > 0])
-    assert area == pytest.approx(metrics["noise"]["roc_area"])
+    area = roc_auc(scores[histories > 0], is_noise[histories > 0])
+    assert area == pytest.approx(metrics["noise"]["roc_auc"])
     result = run.scorer("test").result(run.recommender, "full")
     assert result.mean("ndcg@10") == pytest.approx(metrics["test"]["full"]["ndcg@10"])
 

@@ -33,9 +33,9 @@ def with_items(item_ids: np.ndarray) -> Dataset:
 def test_settings_fingerprint_and_vocabulary_are_read_as_written(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "a" / "run")
     assert not directory.exists()
-    directory.create(small(credit=False, width=16), DATASET)
+    directory.create(small(credit=False, hidden_dim=16), DATASET)
     assert directory.exists()
-    assert directory.settings() == small(credit=False, width=16)
+    assert directory.settings() == small(credit=False, hidden_dim=16)
     assert directory.fingerprint() == DATASET.fingerprint()
     assert directory.item_ids().tolist() == DATASET.item_ids.tolist()
     assert directory.history() == []

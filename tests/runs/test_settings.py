@@ -37,7 +37,7 @@ def test_what_is_out_of_range_is_refused(name: str, value: Any, rule: str) -> No
 
 
 def test_plain_is_the_same_without_the_denoiser() -> None:
-    settings = Settings("log.csv", width=8, gates="relative", gamma=0.1, seed=3)
+    settings = Settings("log.csv", hidden_dim=8, gates="relative", gamma=0.1, seed=3)
     assert settings.plain().differences(settings) == {
         "gates": ("none", settings.gates),
         "gamma": (0.0, settings.gamma),
@@ -46,6 +46,6 @@ def test_plain_is_the_same_without_the_denoiser() -> None:
 
 
 def test_differences_go_from_here_to_there() -> None:
-    here, there = Settings("a.csv", width=8), Settings("b.csv", width=9)
-    assert here.differences(there) == {"data": ("a.csv", "b.csv"), "width": (8, 9)}
+    here, there = Settings("a.csv", hidden_dim=8), Settings("b.csv", hidden_dim=9)
+    assert here.differences(there) == {"data": ("a.csv", "b.csv"), "hidden_dim": (8, 9)}
     assert here.differences(dataclasses.replace(here)) == {}

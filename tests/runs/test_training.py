@@ -277,7 +277,7 @@ def test_a_directory_with_a_run_is_not_overwritten(halfway: RunDirectory, copy: 
 
 
 # Where any other value would not do, since it is refused before the run is looked at.
-OTHER = {"backbone": "bert4rec", "detect": "oracle", "planted_rate": 0.5}
+OTHER = {"backbone": "bert4rec", "detect": "oracle", "injection_rate": 0.5}
 # What is done about noise has no other value where none is looked for.
 KEPT = sorted(
     {field.name for field in dataclasses.fields(Settings)} - EXTENDABLE - set(NOISE_OPTIONS)
@@ -317,14 +317,14 @@ def dataset_of(*sequences: str) -> Dataset:
 @pytest.mark.parametrize(
     ("settings", "dataset", "error", "message"),
     [
-        (small(heads=3), DATASET, ValueError, "`heads` must divide"),
+        (small(num_heads=3), DATASET, ValueError, "`num_heads` must divide"),
         (small(initial_keep=0.5), DATASET, ValueError, "`initial_keep` must be above 0.5"),
         (small(estimator="best"), DATASET, ValueError, "estimator.*disarm.*'best'"),
         (small(gates="best"), DATASET, ValueError, "`gates` must be one of none, positional, "),
         (small(), dataset_of("ab", "ba", "c"), DataError, "at least three interactions"),
         (small(), dataset_of("abc", "bca", "d"), DataError, "at least two items"),
     ],
-    ids=["heads", "initial_keep", "estimator", "gates", "short users", "nothing to learn"],
+    ids=["num_heads", "initial_keep", "estimator", "gates", "short users", "nothing to learn"],
 )
 def test_what_cannot_be_trained_leaves_no_directory(
     tmp_path: Path, settings: Settings, dataset: Dataset, error: type[Exception], message: str

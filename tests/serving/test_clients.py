@@ -188,7 +188,7 @@ def test_times_and_users_are_sent_to_models_that_read_them(
     kind: Any, server: Any, clients: dict[str, Callable[[Addresses], Any]], tmp_path: Path
 ) -> None:
     users = {} if kind is TiSASRec else {"user_count": 2}
-    model = Recommender(kind(item_count=3, max_length=4, width=8, **users))
+    model = Recommender(kind(item_count=3, max_length=4, hidden_dim=8, **users))
     named = {"user_ids": np.array(["ann", "bob"])} if users else {}
     version = export_saved_model(model, np.array([10, 20, 30]), tmp_path / "shop", **named)
     inputs = {"item_ids": np.array([[0, 0, 1, 3]], np.int32)}

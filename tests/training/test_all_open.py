@@ -21,7 +21,7 @@ X, Y, WEIGHTS = {"item_ids": ITEM_IDS}, np.zeros((BATCH, N), np.float32), (ITEM_
 
 def model(gates: Gates | None) -> DenoisingModel:
     keras.utils.set_random_seed(7)
-    backbone = SASRec(ITEMS, N, width=6, heads=2, dropout=0.3, gates=gates)
+    backbone = SASRec(ITEMS, N, hidden_dim=6, num_heads=2, dropout=0.3, gates=gates)
     scores = keras.layers.Dense(1)(backbone.output)
     model = DenoisingModel(inputs=backbone.input, outputs=scores)
     model.compile(

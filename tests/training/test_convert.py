@@ -114,7 +114,7 @@ class Forgetful(keras.Model):
     def __init__(self, heads: Any) -> None:
         super().__init__(name="forgetful")
         self.attention = attention(name=None)
-        self.heads = [heads]
+        self.num_heads = [heads]
 
     def call(self, inputs: Any) -> Any:
         return self.attention(inputs, inputs)
@@ -280,7 +280,7 @@ def test_names_gates_and_dropout() -> None:
 )
 def test_chosen_blocks_are_regularised(make: Any, blocks: Any, names: set[str]) -> None:
     model = shaken(make())
-    converted = denoise(model, OPEN, blocks=blocks, gamma=0.1, jacobian_rows=2)
+    converted = denoise(model, OPEN, blocks=blocks, gamma=0.1, jacobian_batch_size=2)
     wrapped = [part for part in layers_of(converted) if isinstance(part, JacobianRegularizedBlock)]
     assert {part.name for part in wrapped} == names
     assert {(part.gamma, part.rows) for part in wrapped} == {(0.1, 2)}

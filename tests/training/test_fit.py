@@ -209,7 +209,7 @@ def test_the_data_loss_falls_on_a_task_that_can_be_learnt(estimator: str) -> Non
     ("options", "argument"),
     [
         ({"estimator": "armed"}, "estimator"),
-        ({"estimator_rows": 0}, "estimator_rows"),
+        ({"estimator_batch_size": 0}, "estimator_batch_size"),
         ({"l2": -0.1}, "l2"),
         ({"baseline_decay": 1.0}, "baseline_decay"),
     ],

@@ -29,7 +29,7 @@ BATCH = (
 
 def recommender(gates: Any, blocks: int = 2, estimator: str = "disarm") -> Recommender:
     model = Recommender(
-        SASRec(9, max_length=N, width=8, blocks=blocks, gates=gates), BinaryCrossEntropy()
+        SASRec(9, max_length=N, hidden_dim=8, num_layers=blocks, gates=gates), BinaryCrossEntropy()
     )
     model.compile(
         keras.optimizers.Adam(0.01),
@@ -79,10 +79,10 @@ def test_one_evaluation_is_enough_where_no_gate_learns() -> None:
 
 
 def test_shuffled_rows_of_all_positions_where_the_model_is_not_causal() -> None:
-    source = recommender("positional", blocks=1)
+    source = recommender("positional", num_layers=1)
     rows = np.arange(N * N, dtype=np.float32).reshape(N, N)
     source.gate_layers[0].logits.assign(rows)
-    model = recommender(PositionalGates(trainable=False), blocks=1)
+    model = recommender(PositionalGates(trainable=False), num_layers=1)
     fix_gates(model, source, shuffled=True, seed=1, causal=False)
     (shuffled,) = logits(model)
     np.testing.assert_array_equal(np.sort(shuffled, axis=1), rows)
@@ -102,6 +102,6 @@ def test_shuffled_rows_of_all_positions_where_the_model_is_not_causal() -> None:
 def test_what_cannot_be_taken_over_is_named(
     gates: Any, source: tuple[Any, int], shuffled: bool, message: str
 ) -> None:
-    model, other = recommender(gates), recommender(source[0], blocks=source[1])
+    model, other = recommender(gates), recommender(source[0], num_layers=source[1])
     with pytest.raises(ValueError, match=re.escape(message)):
         fix_gates(model, other, shuffled)

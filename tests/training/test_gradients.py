@@ -98,7 +98,7 @@ class Case:
             loss=toy_loss,
             estimator=self.estimator,
             credit=self.credit,
-            estimator_rows=self.rows,
+            estimator_batch_size=self.rows,
             l2=L2,
             baseline_decay=DECAY,
         )
@@ -183,8 +183,8 @@ class Reference:
         """How often each gate's keep probability is counted, `[n, n]`."""
         if self.case.penalty == "entries":
             return REACHABLE.astype(float)
-        links = ITEMS[:, :, np.newaxis] & ITEMS[:, np.newaxis, :] & REACHABLE
-        return links.sum(0).astype(float)
+        edges = ITEMS[:, :, np.newaxis] & ITEMS[:, np.newaxis, :] & REACHABLE
+        return edges.sum(0).astype(float)
 
     def penalty_gradient(self, layer: int) -> np.ndarray:
         slope = SHARPNESS * self.keep[layer] * (1 - self.keep[layer])
@@ -219,9 +219,9 @@ CASES = [
     *(Case(get_estimator(name), credit=True, rows=3) for name in ("arm", "disarm", "rloo")),
     Case(Rloo(3), credit=True),
     Case(Ar(use_baseline=False)),
-    Case(get_estimator("disarm"), penalty="links"),
+    Case(get_estimator("disarm"), penalty="edges"),
     Case(get_estimator("disarm"), weights=None),
-    Case(get_estimator("disarm"), weights=None, penalty="links", rows=1),
+    Case(get_estimator("disarm"), weights=None, penalty="edges", rows=1),
 ]
 
 

@@ -22,8 +22,8 @@ from tf_recdenoiser.backbones import Backbone, SASRec
 from tf_recdenoiser.data import TrainingBatches, leave_one_out, prepare, synthetic_log
 from tf_recdenoiser.layers import NoiseMixture, SampledLogProbability
 from tf_recdenoiser.training import (
+    DEFAULT_OBJECTIVE,
     OBJECTIVES,
-    USUAL_OBJECTIVE,
     BayesianPersonalizedRanking,
     BinaryCrossEntropy,
     CrossEntropy,
@@ -108,7 +108,7 @@ every_objective = pytest.mark.parametrize("objective", [case.values[1] for case 
 
 
 def recommender(objective: Objective, **options: Any) -> Recommender:
-    backbone = SASRec(ITEMS, N, D, blocks=1, gates="positional", dropout=0.0)
+    backbone = SASRec(ITEMS, N, D, num_layers=1, gates="positional", dropout=0.0)
     model = Recommender(backbone, objective)
     randomize(model)
     model.compile(keras.optimizers.Adam(0.01), seed=1, run_eagerly=True, **options)
@@ -216,7 +216,9 @@ def test_the_law_of_noise_is_saved_with_the_model(
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.objective == model.objective
     (layer,) = (one for one in layers_of(again) if isinstance(one, NoiseMixture))
-    np.testing.assert_allclose(np.asarray(layer.log_law)[1:], np.log(SHARES[1:]), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(layer.log_distribution)[1:], np.log(SHARES[1:]), rtol=1e-6
+    )
 
 
 def test_trained_beside_noise_a_model_says_what_users_mean() -> None:
@@ -324,7 +326,7 @@ def test_huge_scores_have_finite_gradients(objective: Objective) -> None:
 @every_objective
 def test_gates_are_trained_with_it(objective: Objective) -> None:
     """By an estimator that asks for two evaluations, the second of a part of the batch."""
-    model = recommender(objective, estimator="arm", estimator_rows=2)
+    model = recommender(objective, estimator="arm", estimator_batch_size=2)
     x, y, weights = example(objective)
     (gates,) = model.gate_layers
     before = gates.logits.numpy()
@@ -377,7 +379,7 @@ def test_it_is_saved_and_loaded(objective: Objective, tmp_path: Path) -> None:
 
 @pytest.mark.eager
 @pytest.mark.parametrize(
-    "kind", only(lambda kind: kind is OBJECTIVES[USUAL_OBJECTIVE], OBJECTIVES.values())
+    "kind", only(lambda kind: kind is OBJECTIVES[DEFAULT_OBJECTIVE], OBJECTIVES.values())
 )
 def test_training_lowers_the_loss(kind: type[Objective]) -> None:
     """With its own defaults, on batches as a run makes them."""
@@ -392,7 +394,7 @@ def test_training_lowers_the_loss(kind: type[Objective]) -> None:
         seed=0,
         share_negatives=objective.share_negatives,
     )
-    model = Recommender(SASRec(dataset.item_count, 8, 8, blocks=1), objective)
+    model = Recommender(SASRec(dataset.item_count, 8, 8, num_layers=1), objective)
     model.compile(keras.optimizers.Adam(0.01), seed=0)
     history = model.fit(
         batches.dataset(0, 10).map(objective.example),

@@ -28,7 +28,7 @@ class PositionLoss(keras.losses.Loss):
 
 
 def compiled(**options: object) -> DenoisingModel:
-    model = toy_model(3, gates=PositionalGates(beta=0.1, heads=2), dropout=0.3, gamma=0.01)
+    model = toy_model(3, gates=PositionalGates(beta=0.1, num_heads=2), dropout=0.3, gamma=0.01)
     options = {"estimator": "disarm", "credit": True, **options}
     model.compile(
         keras.optimizers.Adam(0.01),
@@ -93,10 +93,10 @@ def test_a_file_without_the_optimizers_state_would_not_pass_the_test_above(tmp_p
 
 @pytest.mark.parametrize("estimator", [Arm(), Rloo(3)], ids=["arm", "rloo"])
 def test_how_it_was_compiled_is_kept(estimator: Estimator, tmp_path: Path) -> None:
-    model = compiled(estimator=estimator, credit=False, estimator_rows=1, baseline_decay=0.5)
+    model = compiled(estimator=estimator, credit=False, estimator_batch_size=1, baseline_decay=0.5)
     model.train_on_batch(X, Y)
     loaded = saved_and_loaded(model, tmp_path)
-    kept = ("estimator", "credit", "estimator_rows", "l2", "baseline_decay", "seed")
+    kept = ("estimator", "credit", "estimator_batch_size", "l2", "baseline_decay", "seed")
     assert {name: getattr(loaded, name) for name in kept} == {
         name: getattr(model, name) for name in kept
     }
@@ -115,7 +115,7 @@ def test_predictions_and_gates_are_kept(tmp_path: Path) -> None:
 
 
 def test_weights_alone_are_saved_and_loaded(tmp_path: Path) -> None:
-    model, other = compiled(), toy_model(3, seed=9, gates=PositionalGates(beta=0.1, heads=2))
+    model, other = compiled(), toy_model(3, seed=9, gates=PositionalGates(beta=0.1, num_heads=2))
     path = tmp_path / "model.weights.h5"
     model.save_weights(path)
     target = compiled()

@@ -187,7 +187,7 @@ def test_a_part_of_the_batch_is_that_part_alone_scaled_up(
     )
     found = []
     for rows, size in ((1, 2), (None, 1)):
-        model.compile(loss=toy_loss, estimator=estimator, credit=credit, estimator_rows=rows)
+        model.compile(loss=toy_loss, estimator=estimator, credit=credit, estimator_batch_size=rows)
         x, y = {"item_ids": tf.constant(ids[:size])}, np.ones([size, 3], np.float32)
         gradients, _, _ = model.loss_gradients(x, y, weights[:size], SEED)
         found.append(

@@ -19,7 +19,7 @@ from tf_recdenoiser.tuning import Search, Trial, Watcher, best_trial, run_search
 from tf_recdenoiser.tuning.tuners import sweep_size
 
 BASE = plain(epochs=1, seed=0)
-CHOICES = {"width": (4, 8), "learning_rate": (1e-3, 1e-2)}
+CHOICES = {"hidden_dim": (4, 8), "learning_rate": (1e-3, 1e-2)}
 SEARCH = Search(BASE, CHOICES, trials=3, protocol="paper")
 
 
@@ -86,7 +86,7 @@ def test_the_best_is_trained_again(finished: tuple[Path, list[Trial]], tmp_path:
     metrics = train_best(SEARCH, trials, DATASET, tmp_path)
     run = load_run(tmp_path / "best")
     assert run.settings == best.settings
-    assert run.recommender.backbone.get_config()["width"] == best.values["width"]
+    assert run.recommender.backbone.get_config()["hidden_dim"] == best.values["hidden_dim"]
     assert {**metrics, "seconds": 0} == {**best.directory.metrics(), "seconds": 0}
     # Further trials found a better one: the old best makes room.
     other = next(trial for trial in trials if trial is not best)
@@ -140,7 +140,7 @@ def test_a_search_in_which_nothing_completed_is_an_error(tmp_path: Path) -> None
 
 
 def test_hyperband_gives_the_best_more_epochs(tmp_path: Path) -> None:
-    base = dataclasses.replace(BASE, epochs=4, width=4)
+    base = dataclasses.replace(BASE, epochs=4, hidden_dim=4)
     search = Search(
         base,
         {"learning_rate": (1e-3, 1e-2), "dropout": (0.0, 0.1, 0.2)},

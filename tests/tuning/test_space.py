@@ -29,12 +29,14 @@ def space(base: Settings, **options: Any) -> keras_tuner.HyperParameters:
 def test_the_space_is_that_of_the_paper_and_more() -> None:
     values = {one.name: one.values for one in space(PAPER).space}
     assert list(values) == list(CHOICES)
-    assert values["width"] == [10, 20, 30, 40, 50]
+    assert values["hidden_dim"] == [10, 20, 30, 40, 50]
     assert sorted(values["beta"]) == sorted(values["gamma"]) == [10.0**-k for k in (5, 4, 3, 2, 1)]
-    assert all(width % heads == 0 for width in values["width"] for heads in values["heads"])
+    assert all(
+        width % heads == 0 for width in values["hidden_dim"] for heads in values["num_heads"]
+    )
 
 
-@pytest.mark.parametrize("changes", [{"gates": "relative"}, {"penalty": "links"}])
+@pytest.mark.parametrize("changes", [{"gates": "relative"}, {"penalty": "edges"}])
 def test_prices_of_links_are_a_hundredth_of_those_of_entries(changes: dict[str, Any]) -> None:
     hp = space(dataclasses.replace(PAPER, **changes))
     (beta,) = (one.values for one in hp.space if one.name == "beta")
@@ -43,9 +45,9 @@ def test_prices_of_links_are_a_hundredth_of_those_of_entries(changes: dict[str, 
 
 
 def test_at_first_it_chooses_what_the_base_has() -> None:
-    base = dataclasses.replace(PAPER, width=30, objective="gbce", beta=0.01)
+    base = dataclasses.replace(PAPER, hidden_dim=30, objective="gbce", beta=0.01)
     hp = space(base)
-    assert (hp["width"], hp["objective"], hp["beta"]) == (30, "gbce", 0.01)
+    assert (hp["hidden_dim"], hp["objective"], hp["beta"]) == (30, "gbce", 0.01)
 
 
 @settings(max_examples=100, deadline=None)
@@ -57,7 +59,7 @@ def test_what_is_chosen_is_in_the_settings(data: st.DataObject) -> None:
     hp.values = dict(chosen)
     found = search_space(hp, PAPER, choices)
     assert found == dataclasses.replace(PAPER, **chosen)
-    assert found.width % found.heads == 0
+    assert found.hidden_dim % found.num_heads == 0
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -84,13 +86,13 @@ def test_what_has_no_effect_is_not_searched(changes: dict[str, Any], missing: se
 
 
 def test_heads_and_widths_go_together() -> None:
-    assert choices_for(BASE, fixed=["width"])["heads"] == (1, 2, 5)
-    eight = dataclasses.replace(BASE, width=8)
-    assert choices_for(eight, fixed=["width"])["heads"] == (1, 2, 4)
-    four = dataclasses.replace(BASE, heads=4)
-    assert choices_for(four, fixed=["heads"])["width"] == (20, 40)
-    with pytest.raises(ValueError, match=r"`width` must have a value .* Received: "):
-        choices_for(dataclasses.replace(BASE, heads=7), fixed=["heads"])
+    assert choices_for(BASE, fixed=["hidden_dim"])["num_heads"] == (1, 2, 5)
+    eight = dataclasses.replace(BASE, hidden_dim=8)
+    assert choices_for(eight, fixed=["hidden_dim"])["num_heads"] == (1, 2, 4)
+    four = dataclasses.replace(BASE, num_heads=4)
+    assert choices_for(four, fixed=["num_heads"])["hidden_dim"] == (20, 40)
+    with pytest.raises(ValueError, match=r"`hidden_dim` must have a value .* Received: "):
+        choices_for(dataclasses.replace(BASE, num_heads=7), fixed=["num_heads"])
 
 
 def test_objectives_that_refuse_a_fixed_setting_are_left_out() -> None:

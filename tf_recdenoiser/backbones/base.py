@@ -23,14 +23,14 @@ from tf_recdenoiser.layers import (
 EXTRA_INPUTS: dict[str, tuple[int, str]] = {
     "user_ids": (0, "int32"),
     "times": (1, "float64"),
-    "meant": (1, "float32"),
+    "clean_probability": (1, "float32"),
 }
 """What a backbone may read beside `item_ids`: by name, how many axes follow B, and the type.
 
 `user_ids` `[B]`: the user's code, 0 for a user of whom nothing was learned. `times` `[B, n]`: when
-each item was met, in the log's unit, left-padded with 0; in float64, since float32 holds the
-seconds of today to a minute or two. `meant` `[B, n]`: the probability that each item is meant
-and not noise, for a backbone that softens.
+each interaction happened, in the log's unit, left-padded with 0; in float64, since float32 holds
+the seconds of today to a minute or two. `clean_probability` `[B, n]`: the probability that each
+item is no noise, for a backbone that softens.
 """
 
 SOFTENED = ("input", "attention", "everywhere")
@@ -52,12 +52,12 @@ class Backbone(keras.Model):
     causal
         Whether position u depends on positions up to u alone, which causal credit needs. It also
         needs that nothing mixes positions after the last gates.
-    usual_beta
+    default_beta
         β of the sparsity penalty (Eq. 13) of its gates, if nothing else is asked for. The penalty
         counts gates and is divided by the number of targets.
     gated
         Whether it is made of attention blocks, and so takes `gates`, `gamma` and
-        `jacobian_rows`; true by default.
+        `jacobian_batch_size`; true by default.
     extra_inputs
         Names of inputs beyond `item_ids`, of those in `EXTRA_INPUTS`; of the class, those that
         every model of it has.
@@ -65,17 +65,18 @@ class Backbone(keras.Model):
         The layer from item ids to the vectors that scores are inner products with; its
         `embeddings` are the item table, `[item_count + 1, d]`.
     task
-        What is read and told in training, as `data.TrainingBatches` takes it; None for the
+        The inputs and targets of training, as `data.TrainingBatches` takes it; None for the
         next item at each position.
-    asked
-        How many positions `question` takes for itself, after the newest item.
+    shift
+        How many positions `prediction_inputs` appends after the newest item; as many of the oldest
+        fall away.
     """
 
     causal: ClassVar[bool]
-    usual_beta: ClassVar[float] = 0.1
+    default_beta: ClassVar[float] = 0.1
     gated: ClassVar[bool] = True
     extra_inputs: tuple[str, ...] = ()
-    asked: ClassVar[int] = 0
+    shift: ClassVar[int] = 0
 
     def _set(self, item_embedding: Any, **config: Any) -> None:
         self.item_embedding = item_embedding
@@ -83,13 +84,13 @@ class Backbone(keras.Model):
         self.max_length: int = config["max_length"]
         self._arguments = config
         if config.get("soften") is not None:
-            self.extra_inputs = (*type(self).extra_inputs, "meant")
+            self.extra_inputs = (*type(self).extra_inputs, "clean_probability")
 
     @property
     def task(self) -> Any:
         return None
 
-    def question(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def prediction_inputs(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The model's inputs by which the newest position tells what follows some histories."""
         return inputs
 
@@ -133,16 +134,16 @@ def model_inputs(max_length: int, *names: str) -> dict[str, Any]:
     }
 
 
-def item_table(item_count: int, width: int, initializer: Any = "glorot_normal") -> Any:
+def item_table(item_count: int, hidden_dim: int, initializer: Any = "glorot_normal") -> Any:
     """The embedding layer of an item table, `[item_count + 1, width]`, that masks padding."""
     return keras.layers.Embedding(
-        item_count + 1, width, mask_zero=True, embeddings_initializer=initializer, name="items"
+        item_count + 1, hidden_dim, mask_zero=True, embeddings_initializer=initializer, name="items"
     )
 
 
-def scored_table(item_count: int, width: int, initializer: Any = "glorot_normal") -> Any:
+def scored_table(item_count: int, hidden_dim: int, initializer: Any = "glorot_normal") -> Any:
     """An item table that nothing is read by, built as no call of the backbone builds it."""
-    items = item_table(item_count, width, initializer)
+    items = item_table(item_count, hidden_dim, initializer)
     items.build((None, None))
     return items
 
@@ -158,10 +159,10 @@ class WithoutBias(keras.initializers.Initializer):
 
 def stack(
     x: Any,
-    blocks: int,
+    num_layers: int,
     make_block: Callable[[str], Any],
     gamma: float,
-    jacobian_rows: int | None,
+    jacobian_batch_size: int | None,
     **constants: Any,
 ) -> Any:
     """`x` `[B, n, d]` through L blocks, each under the Jacobian penalty if `gamma` is above 0.
@@ -170,21 +171,21 @@ def stack(
     ----------
     x
         A Keras tensor.
-    blocks
+    num_layers
         L.
     make_block
         Gives a new block of this name.
-    gamma, jacobian_rows
+    gamma, jacobian_batch_size
         See `JacobianRegularizedBlock`.
     constants
         What else each block is called with, by name; None stands for nothing.
     """
     given = {name: value for name, value in constants.items() if value is not None}
-    for index in range(blocks):
+    for index in range(num_layers):
         block = make_block(f"block_{index + 1}")
         if gamma > 0:
             block = JacobianRegularizedBlock(
-                block, gamma, rows=jacobian_rows, name=f"jacobian_{index + 1}"
+                block, gamma, batch_size=jacobian_batch_size, name=f"jacobian_{index + 1}"
             )
         x = block(x, **given)
     return x
@@ -217,8 +218,8 @@ def shared_gates(
     kind = get_attention(attention)
     kind.check_gates(layer)
     rename(layer, "gates")
-    links = kind.links(vectors.shape[1], vectors.shape[1])
-    return None, layer(vectors, vectors, use_causal_mask=causal, links=links)
+    edges = kind.edges(vectors.shape[1], vectors.shape[1])
+    return None, layer(vectors, vectors, use_causal_mask=causal, edges=edges)
 
 
 def softened(vectors: Any, inputs: dict[str, Any], soften: str | None) -> tuple[Any, Any]:
@@ -227,7 +228,7 @@ def softened(vectors: Any, inputs: dict[str, Any], soften: str | None) -> tuple[
     Parameters
     ----------
     vectors, inputs
-        Keras tensors; `inputs` holds `meant` unless `soften` is None.
+        Keras tensors; `inputs` holds `clean_probability` unless `soften` is None.
     soften
         Where: of `SOFTENED`, or None for nowhere.
 
@@ -235,13 +236,13 @@ def softened(vectors: Any, inputs: dict[str, Any], soften: str | None) -> tuple[
     -------
     `[B, n, d]`, and `[B, n]` or None.
     """
-    meant = inputs.get("meant")
+    clean_probability = inputs.get("clean_probability")
     if soften in ("input", "everywhere"):
-        vectors = Soften(name="softened_items")(vectors, meant)
-    return vectors, meant if soften in ("attention", "everywhere") else None
+        vectors = Soften(name="softened_items")(vectors, clean_probability)
+    return vectors, clean_probability if soften in ("attention", "everywhere") else None
 
 
-def meant_input(soften: str | None) -> tuple[str, ...]:
+def clean_probability_input(soften: str | None) -> tuple[str, ...]:
     """The names of the inputs that softening needs; ValueError if there is no such place."""
     if soften is None:
         return ()
@@ -249,7 +250,7 @@ def meant_input(soften: str | None) -> tuple[str, ...]:
         raise ValueError(
             f"`soften` must be None or one of {', '.join(SOFTENED)}. Received: soften={soften!r}"
         )
-    return ("meant",)
+    return ("clean_probability",)
 
 
 def check_sizes(**sizes: int) -> None:

@@ -54,7 +54,9 @@ class BERT4Rec(Backbone):
 
     Parameters
     ----------
-    item_count, max_length, width, blocks, heads, dropout, gates, gamma, jacobian_rows, attention
+    item_count, max_length, hidden_dim, num_layers, num_heads, dropout
+        As `SASRec` takes them.
+    gates, gamma, jacobian_batch_size, attention
         As `SASRec` takes them.
     mask_share
         Share of a window's items to mask in training; 0.2 by default, the paper's for
@@ -65,33 +67,33 @@ class BERT4Rec(Backbone):
 
     Examples
     --------
-    >>> encoder = BERT4Rec(item_count=9, max_length=4, width=8)
-    >>> asked = encoder.question({"item_ids": tf.constant([[0, 5, 3, 7]])})
-    >>> asked["item_ids"].numpy()
+    >>> encoder = BERT4Rec(item_count=9, max_length=4, hidden_dim=8)
+    >>> inputs = encoder.prediction_inputs({"item_ids": tf.constant([[0, 5, 3, 7]])})
+    >>> inputs["item_ids"].numpy()
     array([[ 5,  3,  7, -1]], dtype=int32)
-    >>> tuple(encoder(asked).shape)
+    >>> tuple(encoder(inputs).shape)
     (1, 4, 9)
     """
 
     causal = False
     # A fifth of the items are targets, and all n x n gates are counted: 0.1 closes every gate
     # within ten epochs on MovieLens-1M.
-    usual_beta = 0.01
-    asked = 1
+    default_beta = 0.01
+    shift = 1
 
     def __init__(
         self,
         item_count: int,
         max_length: int = default(SASRec, "max_length"),
-        width: int = default(SASRec, "width"),
-        blocks: int = default(SASRec, "blocks"),
-        heads: int = default(SASRec, "heads"),
+        hidden_dim: int = default(SASRec, "hidden_dim"),
+        num_layers: int = default(SASRec, "num_layers"),
+        num_heads: int = default(SASRec, "num_heads"),
         dropout: float = default(SASRec, "dropout"),
         mask_share: float = 0.2,
         last_share: float = 0.1,
         gates: str | dict[str, Any] | Gates | None = None,
         gamma: float = default(SASRec, "gamma"),
-        jacobian_rows: int | None = default(SASRec, "jacobian_rows"),
+        jacobian_batch_size: int | None = default(SASRec, "jacobian_batch_size"),
         attention: str | dict[str, Any] | AttentionKind = default(SASRec, "attention"),
         name: str | None = None,
     ) -> None:
@@ -100,21 +102,21 @@ class BERT4Rec(Backbone):
             gamma,
             item_count=item_count,
             max_length=max_length,
-            width=width,
-            blocks=blocks,
-            heads=heads,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
         )
         task = MaskedItems(mask_share, last_share)
         inputs = model_inputs(max_length)
-        items = item_table(item_count, width + 1, WithoutBias())
+        items = item_table(item_count, hidden_dim + 1, WithoutBias())
         vectors = MaskableItems(items, name="maskable_items")(inputs["item_ids"])
         own_gates, shared = shared_gates(gates, vectors, type(self).causal, attention)
         x = Dropout(dropout)(PositionEmbedding(scale=False, name="positions")(vectors))
 
         def block(name: str) -> TransformerBlock:
             return TransformerBlock(
-                heads,
-                hidden=4 * width,
+                num_heads,
+                hidden=4 * hidden_dim,
                 dropout=dropout,
                 causal=False,
                 activation="gelu",
@@ -123,23 +125,23 @@ class BERT4Rec(Backbone):
                 name=name,
             )
 
-        x = stack(x, blocks, block, gamma, jacobian_rows, gates=shared)
-        x = keras.layers.Dense(width, activation="gelu", name="projection")(x)
+        x = stack(x, num_layers, block, gamma, jacobian_batch_size, gates=shared)
+        x = keras.layers.Dense(hidden_dim, activation="gelu", name="projection")(x)
         super().__init__(inputs=inputs, outputs=AppendOne()(x), name=name)
         self._task = task
         self._set(
             items,
             item_count=item_count,
             max_length=max_length,
-            width=width,
-            blocks=blocks,
-            heads=heads,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
             dropout=dropout,
             mask_share=mask_share,
             last_share=last_share,
             gates=gates,
             gamma=gamma,
-            jacobian_rows=jacobian_rows,
+            jacobian_batch_size=jacobian_batch_size,
             attention=serialize_attention(get_attention(attention)),
         )
 
@@ -147,7 +149,7 @@ class BERT4Rec(Backbone):
     def task(self) -> MaskedItems:
         return self._task
 
-    def question(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def prediction_inputs(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         item_ids = inputs["item_ids"]
         mask = tf.fill([tf.shape(item_ids)[0], 1], tf.constant(MASK, item_ids.dtype))
         return {"item_ids": tf.concat([item_ids[:, 1:], mask], axis=1)}
@@ -170,8 +172,8 @@ class MaskedItems:
     Examples
     --------
     >>> window = {"item_ids": np.array([[0, 5, 3, 7]])}
-    >>> read, told, _ = MaskedItems(0.5, 1.0)(window, np.ones([1, 4]), np.random.default_rng(0))
-    >>> read["item_ids"], told
+    >>> read, targets, _ = MaskedItems(0.5, 1.0)(window, np.ones([1, 4]), np.random.default_rng(0))
+    >>> read["item_ids"], targets
     (array([[ 0,  5,  3, -1]]), array([[0, 0, 0, 7]]))
     """
 

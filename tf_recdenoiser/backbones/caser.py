@@ -47,8 +47,8 @@ class Caser(Backbone):
         Number of items; ids run from 1 to it.
     user_count
         Number of users; ids run from 1 to it.
-    max_length, width
-        As `SASRec` takes them; `width` is also that of users.
+    max_length, hidden_dim
+        As `SASRec` takes them; `hidden_dim` is also that of users.
     recent
         L; 5 by default, as in the authors' code.
     horizontal_filters
@@ -60,7 +60,7 @@ class Caser(Backbone):
 
     Examples
     --------
-    >>> encoder = Caser(item_count=9, user_count=3, max_length=4, width=8)
+    >>> encoder = Caser(item_count=9, user_count=3, max_length=4, hidden_dim=8)
     >>> inputs = {"item_ids": tf.constant([[0, 0, 3, 7]]), "user_ids": tf.constant([2])}
     >>> tuple(encoder(inputs).shape)
     (1, 4, 17)
@@ -75,7 +75,7 @@ class Caser(Backbone):
         item_count: int,
         user_count: int,
         max_length: int = default(SASRec, "max_length"),
-        width: int = default(SASRec, "width"),
+        hidden_dim: int = default(SASRec, "hidden_dim"),
         recent: int = 5,
         horizontal_filters: int = 16,
         vertical_filters: int = 4,
@@ -86,7 +86,7 @@ class Caser(Backbone):
             item_count=item_count,
             user_count=user_count,
             max_length=max_length,
-            width=width,
+            hidden_dim=hidden_dim,
             recent=recent,
             horizontal_filters=horizontal_filters,
             vertical_filters=vertical_filters,
@@ -94,7 +94,7 @@ class Caser(Backbone):
         inputs = model_inputs(max_length, *self.extra_inputs)
         read = keras.layers.Embedding(
             item_count + 1,
-            width,
+            hidden_dim,
             mask_zero=True,
             embeddings_initializer="glorot_normal",
             name="read_items",
@@ -105,17 +105,17 @@ class Caser(Backbone):
         ]
         found.append(_vertical(x, recent, vertical_filters))
         x = Dropout(dropout)(keras.layers.Concatenate(name="found")(found))
-        x = keras.layers.Dense(width, activation="relu", name="sequence")(x)
-        users = UserEmbedding(user_count, width, name="users")(inputs["user_ids"])
+        x = keras.layers.Dense(hidden_dim, activation="relu", name="sequence")(x)
+        users = UserEmbedding(user_count, hidden_dim, name="users")(inputs["user_ids"])
         outputs = AppendOne()(BesideUser(name="beside_user")(x, users))
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.user_count = user_count
         self._set(
-            scored_table(item_count, 2 * width + 1, WithoutBias()),
+            scored_table(item_count, 2 * hidden_dim + 1, WithoutBias()),
             item_count=item_count,
             user_count=user_count,
             max_length=max_length,
-            width=width,
+            hidden_dim=hidden_dim,
             recent=recent,
             horizontal_filters=horizontal_filters,
             vertical_filters=vertical_filters,
@@ -136,10 +136,10 @@ def _horizontal(x: Any, recent: int, height: int, filters: int) -> Any:
 
 def _vertical(x: Any, recent: int, filters: int) -> Any:
     """The weighted sums of each window's items, `[B, n, d m]`, of `[B, L - 1 + n, d]`."""
-    length, width = x.shape[1:]
-    x = keras.layers.Reshape([length, width, 1], name="one_channel")(x)
+    length, hidden_dim = x.shape[1:]
+    x = keras.layers.Reshape([length, hidden_dim, 1], name="one_channel")(x)
     x = keras.layers.Conv2D(filters, (recent, 1), use_bias=False, name="vertical")(x)
-    return keras.layers.Reshape([length - recent + 1, width * filters], name="sums")(x)
+    return keras.layers.Reshape([length - recent + 1, hidden_dim * filters], name="sums")(x)
 
 
 @register

@@ -37,13 +37,13 @@ class FPMC(Backbone):
         Number of users; ids run from 1 to it.
     max_length
         As `SASRec` takes it; what is recommended depends on the newest item alone.
-    width
+    hidden_dim
         d, of each of the four vectors; as SASRec's by default.
 
     Examples
     --------
     >>> import tensorflow as tf
-    >>> encoder = FPMC(item_count=9, user_count=3, max_length=4, width=8)
+    >>> encoder = FPMC(item_count=9, user_count=3, max_length=4, hidden_dim=8)
     >>> inputs = {"item_ids": tf.constant([[0, 0, 3, 7]]), "user_ids": tf.constant([2])}
     >>> tuple(encoder(inputs).shape)
     (1, 4, 16)
@@ -58,24 +58,27 @@ class FPMC(Backbone):
         item_count: int,
         user_count: int,
         max_length: int = default(SASRec, "max_length"),
-        width: int = default(SASRec, "width"),
+        hidden_dim: int = default(SASRec, "hidden_dim"),
         name: str | None = None,
     ) -> None:
         check_sizes(
-            item_count=item_count, user_count=user_count, max_length=max_length, width=width
+            item_count=item_count,
+            user_count=user_count,
+            max_length=max_length,
+            hidden_dim=hidden_dim,
         )
         inputs = model_inputs(max_length, *self.extra_inputs)
         last = keras.layers.Embedding(
-            item_count + 1, width, embeddings_initializer="glorot_normal", name="last_items"
+            item_count + 1, hidden_dim, embeddings_initializer="glorot_normal", name="last_items"
         )
-        users = UserEmbedding(user_count, width, name="users")(inputs["user_ids"])
+        users = UserEmbedding(user_count, hidden_dim, name="users")(inputs["user_ids"])
         outputs = BesideUser(name="beside_user")(last(inputs["item_ids"]), users)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.user_count = user_count
         self._set(
-            scored_table(item_count, 2 * width),
+            scored_table(item_count, 2 * hidden_dim),
             item_count=item_count,
             user_count=user_count,
             max_length=max_length,
-            width=width,
+            hidden_dim=hidden_dim,
         )

@@ -31,11 +31,11 @@ class GRU4Rec(Backbone):
 
     Parameters
     ----------
-    item_count, max_length, width
+    item_count, max_length, hidden_dim
         As `SASRec` takes them.
-    gru_width
+    gru_units
         Of the states; 100 by default, the smaller of the paper's sizes.
-    gru_layers
+    num_gru_layers
         1 by default, which the paper found best.
     dropout
         Rate, on the item vectors that are read; as SASRec's by default.
@@ -43,7 +43,7 @@ class GRU4Rec(Backbone):
     Examples
     --------
     >>> import tensorflow as tf
-    >>> encoder = GRU4Rec(item_count=9, max_length=4, width=8)
+    >>> encoder = GRU4Rec(item_count=9, max_length=4, hidden_dim=8)
     >>> tuple(encoder({"item_ids": tf.constant([[0, 0, 3, 7]])}).shape)
     (1, 4, 8)
     """
@@ -55,36 +55,36 @@ class GRU4Rec(Backbone):
         self,
         item_count: int,
         max_length: int = default(SASRec, "max_length"),
-        width: int = default(SASRec, "width"),
-        gru_width: int = 100,
-        gru_layers: int = 1,
+        hidden_dim: int = default(SASRec, "hidden_dim"),
+        gru_units: int = 100,
+        num_gru_layers: int = 1,
         dropout: float = default(SASRec, "dropout"),
         name: str | None = None,
     ) -> None:
         check_sizes(
             item_count=item_count,
             max_length=max_length,
-            width=width,
-            gru_width=gru_width,
-            gru_layers=gru_layers,
+            hidden_dim=hidden_dim,
+            gru_units=gru_units,
+            num_gru_layers=num_gru_layers,
         )
         inputs = model_inputs(max_length)
-        items = item_table(item_count, width)
+        items = item_table(item_count, hidden_dim)
         x = Dropout(dropout)(items(inputs["item_ids"]))
-        for index in range(gru_layers):
+        for index in range(num_gru_layers):
             # Masked: padding leaves the state at zero. Not reset after the product, as is
             # Keras' default: that is another equation.
             x = keras.layers.GRU(
-                gru_width, return_sequences=True, reset_after=False, name=f"gru_{index + 1}"
+                gru_units, return_sequences=True, reset_after=False, name=f"gru_{index + 1}"
             )(x)
-        outputs = keras.layers.Dense(width, name="projection")(x)
+        outputs = keras.layers.Dense(hidden_dim, name="projection")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(
             items,
             item_count=item_count,
             max_length=max_length,
-            width=width,
-            gru_width=gru_width,
-            gru_layers=gru_layers,
+            hidden_dim=hidden_dim,
+            gru_units=gru_units,
+            num_gru_layers=num_gru_layers,
             dropout=dropout,
         )

@@ -8,8 +8,8 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones.base import (
     Backbone,
     checked_gates,
+    clean_probability_input,
     item_table,
-    meant_input,
     model_inputs,
     shared_gates,
     softened,
@@ -40,11 +40,11 @@ class SASRec(Backbone):
         Number of items; ids run from 1 to it.
     max_length
         n; 50 by default.
-    width
+    hidden_dim
         d; 50 by default.
-    blocks
+    num_layers
         L; 2 by default.
-    heads
+    num_heads
         H; 2 by default, as in the paper; must divide the width.
     dropout
         Rate; 0.2 by default.
@@ -54,20 +54,21 @@ class SASRec(Backbone):
         None (default), a name from `GATES` or `DROPPING`, or a gate layer, copied for each block.
     gamma
         Weight of the Jacobian penalty on each block; 0 by default.
-    jacobian_rows
+    jacobian_batch_size
         Sequences of a batch that the penalty uses; None (default) for all.
     attention
         A name from `ATTENTIONS`, `"softmax"` by default, or an `AttentionKind`.
     soften
-        Where items count by the probability that they are meant, which is then a further input,
-        `meant` `[B, n]`: `"input"`, where it multiplies their vectors (`layers.Soften`);
+        Where items count by the probability that they are no noise, which is then a further
+        input, `clean_probability` `[B, n]`: `"input"`, where it multiplies their vectors
+        (`layers.Soften`);
         `"attention"`, where it is the weight of their keys (see `DenoisingMultiHeadAttention`);
         `"everywhere"`, in both. None (default): nowhere.
 
     Examples
     --------
     >>> import tensorflow as tf
-    >>> encoder = SASRec(item_count=9, max_length=4, width=8, gates="positional")
+    >>> encoder = SASRec(item_count=9, max_length=4, hidden_dim=8, gates="positional")
     >>> tuple(encoder({"item_ids": tf.constant([[0, 0, 3, 7]])}).shape)
     (1, 4, 8)
     """
@@ -78,14 +79,14 @@ class SASRec(Backbone):
         self,
         item_count: int,
         max_length: int = 50,
-        width: int = 50,
-        blocks: int = 2,
-        heads: int = 2,
+        hidden_dim: int = 50,
+        num_layers: int = 2,
+        num_heads: int = 2,
         dropout: float = 0.2,
         norm: str = "post",
         gates: str | dict[str, Any] | Gates | DroppingGates | None = None,
         gamma: float = 0.0,
-        jacobian_rows: int | None = None,
+        jacobian_batch_size: int | None = None,
         attention: str | dict[str, Any] | AttentionKind = "softmax",
         soften: str | None = None,
         name: str | None = None,
@@ -95,12 +96,12 @@ class SASRec(Backbone):
             gamma,
             item_count=item_count,
             max_length=max_length,
-            width=width,
-            blocks=blocks,
-            heads=heads,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
         )
-        inputs = model_inputs(max_length, *meant_input(soften))
-        items = item_table(item_count, width)
+        inputs = model_inputs(max_length, *clean_probability_input(soften))
+        items = item_table(item_count, hidden_dim)
         vectors = items(inputs["item_ids"])
         own_gates, shared = shared_gates(gates, vectors, type(self).causal, attention)
         x, key_weights = softened(vectors, inputs, soften)
@@ -108,25 +109,32 @@ class SASRec(Backbone):
 
         def block(name: str) -> TransformerBlock:
             return TransformerBlock(
-                heads, dropout=dropout, norm=norm, gates=own_gates, attention=attention, name=name
+                num_heads,
+                dropout=dropout,
+                norm=norm,
+                gates=own_gates,
+                attention=attention,
+                name=name,
             )
 
         x = Dropout(dropout)(x)
-        x = stack(x, blocks, block, gamma, jacobian_rows, key_weights=key_weights, gates=shared)
+        x = stack(
+            x, num_layers, block, gamma, jacobian_batch_size, key_weights=key_weights, gates=shared
+        )
         outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(
             items,
             item_count=item_count,
             max_length=max_length,
-            width=width,
-            blocks=blocks,
-            heads=heads,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
             dropout=dropout,
             norm=norm,
             gates=gates,
             gamma=gamma,
-            jacobian_rows=jacobian_rows,
+            jacobian_batch_size=jacobian_batch_size,
             attention=serialize_attention(get_attention(attention)),
             soften=soften,
         )

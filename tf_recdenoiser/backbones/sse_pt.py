@@ -10,9 +10,9 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones.base import (
     Backbone,
     checked_gates,
+    clean_probability_input,
     default,
     item_table,
-    meant_input,
     model_inputs,
     shared_gates,
     softened,
@@ -57,11 +57,13 @@ class SSEPT(Backbone):
         Number of items; ids run from 1 to it.
     user_count
         Number of users; ids run from 1 to it.
-    max_length, blocks, heads, dropout, norm, gates, gamma, jacobian_rows, attention, soften
-        As `SASRec` takes them; `heads` must divide `width` + `user_width`.
-    width
+    max_length, num_layers, num_heads, dropout, norm
+        As `SASRec` takes them.
+    gates, gamma, jacobian_batch_size, attention, soften
+        As `SASRec` takes them; `num_heads` must divide `hidden_dim` + `user_dim`.
+    hidden_dim
         d, of item vectors; as SASRec's by default.
-    user_width
+    user_dim
         Of user vectors; 50 by default.
     user_swap, item_swap, target_swap
         Probabilities; 0.92, 0.1 and 0.1 by default, as the authors' code trains on
@@ -69,7 +71,7 @@ class SSEPT(Backbone):
 
     Examples
     --------
-    >>> encoder = SSEPT(item_count=9, user_count=3, max_length=4, width=8, user_width=4)
+    >>> encoder = SSEPT(item_count=9, user_count=3, max_length=4, hidden_dim=8, user_dim=4)
     >>> inputs = {"item_ids": tf.constant([[0, 0, 3, 7]]), "user_ids": tf.constant([2])}
     >>> tuple(encoder(inputs).shape)
     (1, 4, 9)
@@ -83,10 +85,10 @@ class SSEPT(Backbone):
         item_count: int,
         user_count: int,
         max_length: int = default(SASRec, "max_length"),
-        width: int = default(SASRec, "width"),
-        user_width: int = 50,
-        blocks: int = default(SASRec, "blocks"),
-        heads: int = default(SASRec, "heads"),
+        hidden_dim: int = default(SASRec, "hidden_dim"),
+        user_dim: int = 50,
+        num_layers: int = default(SASRec, "num_layers"),
+        num_heads: int = default(SASRec, "num_heads"),
         dropout: float = default(SASRec, "dropout"),
         norm: str = default(SASRec, "norm"),
         user_swap: float = 0.92,
@@ -94,7 +96,7 @@ class SSEPT(Backbone):
         target_swap: float = 0.1,
         gates: str | dict[str, Any] | Gates | None = None,
         gamma: float = default(SASRec, "gamma"),
-        jacobian_rows: int | None = default(SASRec, "jacobian_rows"),
+        jacobian_batch_size: int | None = default(SASRec, "jacobian_batch_size"),
         attention: str | dict[str, Any] | AttentionKind = default(SASRec, "attention"),
         soften: str | None = None,
         name: str | None = None,
@@ -105,15 +107,17 @@ class SSEPT(Backbone):
             item_count=item_count,
             user_count=user_count,
             max_length=max_length,
-            width=width,
-            user_width=user_width,
-            blocks=blocks,
-            heads=heads,
+            hidden_dim=hidden_dim,
+            user_dim=user_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
         )
-        inputs = model_inputs(max_length, *type(self).extra_inputs, *meant_input(soften))
-        items = item_table(item_count, width)
+        inputs = model_inputs(
+            max_length, *type(self).extra_inputs, *clean_probability_input(soften)
+        )
+        items = item_table(item_count, hidden_dim)
         user_ids = Swap(user_swap, user_count, name="user_swap")(inputs["user_ids"])
-        users = UserEmbedding(user_count, user_width, name="users")(user_ids)
+        users = UserEmbedding(user_count, user_dim, name="users")(user_ids)
         vectors = items(Swap(item_swap, item_count, name="item_swap")(inputs["item_ids"]))
         own_gates, shared = shared_gates(gates, vectors, type(self).causal, attention)
         x, key_weights = softened(vectors, inputs, soften)
@@ -121,11 +125,18 @@ class SSEPT(Backbone):
 
         def block(name: str) -> TransformerBlock:
             return TransformerBlock(
-                heads, dropout=dropout, norm=norm, gates=own_gates, attention=attention, name=name
+                num_heads,
+                dropout=dropout,
+                norm=norm,
+                gates=own_gates,
+                attention=attention,
+                name=name,
             )
 
         x = Dropout(dropout)(x)
-        x = stack(x, blocks, block, gamma, jacobian_rows, key_weights=key_weights, gates=shared)
+        x = stack(
+            x, num_layers, block, gamma, jacobian_batch_size, key_weights=key_weights, gates=shared
+        )
         x = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         outputs = UserTerm(name="user_term")(x, users)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
@@ -135,10 +146,10 @@ class SSEPT(Backbone):
             item_count=item_count,
             user_count=user_count,
             max_length=max_length,
-            width=width,
-            user_width=user_width,
-            blocks=blocks,
-            heads=heads,
+            hidden_dim=hidden_dim,
+            user_dim=user_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
             dropout=dropout,
             norm=norm,
             user_swap=user_swap,
@@ -146,7 +157,7 @@ class SSEPT(Backbone):
             target_swap=target_swap,
             gates=gates,
             gamma=gamma,
-            jacobian_rows=jacobian_rows,
+            jacobian_batch_size=jacobian_batch_size,
             attention=serialize_attention(get_attention(attention)),
             soften=soften,
         )
@@ -161,9 +172,9 @@ class UserTerm(keras.layers.Layer):
         self.supports_masking = True
 
     def call(self, hidden: tf.Tensor, users: tf.Tensor) -> tf.Tensor:
-        width = hidden.shape[-1] - users.shape[-1]
-        term = tf.reduce_sum(hidden[..., width:] * users[:, tf.newaxis], -1, keepdims=True)
-        return tf.concat([hidden[..., :width], term], axis=-1)
+        hidden_dim = hidden.shape[-1] - users.shape[-1]
+        term = tf.reduce_sum(hidden[..., hidden_dim:] * users[:, tf.newaxis], -1, keepdims=True)
+        return tf.concat([hidden[..., :hidden_dim], term], axis=-1)
 
 
 @register

@@ -8,9 +8,9 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones.base import (
     Backbone,
     checked_gates,
+    clean_probability_input,
     default,
     item_table,
-    meant_input,
     model_inputs,
     shared_gates,
     softened,
@@ -30,7 +30,9 @@ class TiSASRec(Backbone):
 
     Parameters
     ----------
-    item_count, max_length, width, blocks, heads, dropout, norm, gates, gamma, jacobian_rows, soften
+    item_count, max_length, hidden_dim, num_layers, num_heads, dropout, norm
+        As `SASRec` takes them.
+    gates, gamma, jacobian_batch_size, soften
         As `SASRec` takes them.
     max_interval
         k, the longest interval that is told from longer ones; 256 by default, as in the
@@ -39,7 +41,7 @@ class TiSASRec(Backbone):
     Examples
     --------
     >>> import tensorflow as tf
-    >>> encoder = TiSASRec(item_count=9, max_length=4, width=8)
+    >>> encoder = TiSASRec(item_count=9, max_length=4, hidden_dim=8)
     >>> times = tf.constant([[0, 0, 1.6e9, 1.6e9 + 60]], tf.float64)
     >>> tuple(encoder({"item_ids": tf.constant([[0, 0, 3, 7]]), "times": times}).shape)
     (1, 4, 8)
@@ -52,15 +54,15 @@ class TiSASRec(Backbone):
         self,
         item_count: int,
         max_length: int = default(SASRec, "max_length"),
-        width: int = default(SASRec, "width"),
-        blocks: int = default(SASRec, "blocks"),
-        heads: int = default(SASRec, "heads"),
+        hidden_dim: int = default(SASRec, "hidden_dim"),
+        num_layers: int = default(SASRec, "num_layers"),
+        num_heads: int = default(SASRec, "num_heads"),
         dropout: float = default(SASRec, "dropout"),
         norm: str = default(SASRec, "norm"),
         max_interval: int = 256,
         gates: str | dict[str, Any] | Gates | None = None,
         gamma: float = default(SASRec, "gamma"),
-        jacobian_rows: int | None = default(SASRec, "jacobian_rows"),
+        jacobian_batch_size: int | None = default(SASRec, "jacobian_batch_size"),
         soften: str | None = None,
         name: str | None = None,
     ) -> None:
@@ -69,13 +71,15 @@ class TiSASRec(Backbone):
             gamma,
             item_count=item_count,
             max_length=max_length,
-            width=width,
-            blocks=blocks,
-            heads=heads,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
         )
-        inputs = model_inputs(max_length, *type(self).extra_inputs, *meant_input(soften))
-        items = item_table(item_count, width)
-        context = TimeEmbedding(width, max_interval, name="times_and_positions")(
+        inputs = model_inputs(
+            max_length, *type(self).extra_inputs, *clean_probability_input(soften)
+        )
+        items = item_table(item_count, hidden_dim)
+        context = TimeEmbedding(hidden_dim, max_interval, name="times_and_positions")(
             inputs["item_ids"], inputs["times"]
         )
 
@@ -84,25 +88,25 @@ class TiSASRec(Backbone):
         x, key_weights = softened(vectors, inputs, soften)
 
         def block(name: str) -> TimeAwareBlock:
-            return TimeAwareBlock(heads, dropout=dropout, norm=norm, gates=own_gates, name=name)
+            return TimeAwareBlock(num_heads, dropout=dropout, norm=norm, gates=own_gates, name=name)
 
         x = Dropout(dropout)(x)
         given = {"context": context, "key_weights": key_weights, "gates": shared}
-        x = stack(x, blocks, block, gamma, jacobian_rows, **given)
+        x = stack(x, num_layers, block, gamma, jacobian_batch_size, **given)
         outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(
             items,
             item_count=item_count,
             max_length=max_length,
-            width=width,
-            blocks=blocks,
-            heads=heads,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
             dropout=dropout,
             norm=norm,
             max_interval=max_interval,
             gates=gates,
             gamma=gamma,
-            jacobian_rows=jacobian_rows,
+            jacobian_batch_size=jacobian_batch_size,
             soften=soften,
         )

@@ -36,25 +36,25 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False))
 
 
-def metrics_table(title: str, systems: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
-    """A table with a row for each system and protocol.
+def metrics_table(title: str, models: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
+    """A table with a row for each model and protocol.
 
     Parameters
     ----------
     title
         Above the table.
-    systems
-        Metrics by system and protocol, as `metrics.json` has them for a split.
+    models
+        Metrics by model and protocol, as `metrics.json` has them for a split.
     """
     names = ("hit@1", "hit@5", "hit@10", "ndcg@5", "ndcg@10")
     table = Table(title=title, title_justify="left")
-    table.add_column("system")
+    table.add_column("model")
     table.add_column("protocol")
     for name in names:
         table.add_column(name.replace("hit", "Hit").replace("ndcg", "NDCG"), justify="right")
-    for system, protocols in systems.items():
+    for model, protocols in models.items():
         for protocol, metrics in protocols.items():
-            table.add_row(system, protocol, *(f"{metrics[name]:.4f}" for name in names))
+            table.add_row(model, protocol, *(f"{metrics[name]:.4f}" for name in names))
         table.add_section()
     return table
 

@@ -18,7 +18,7 @@ def demo(
     out: Annotated[Path, Option(help="Directory for the two runs.")] = Path("runs/demo"),
     to: Annotated[Path, Option(help="Directory of the SavedModel.")] = Path("saved_models/demo"),
     users: Annotated[int, Option(min=10, help="Users in the synthetic log.")] = 2500,
-    epochs: Annotated[int, Option(min=1, help="At most so many, for each system.")] = 40,
+    epochs: Annotated[int, Option(min=1, help="At most so many, for each model.")] = 40,
     seed: Annotated[int, Option(min=0, help="Of the data and of training.")] = 0,
 ) -> None:
     """The main job on synthetic data with planted noise: train, compare, export.
@@ -34,9 +34,9 @@ def demo(
         patience=10,
         seed=seed,
     )
-    systems = {"SASRec": denoised.plain(), "SASRec + denoiser": denoised}
+    models = {"SASRec": denoised.plain(), "SASRec + denoiser": denoised}
     metrics = {}
-    for name, settings in systems.items():
+    for name, settings in models.items():
         errors.rule(name)
         directory = RunDirectory(out / ("plain" if settings.gates == "none" else "denoised"))
         if directory.exists():

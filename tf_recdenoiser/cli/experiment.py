@@ -27,28 +27,28 @@ from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
 from tf_recdenoiser.cli.reading import read_dataset
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments import (
+    CORRECTING,
     GATING,
-    MENDING,
+    MODELS,
     PLAIN,
-    SYSTEMS,
     Comparison,
     Method,
     chosen,
     closed_gap,
-    find_planted,
-    fitting_systems,
+    find_injected,
+    fitting_models,
     run_directory,
     run_paired,
     with_sources,
 )
 from tf_recdenoiser.runs import NO_DENOISER, NO_GATES, RunDirectory, RunError, Settings
 
-app = typer.Typer(no_args_is_help=True, help="Compare systems on the same data and seeds.")
+app = typer.Typer(no_args_is_help=True, help="Compare models on the same data and seeds.")
 
 
 @app.callback()
 def describe() -> None:
-    """Compare systems on the same data and seeds."""
+    """Compare models on the same data and seeds."""
 
 
 _Out = Annotated[Path, Option(help="Directory for the runs; finished ones are kept.")]
@@ -71,15 +71,15 @@ def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
     OBJECTIVE,
     TRAINING,
     without=("seed",),
-    planted_rate=0.25,
+    injection_rate=0.25,
     epochs=60,
     patience=0,
     validate_every=5,
 )
-def planted(
+def noise(
     context: typer.Context,
     out: _Out,
-    methods: Annotated[str, _methods("What is done about it", MENDING)] = ", ".join(MENDING),
+    methods: Annotated[str, _methods("What is done about it", CORRECTING)] = ", ".join(CORRECTING),
     seeds: _Seeds = "0,1,2,3,4",
     json: _Json = False,
 ) -> None:
@@ -89,11 +89,11 @@ def planted(
     is compared with doing nothing. Oracles know where the noise is: what they gain is what there
     is to be gained.
     """
-    base = _base(context, noise_law=context.params["planted_law"])
+    base = _base(context, noise_distribution=context.params["injection_distribution"])
     names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
-    found = _run(base, read_dataset(base), out, chosen(MENDING, names), numbers)
+    found = _run(base, read_dataset(base), out, chosen(CORRECTING, names), numbers)
     plain, *others = (run_directory(out, name, numbers[0]) for name in found)
-    finding = find_planted(plain, _one_of_each_kind(others))
+    finding = find_injected(plain, _one_of_each_kind(others))
     if json:
         print_json({"finding": finding, "mending": _as_json(found)})
         return
@@ -116,7 +116,7 @@ def gates(
     """Compare the paper's gates and Jacobian penalty with the plain backbone, and with controls.
 
     Gates that are frozen at what other gates learned, the same in a random order, and a window
-    with as many links say whether a gain comes from learning, from sparsity or from chance.
+    with as many edges say whether a gain comes from learning, from sparsity or from chance.
     """
     base = _base(context)
     numbers = [_number(text) for text in seeds.split(",")]
@@ -126,24 +126,24 @@ def gates(
 
 @app.command(no_args_is_help=True)
 @with_settings(DATA, MODEL, OBJECTIVE, TRAINING, without=("seed", "backbone"), validate_every=5)
-def systems(
+def models(
     context: typer.Context,
     out: _Out,
     methods: Annotated[
         str | None,
-        _methods("The systems; if not given, all that the log has the data for", SYSTEMS),
+        _methods("The models; if not given, all that the log has the data for", MODELS),
     ] = None,
     seeds: _Seeds = "0",
     json: _Json = False,
 ) -> None:
-    """Compare the paper's systems: baselines, backbones, and backbones with its denoiser.
+    """Compare the paper's models: baselines, backbones, and backbones with its denoiser.
 
     All have the same data, objective and number of epochs; "plain" is SASRec.
     """
     base = _base(context)
     numbers, dataset = [_number(text) for text in seeds.split(",")], read_dataset(base)
-    names = fitting_systems(dataset) if methods is None else _words(methods)
-    _show(_run(base, dataset, out, chosen(SYSTEMS, [PLAIN, *names]), numbers), json)
+    names = fitting_models(dataset) if methods is None else _words(methods)
+    _show(_run(base, dataset, out, chosen(MODELS, [PLAIN, *names]), numbers), json)
 
 
 _PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
@@ -201,7 +201,7 @@ def _finding_table(finding: dict[str, dict[str, float]]) -> Table:
     table.add_column("area under ROC", justify="right")
     table.add_column("precision", justify="right")
     for name, found in finding.items():
-        table.add_row(name, f"{found['roc_area']:.3f}", f"{found['precision']:.3f}")
+        table.add_row(name, f"{found['roc_auc']:.3f}", f"{found['precision']:.3f}")
     return table
 
 

@@ -18,11 +18,11 @@ from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.data import READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES, Gates
-from tf_recdenoiser.noise import CORRECTIONS, NOISE_LAWS, PLACES
+from tf_recdenoiser.noise import CORRECTIONS, NOISE_DISTRIBUTIONS, PLACES
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import (
+    EDGES_PER_ENTRY,
     FINDERS,
-    LINKS_OF_ENTRY,
     NO_GATES,
     PRESETS,
     RunError,
@@ -37,11 +37,15 @@ NOISE, PLANTED = "Noise found and mended", "Noise planted, to see what is found"
 Command = Callable[..., None]
 
 # Typer cannot say None on the command line; 0 stands for it.
-_ZERO_IS_ALL = ("jacobian_rows", "estimator_rows")
+_ZERO_IS_ALL = ("jacobian_batch_size", "estimator_batch_size")
 _SUITING = "; ".join(
     [
         str(default(GateTraining.compile, "estimator")),
-        *(f"for gates of kind {name} {kind.suits}" for name, kind in GATES.items() if kind.suits),
+        *(
+            f"for gates of kind {name} {kind.default_estimator}"
+            for name, kind in GATES.items()
+            if kind.default_estimator
+        ),
     ]
 )
 _DRAWING = {name: kind() for name, kind in OBJECTIVES.items() if kind().negatives}
@@ -57,9 +61,9 @@ def _usual(attribute: str, base: type, kinds: Mapping[str, type]) -> str:
     return ", ".join([str(usual), *others])
 
 
-_BETA = _usual("usual_beta", Backbone, BACKBONES)
-_UNPRICED = ", ".join(name for name, kind in GATES.items() if not kind.usually_priced)
-_PENALTY = _usual("usual_penalty", Gates, GATES)
+_BETA = _usual("default_beta", Backbone, BACKBONES)
+_UNPRICED = ", ".join(name for name, kind in GATES.items() if not kind.sparse_by_default)
+_PENALTY = _usual("default_penalty", Gates, GATES)
 
 _LOG = Argument(
     help="An interaction log: `user item` lines, RecBole `.inter`, CSV, Parquet, or one line per "
@@ -82,9 +86,9 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
     MODEL: {
         "backbone": Option(**one_of(BACKBONES, "The sequence encoder.")),
         "max_length": Option(min=1, help="n: how many of a user's newest items are read."),
-        "width": Option(min=1, help="d: width of item and hidden vectors."),
-        "blocks": Option(min=1, help="L: Transformer blocks."),
-        "heads": Option(min=1, help="H: attention heads; must divide the width."),
+        "hidden_dim": Option(min=1, help="d: width of item and hidden vectors."),
+        "num_layers": Option(min=1, help="L: Transformer blocks."),
+        "num_heads": Option(min=1, help="H: attention heads; must divide the width."),
         "dropout": Option(min=0, max=0.99, help="Rate."),
         "norm": Option(
             **one_of(NORMS, "Layer normalisation before each part of a block, or after.")
@@ -92,15 +96,15 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         "attention": Option(
             **one_of(
                 ATTENTIONS,
-                "How links get their weights: by a softmax; by a sparser relative of it "
+                "How edges get their weights: by a softmax; by a sparser relative of it "
                 "(entmax15, sparsemax; entmax with a learned alpha for each head); by a softmax "
-                "over a static pattern of links, with options as in sliding_window:width=4; or "
+                "over a static pattern of edges, with options as in sliding_window:width=4; or "
                 "with a cost that grows with n alone (linear), which goes with gates that are "
                 "the same for every query.",
                 with_options=True,
             )
         ),
-        "user_width": Option(min=1, help="Width of user vectors (sse_pt)."),
+        "user_dim": Option(min=1, help="Width of user vectors (sse_pt)."),
         "user_swap": Option(
             min=0, max=1, help="How often a user is replaced by another in training (sse_pt)."
         ),
@@ -117,8 +121,8 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         "max_interval": Option(
             min=1, help="Longest interval told from longer ones, in the user's least (tisasrec)."
         ),
-        "gru_width": Option(min=1, help="Width of recurrent states (gru4rec)."),
-        "gru_layers": Option(min=1, help="Recurrent layers (gru4rec)."),
+        "gru_units": Option(min=1, help="Width of recurrent states (gru4rec)."),
+        "num_gru_layers": Option(min=1, help="Recurrent layers (gru4rec)."),
         "recent": Option(min=1, help="How many newest items are looked at (caser)."),
         "horizontal_filters": Option(
             min=1, help="Filters for each number of items in a row (caser)."
@@ -129,7 +133,7 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         "gates": Option(
             **one_of(
                 (*GATES, *DROPPING, NO_GATES),
-                "Trainable gates on attention links: the paper's, one for each pair of "
+                "Trainable gates on attention edges: the paper's, one for each pair of "
                 "positions (positional); one for each distance (relative); of each "
                 "history, by the two items (pairwise) or by how an item goes with the others "
                 "(item); or one for each attended position (key). Or nothing but random "
@@ -139,12 +143,12 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         "beta": Option(
             min=0,
             help=f"β: the price of an open gate; a higher one prunes more. If not given: {_BETA}; "
-            f"divided by {LINKS_OF_ENTRY} with --penalty links; 0 for gates of kind {_UNPRICED}.",
+            f"divided by {EDGES_PER_ENTRY} with --penalty edges; 0 for gates of kind {_UNPRICED}.",
         ),
         "penalty": Option(
             **one_of(
                 PENALTIES,
-                "β for each entry of the gates' matrix (the paper's), or for each link in "
+                "β for each entry of the gates' matrix (the paper's), or for each edge in "
                 "use, which means the same on every data set. If not given: "
                 f"{_PENALTY}.",
             )
@@ -172,7 +176,7 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
             min=0, max=0.99, help="Of the gates that drop layers or heads at random."
         ),
         "gamma": Option(min=0, help="γ: weight of the Jacobian penalty; 0 for none."),
-        "jacobian_rows": Option(
+        "jacobian_batch_size": Option(
             min=0, help="Sequences of a batch that the Jacobian penalty uses; 0 for all."
         ),
         "estimator": Option(
@@ -183,7 +187,7 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
             help="Hold a gate to account only for losses it can change. On for causal "
             "backbones if not given.",
         ),
-        "estimator_rows": Option(
+        "estimator_batch_size": Option(
             min=0, help="Sequences of a batch in the second evaluation of the loss; 0 for all."
         ),
     },
@@ -197,14 +201,14 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
                 "for train, if enough users have items to learn from, and none for tune.",
             )
         ),
-        "noise_law": Option(
+        "noise_distribution": Option(
             **one_of(
-                NOISE_LAWS,
+                NOISE_DISTRIBUTIONS,
                 "What noise is like: items drawn by popularity, or uniformly, or runs of "
                 "somebody else's items.",
             )
         ),
-        "mend": Option(
+        "correction": Option(
             **one_of(
                 CORRECTIONS,
                 "In training, weigh each target by its probability of being meant; leave items "
@@ -226,14 +230,14 @@ _OPTIONS: dict[str, dict[str, OptionInfo]] = {
         ),
     },
     PLANTED: {
-        "planted_rate": Option(
+        "injection_rate": Option(
             min=0, max=0.99, help="Replace this share of what users did by noise."
         ),
-        "planted_law": Option(**one_of(NOISE_LAWS, "What it is like.")),
-        "planted_places": Option(
+        "injection_distribution": Option(**one_of(NOISE_DISTRIBUTIONS, "What it is like.")),
+        "injection_places": Option(
             **one_of(PLACES, "In training sequences, in histories to recommend from, or in both.")
         ),
-        "planted_seed": Option(min=0, help="Of the planted noise."),
+        "injection_seed": Option(min=0, help="Of the planted noise."),
     },
     OBJECTIVE: {
         "objective": Option(**one_of(OBJECTIVES, "What is minimised.")),

@@ -73,7 +73,7 @@ def tune(
         list[str] | None,
         Option(
             metavar="NAME=VALUES",
-            help="Choose a setting from these values, as in `--search width=32,64`; may be "
+            help="Choose a setting from these values, as in `--search hidden_dim=32,64`; may be "
             "given for several.",
         ),
     ] = None,
@@ -98,7 +98,7 @@ def tune(
     `failure.txt` is deleted.
 
     * `tf-recdenoiser tune log.csv --out runs/tuned --trials 30 --epochs 40` searches;
-    * `--width 50 --search beta=0.1,0.3 --search max_length=20,50` says what is searched;
+    * `--hidden-dim 50 --search beta=0.1,0.3 --search max_length=20,50` says what is searched;
     * `tf-recdenoiser evaluate runs/tuned/best` uses the best, as any other run.
     """
     given = _search(context, trials, tuner, protocol, search or [])
@@ -142,11 +142,11 @@ def _resumed(context: typer.Context, given: Search, recorded: Search) -> Search:
 
 
 def _choices(text: str) -> tuple[str, tuple[Any, ...]]:
-    """The name and the values in a text such as `width=32,64`.
+    """The name and the values in a text such as `hidden_dim=32,64`.
 
     Examples
     --------
-    >>> _choices("width=32,64"), _choices("share-negatives=true,false")
+    >>> _choices("hidden_dim=32,64"), _choices("share-negatives=true,false")
     (('width', (32, 64)), ('share_negatives', (True, False)))
     """
     name, _, values = text.partition("=")
@@ -237,7 +237,7 @@ def as_text(values: dict[str, Any]) -> str:
 
     Examples
     --------
-    >>> as_text({"width": 32, "initial_keep": 0.9})
-    'width=32 initial_keep=0.9'
+    >>> as_text({"hidden_dim": 32, "initial_keep": 0.9})
+    'hidden_dim=32 initial_keep=0.9'
     """
     return " ".join(f"{name}={value}" for name, value in values.items())

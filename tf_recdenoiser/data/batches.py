@@ -62,14 +62,14 @@ class TrainingBatches:
     left_out
         The probability by which each item of `train` is left out of its sequence, which is closed
         up, drawn anew in every epoch, float [N]; None (default) for 0.
-    meant
-        The probability that each item of `train` was meant, float [N], for the input "meant";
-        None (default) for 1.
+    clean_probability
+        The probability that each item of `train` is no noise, float [N], for the input of that
+        name; None (default) for 1.
     extra_inputs
         What the inputs hold beside `item_ids`: "user_ids", int32 [B], as `user_codes` numbers
-        them; "times", float64 [B, n]; "meant", float32 [B, n]. Nothing by default.
+        them; "times", float64 [B, n]; "clean_probability", float32 [B, n]. Nothing by default.
     task
-        What is read and told; None (default) for `NextItem`.
+        The inputs and targets of an example; None (default) for `NextItem`.
     share_negatives
         Draw negatives for each sequence rather than for each position; False by default.
 
@@ -141,7 +141,7 @@ class TrainingBatches:
         self._windows = windows
         self._extra_inputs = tuple(extra_inputs)
         self._task = task or NextItem()
-        given = {"target_weights": target_weights, "left_out": left_out, "meant": meant}
+        given = {"target_weights": target_weights, "left_out": left_out, "clean_probability": meant}
         for name, values in given.items():
             if values is not None and values.shape != train.items.shape:
                 raise ValueError(
@@ -184,8 +184,8 @@ class TrainingBatches:
             window: Window = {"item_ids": train.last(*cut)}
             if "times" in self._extra_inputs:
                 window["times"] = train.last_times(*cut)
-            if "meant" in self._extra_inputs:
-                window["meant"] = self._meant.last(*cut)
+            if "clean_probability" in self._extra_inputs:
+                window["clean_probability"] = self._meant.last(*cut)
             inputs, positives, its_weights = self._task(window, weights.last(*cut), rng)
             if "user_ids" in self._extra_inputs:
                 inputs["user_ids"] = self._user_codes[chosen]
@@ -230,7 +230,7 @@ class TrainingBatches:
             "item_ids": tf.TensorSpec(row, tf.int32),
             "user_ids": tf.TensorSpec(row[:1], tf.int32),
             "times": tf.TensorSpec(row, tf.float64),
-            "meant": tf.TensorSpec(row, tf.float32),
+            "clean_probability": tf.TensorSpec(row, tf.float32),
         }
         dataset = tf.data.Dataset.from_generator(
             batches,

@@ -91,7 +91,7 @@ class Histories:
         matrix[is_item] = values[index[is_item]]
         return matrix
 
-    def heads(self, rows: npt.ArrayLike, lengths: npt.ArrayLike) -> Histories:
+    def prefixes(self, rows: npt.ArrayLike, lengths: npt.ArrayLike) -> Histories:
         """The oldest `lengths[i]` items of each row `rows[i]`, with their times.
 
         Parameters

@@ -77,11 +77,11 @@ def leave_one_out(dataset: Dataset) -> Split:
     def held_out(from_end: int) -> EvaluationSet:
         return EvaluationSet(
             users=users,
-            histories=whole.heads(users, lengths[users] - from_end),
+            histories=whole.prefixes(users, lengths[users] - from_end),
             targets=whole.items[whole.offsets[users + 1] - from_end],
         )
 
-    train = whole.heads(np.arange(whole.row_count), np.where(is_evaluated, lengths - 2, lengths))
+    train = whole.prefixes(np.arange(whole.row_count), np.where(is_evaluated, lengths - 2, lengths))
     return Split(train=train, valid=held_out(2), test=held_out(1))
 
 

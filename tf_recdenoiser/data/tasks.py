@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Window = dict[str, npt.NDArray[Any]]
-"""`item_ids`, and `times` and `meant` where wanted, `[B, m]` each, left-padded with 0."""
+"""`item_ids`, and `times` and `clean_probability` where wanted, `[B, m]` each, left-padded."""
 
 Example = tuple[Window, npt.NDArray[np.int32], npt.NDArray[Any]]
 """What is read, the true item of each position (0 for none) and its weight, `[B, n]` each."""

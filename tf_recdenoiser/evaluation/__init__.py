@@ -1,6 +1,6 @@
 """How good is a recommender: protocols, ranks and metrics, from scores alone.
 
-A system is a function from rows to scores; see `ScoreFunction`::
+A model is a function from rows to scores; see `ScoreFunction`::
 
     result = evaluate(score, problem, protocol="full")
     result.summary()  # {"hit@1": …, "hit@5": …, …, "ndcg@20": …}

@@ -76,7 +76,7 @@ def parse_metric(text: str) -> tuple[Metric, int]:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The ranks that a system gave the targets.
+    """The ranks that a model gave the targets.
 
     Two results of one problem, protocol and seed are paired row by row.
 

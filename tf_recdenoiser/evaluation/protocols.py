@@ -1,6 +1,6 @@
 """Evaluation protocols: which rows are evaluated, and what each target is ranked against.
 
-A protocol never sees a score, so every system meets the same candidates.
+A protocol never sees a score, so every model meets the same candidates.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def protocol_named(name: str) -> RankingProtocol:
 
 @dataclass(frozen=True, eq=False)
 class Negatives:
-    """Negatives drawn beforehand, so that many systems, or other programs, can be given them.
+    """Negatives drawn beforehand, so that many models, or other programs, can be given them.
 
     Attributes
     ----------

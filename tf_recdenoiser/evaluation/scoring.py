@@ -14,7 +14,7 @@ from tf_recdenoiser.evaluation.ranks import rank_among
 
 
 class ScoreFunction(Protocol):
-    """A system under evaluation: the higher a score, the better the item fits."""
+    """A model under evaluation: the higher a score, the better the item fits."""
 
     def __call__(self, rows: IntArray, candidates: IntArray | None, /) -> FloatArray:
         """Score items for some rows of the problem.
@@ -42,15 +42,15 @@ def evaluate(
     batch_size: int = 512,
     negatives: Negatives | None = None,
 ) -> Result:
-    """Rank every row's target as a protocol says. Ties count against the system.
+    """Rank every row's target as a protocol says. Ties count against the model.
 
-    Candidates depend on the problem, the protocol and the seed, not on the system or the batch
+    Candidates depend on the problem, the protocol and the seed, not on the model or the batch
     size, so that two results are paired. At most `batch_size` rows of scores exist at a time.
 
     Parameters
     ----------
     score
-        The system.
+        The model.
     problem
         The rows to evaluate, their targets and histories.
     protocol
@@ -102,7 +102,7 @@ def _rank_batch(
     listed = np.concatenate([targets[:, None], candidates.items], axis=1, dtype=np.int64)
     scores = _checked(score(rows, listed), listed.shape)
     target_scores = scores[:, 0]
-    # A drawn copy of the target must tie with it, though the system may have rounded the same
+    # A drawn copy of the target must tie with it, though the model may have rounded the same
     # inner product differently in another column.
     is_target = candidates.items == targets[:, None]
     other_scores = np.where(is_target, target_scores[:, None], scores[:, 1:])

@@ -1,4 +1,4 @@
-"""How much better one system is than another, over seeds and users."""
+"""How much better one model is than another, over seeds and users."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scipy import stats
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """A system against a baseline: the same seeds and the same users on both sides.
+    """A model against a baseline: the same seeds and the same users on both sides.
 
     Attributes
     ----------
     mean
-        The system's metric, averaged over users and seeds.
+        The model's metric, averaged over users and seeds.
     difference
         By how much that is more than the baseline's.
     seed_error
@@ -36,8 +36,8 @@ class Comparison:
     p_value: float
 
 
-def compare(system: np.ndarray, baseline: np.ndarray) -> Comparison:
-    """Compare a metric of two systems, `[S, E]` each: seeds by users, paired.
+def compare(model: np.ndarray, baseline: np.ndarray) -> Comparison:
+    """Compare a metric of two models, `[S, E]` each: seeds by users, paired.
 
     Examples
     --------
@@ -45,16 +45,16 @@ def compare(system: np.ndarray, baseline: np.ndarray) -> Comparison:
     >>> round(found.mean, 2), round(found.difference, 2), round(found.seed_error, 2)
     (0.35, 0.15, 0.05)
     """
-    if system.shape != baseline.shape or system.ndim != 2:
+    if model.shape != baseline.shape or model.ndim != 2:
         raise ValueError(
-            "`system` and `baseline` must have the same shape: seeds by users. "
-            f"Received: shapes {system.shape} and {baseline.shape}"
+            "`model` and `baseline` must have the same shape: seeds by users. "
+            f"Received: shapes {model.shape} and {baseline.shape}"
         )
-    differences = system - baseline
+    differences = model - baseline
     by_seed, by_user = differences.mean(axis=1), differences.mean(axis=0)
     several = len(by_seed) > 1
     return Comparison(
-        mean=float(system.mean()),
+        mean=float(model.mean()),
         difference=float(differences.mean()),
         seed_error=float(stats.sem(by_seed)) if several else math.nan,
         user_error=float(stats.sem(by_user)),

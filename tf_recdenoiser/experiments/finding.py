@@ -8,7 +8,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser.noise import law_shares, next_item_log_ratios, precision_at_noise, roc_area
+from tf_recdenoiser.noise import (
+    next_item_log_ratios,
+    noise_frequencies,
+    precision_at_noise,
+    roc_auc,
+)
 from tf_recdenoiser.runs import Inputs, Run, evaluation_inputs, load_run, load_split
 from tf_recdenoiser.training import explain
 
@@ -94,7 +99,9 @@ def _surprisal(run: Run, inputs: Inputs, counts: np.ndarray) -> np.ndarray:
             for batch, its_items in zip(_batches(before), _batches(inputs), strict=True)
         ]
     )
-    surprisal = np.log(law_shares(counts, run.settings.noise_law))[item_ids] - log_ratios
+    surprisal = (
+        np.log(noise_frequencies(counts, run.settings.noise_distribution))[item_ids] - log_ratios
+    )
     nothing_before = before["item_ids"] == 0
     surprisal[nothing_before] = np.median(surprisal[~nothing_before])
     return surprisal
@@ -105,7 +112,7 @@ def _shifted(values: np.ndarray) -> np.ndarray:
     return np.pad(values[:, :-1], [(0, 0), (1, 0)]) if values.ndim == 2 else values
 
 
-def find_planted(path: Path, others: Iterable[Path] = ()) -> dict[str, dict[str, float]]:
+def find_injected(path: Path, others: Iterable[Path] = ()) -> dict[str, dict[str, float]]:
     """ROC area and precision of each means on the test histories of a run.
 
     Precision is the share of noise among the M highest scores, M being how much noise there is.
@@ -133,7 +140,7 @@ def find_planted(path: Path, others: Iterable[Path] = ()) -> dict[str, dict[str,
         found |= _trained(other, inputs["item_ids"], _explained(other, inputs)[1])
     return {
         name: {
-            "roc_area": roc_area(scores[is_item], is_noise),
+            "roc_auc": roc_auc(scores[is_item], is_noise),
             "precision": precision_at_noise(scores[is_item], is_noise),
         }
         for name, scores in found.items()

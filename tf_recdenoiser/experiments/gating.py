@@ -45,7 +45,7 @@ GATING: Mapping[str, Method] = {
 Controls, each made from the positional gates of the same seed: "frozen" has their values of the
 best epoch from the start and does not train them; "shuffled" does so too, each layer's values in
 a random order; "window" lets every layer see a fixed number of newest positions, with as many
-links as these gates keep.
+edges as these gates keep.
 """
 
 CONTROLS = frozenset({"frozen", "shuffled", "window"})
@@ -65,7 +65,7 @@ def with_sources(names: list[str]) -> list[str]:
 
 
 def window_width(length: int, density: float) -> int:
-    """The width of the sliding window whose share of causal links is nearest to `density`.
+    """The width of the sliding window whose share of causal edges is nearest to `density`.
 
     Examples
     --------

@@ -121,7 +121,10 @@ def _is_finished(directory: RunDirectory, settings: Settings) -> bool:
 def _search(settings: Settings) -> Settings:
     """The settings that may decide what is found of noise; its seed is the first run's."""
     return dataclasses.replace(
-        settings.plain(), detect=settings.detect, noise_law=settings.noise_law, seed=0
+        settings.plain(),
+        detect=settings.detect,
+        noise_distribution=settings.noise_distribution,
+        seed=0,
     )
 
 
@@ -140,7 +143,7 @@ def chosen(methods: Mapping[str, Method], texts: Iterable[str]) -> dict[str, Met
 
     Examples
     --------
-    >>> found = chosen({"gated": {"gates": "item"}}, ["gated", "gated:beta=0.01;width=20"])
+    >>> found = chosen({"gated": {"gates": "item"}}, ["gated", "gated:beta=0.01;hidden_dim=20"])
     >>> list(found.values())
     [{'gates': 'item'}, {'gates': 'item', 'beta': 0.01, 'width': 20}]
     """

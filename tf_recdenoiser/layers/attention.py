@@ -1,4 +1,4 @@
-"""Multi-head attention with gates on its links."""
+"""Multi-head attention with gates on its edges."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tf_recdenoiser.ops import linear_attention, linear_weights, positive_featur
 
 @register
 class DenoisingMultiHeadAttention(keras.layers.Layer):
-    """`keras.layers.MultiHeadAttention` whose links can be pruned (Eq. 5 of the paper).
+    """`keras.layers.MultiHeadAttention` whose edges can be pruned (Eq. 5 of the paper).
 
     A = softmax(Q K^T / sqrt(key_dim) + bias), M = A * Z, output M V W_O, where `bias` hides
     padding and, with a causal mask, the future. The gates Z multiply after the softmax and
@@ -35,7 +35,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
     gates the weights have the shapes and the order of those of Keras' own layer.
 
     Other kinds of `attention` put another normalisation in the softmax's place, or leave out
-    links before it by a static pattern; gates act on the weights in the same way. In linear
+    edges before it by a static pattern; gates act on the weights in the same way. In linear
     attention, which never forms the weights of pairs,
 
         output_u = sum_v (phi(q_u) · phi(k_v)) Z_uv x_v / sum_v phi(q_u) · phi(k_v)
@@ -75,7 +75,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
     query, value, key
         `[B, n, d]`, `[B, m, d']`, `[B, m, d']`; key is value by default.
     attention_mask
-        Boolean `[B, n, m]` or `[n, m]`: True where attention is allowed. Gates on links that it
+        Boolean `[B, n, m]` or `[n, m]`: True where attention is allowed. Gates on edges that it
         allows in no sequence of a batch have no price and do not train. None if linear.
     use_causal_mask
         Whether position u sees only positions up to u.
@@ -126,7 +126,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         self.value_dim = value_dim or key_dim
         self.dropout = dropout
         self.use_bias = use_bias
-        self.output_width = output_shape
+        self.output_dim = output_shape
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
@@ -159,14 +159,14 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         dense.supports_masking = True
         return dense
 
-    def _into_heads(self, name: str, width: int) -> Any:
-        shape = (None, self.num_heads, width)
+    def _into_heads(self, name: str, hidden_dim: int) -> Any:
+        shape = (None, self.num_heads, hidden_dim)
         return self._projection(_IntoHeads, name, "bnd,dhk->bnhk", shape, "hk")
 
     def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
-        width = self.output_width or query_shape[-1]
+        hidden_dim = self.output_dim or query_shape[-1]
         self.output_dense = self._projection(
-            _OutOfHeads, "attention_output", "bnhk,hkd->bnd", (None, width), "d"
+            _OutOfHeads, "attention_output", "bnhk,hkd->bnd", (None, hidden_dim), "d"
         )
         self.query_dense.build(query_shape)
         self.output_dense.build((*query_shape[:-1], self.num_heads, self.value_dim))
@@ -206,17 +206,17 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         if self.kind.is_linear:
             _require_no_pairs(query, key, attention_mask, use_causal_mask, gates)
         _check_rank(attention_mask)
-        links = self.kind.links(query.shape[1], key.shape[1])
+        edges = self.kind.edges(query.shape[1], key.shape[1])
         visible, live = self._masks(
             (query, value, key),
             (query_mask, value_mask, key_mask),
             attention_mask,
             # Linear attention has the future left out of its sums, and only keys are hidden.
             use_causal_mask and not self.kind.is_linear,
-            links,
+            edges,
         )
         visible = None if visible is None else visible[:, tf.newaxis]
-        reachable = _in_any_sequence(links, attention_mask)
+        reachable = _in_any_sequence(edges, attention_mask)
         if gates is None:
             gates = self._draw_gates(query, key, live, reachable, use_causal_mask, training)
         projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
@@ -306,14 +306,14 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         query: tf.Tensor,
         key: tf.Tensor,
         live: tf.Tensor | None,
-        links: tf.Tensor | None,
+        edges: tf.Tensor | None,
         use_causal_mask: bool,
         training: bool | None,
     ) -> tf.Tensor | None:
         if self.gates is None:
             return None
         if isinstance(self.gates, DroppingGates):
-            return self.gates(query, heads=self.num_heads, training=training)
+            return self.gates(query, num_heads=self.num_heads, training=training)
         if not self.gates.built:
             with tf.init_scope():  # tf_keras would build them from the query's shape alone.
                 self.gates.build(query.shape, key.shape)
@@ -321,7 +321,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
             query,
             key,
             live=live,
-            links=links,
+            edges=edges,
             use_causal_mask=use_causal_mask,
             training=training,
         )
@@ -338,9 +338,9 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         masks: tuple[tf.Tensor | None, tf.Tensor | None, tf.Tensor | None],
         attention_mask: tf.Tensor | None,
         use_causal_mask: bool,
-        links: np.ndarray | None,
+        edges: np.ndarray | None,
     ) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-        """What attention may see, `[B or 1, n, m]`, and which links join two items."""
+        """What attention may see, `[B or 1, n, m]`, and which edges join two items."""
         query_mask, value_mask, key_mask = (
             mask if mask is not None else implicit_mask(tensor)
             for tensor, mask in zip(tensors, masks, strict=True)
@@ -353,8 +353,8 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
             keys.append(mask if mask.shape.rank == 3 else mask[tf.newaxis])
         queries = [] if query_mask is None else [query_mask[:, :, tf.newaxis]]
         live = _every(keys + queries)
-        if links is not None:
-            keys = [*keys, tf.constant(links)[tf.newaxis]]
+        if edges is not None:
+            keys = [*keys, tf.constant(edges)[tf.newaxis]]
         if use_causal_mask:
             ones = tf.ones([1, tf.shape(tensors[0])[1], tf.shape(tensors[2])[1]], tf.bool)
             keys = [*keys, tf.linalg.band_part(ones, -1, 0)]
@@ -367,7 +367,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
         return implicit_mask(query) if query_mask is None else query_mask
 
     def compute_output_shape(self, query_shape: Any, *_: Any, **__: Any) -> Any:
-        return (*query_shape[:-1], self.output_width or query_shape[-1])
+        return (*query_shape[:-1], self.output_dim or query_shape[-1])
 
     def compute_output_spec(
         self,
@@ -393,7 +393,7 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
             "value_dim": self.value_dim,
             "dropout": self.dropout,
             "use_bias": self.use_bias,
-            "output_shape": self.output_width,
+            "output_shape": self.output_dim,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
@@ -412,28 +412,29 @@ class _IntoHeads(keras.layers.EinsumDense):
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        width, heads, size = self.kernel.shape
+        hidden_dim, num_heads, size = self.kernel.shape
         flat = tf.matmul(
-            tf.reshape(inputs, [-1, width]), tf.reshape(self.kernel, [width, heads * size])
+            tf.reshape(inputs, [-1, hidden_dim]),
+            tf.reshape(self.kernel, [hidden_dim, num_heads * size]),
         )
         if self.bias is not None:
-            flat += tf.reshape(self.bias, [heads * size])
+            flat += tf.reshape(self.bias, [num_heads * size])
         batch, length = tf.shape(inputs)[0], tf.shape(inputs)[1]
-        return tf.transpose(tf.reshape(flat, [batch, length, heads, size]), [0, 2, 1, 3])
+        return tf.transpose(tf.reshape(flat, [batch, length, num_heads, size]), [0, 2, 1, 3])
 
 
 class _OutOfHeads(keras.layers.EinsumDense):
     """`[B, H, n, k]` to `[B, n, d]`, in the same manner."""
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        heads, size, width = self.kernel.shape
+        num_heads, size, hidden_dim = self.kernel.shape
         flat = tf.matmul(
-            tf.reshape(tf.transpose(inputs, [0, 2, 1, 3]), [-1, heads * size]),
-            tf.reshape(self.kernel, [heads * size, width]),
+            tf.reshape(tf.transpose(inputs, [0, 2, 1, 3]), [-1, num_heads * size]),
+            tf.reshape(self.kernel, [num_heads * size, hidden_dim]),
         )
         if self.bias is not None:
             flat += self.bias
-        return tf.reshape(flat, [tf.shape(inputs)[0], tf.shape(inputs)[2], width])
+        return tf.reshape(flat, [tf.shape(inputs)[0], tf.shape(inputs)[2], hidden_dim])
 
 
 def _normalized(weights: tf.Tensor) -> tf.Tensor:
@@ -479,10 +480,10 @@ def _check_rank(attention_mask: tf.Tensor | None) -> None:
 
 
 def _in_any_sequence(
-    links: np.ndarray | None, attention_mask: tf.Tensor | None
+    edges: np.ndarray | None, attention_mask: tf.Tensor | None
 ) -> tf.Tensor | None:
-    """Boolean `[n or 1, m]`: the links that attention has in one sequence at least."""
-    masks = [] if links is None else [tf.constant(links)]
+    """Boolean `[n or 1, m]`: the edges that attention has in one sequence at least."""
+    masks = [] if edges is None else [tf.constant(edges)]
     if attention_mask is not None:
         mask = tf.cast(attention_mask, tf.bool)
         masks.append(mask if mask.shape.rank == 2 else tf.reduce_any(mask, axis=0))

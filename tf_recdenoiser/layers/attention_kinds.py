@@ -21,7 +21,7 @@ LINEAR = "linear"
 
 @dataclasses.dataclass(frozen=True)
 class AttentionKind:
-    """How links get their weights: which there are, and how their scores become weights.
+    """How edges get their weights: which there are, and how their scores become weights.
 
     Attributes
     ----------
@@ -30,14 +30,14 @@ class AttentionKind:
         product of features, phi(q) · phi(k) divided by the row's sum with phi(x) = elu(x) + 1
         (Katharopoulos et al. 2020), which are never worked out one by one.
     pattern
-        A name from `PATTERNS` of the links there are, beside what masks hide; None (default) for
-        all. A link that is not there takes no part in the normalisation.
+        A name from `PATTERNS` of the edges there are, beside what masks hide; None (default) for
+        all. A edge that is not there takes no part in the normalisation.
     options
         Of the pattern; none by default.
 
     Examples
     --------
-    >>> AttentionKind(pattern="sliding_window", options={"width": 1}).links(3, 3)
+    >>> AttentionKind(pattern="sliding_window", options={"width": 1}).edges(3, 3)
     array([[ True,  True, False],
            [ True,  True,  True],
            [False,  True,  True]])
@@ -90,8 +90,8 @@ class AttentionKind:
                 f"Received: gates={type(gates).__name__}"
             )
 
-    def links(self, queries: int | None, keys: int | None) -> np.ndarray | None:
-        """The links of the pattern, boolean `[n, n]`; None for all."""
+    def edges(self, queries: int | None, keys: int | None) -> np.ndarray | None:
+        """The edges of the pattern, boolean `[n, n]`; None for all."""
         if self.pattern is None:
             return None
         if queries is None or queries != keys:

@@ -29,7 +29,7 @@ class GateRecord:
         querying and m attended positions. `[1, m]` for gates that are the same in every row.
     reachable
         Boolean `[n, m]`: entries that attention can use at all. For gates of each sequence
-        `[B or 1, 1, n, m]`: links that it can use, those with padding left out.
+        `[B or 1, 1, n, m]`: edges that it can use, those with padding left out.
     uniform
         `[S, *logits.shape]`, or None at inference.
     gates
@@ -49,7 +49,7 @@ class GateRecord:
 
     @property
     def usable(self) -> tf.Tensor:
-        """Boolean, broadcastable to the logits: the gates on links that attention can use."""
+        """Boolean, broadcastable to the logits: the gates on edges that attention can use."""
         if not self.layer.same_in_every_row:
             return self.reachable
         return tf.reduce_any(self.reachable, axis=-2, keepdims=True)

@@ -22,7 +22,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     input's width and N the number of valid targets (outside a `DenoisingModel`, which knows it,
     the number of positions), so that a block which is the identity counts gamma for each
     position. The norm is estimated without bias by random projections,
-    on all sequences of the batch or on `rows` of them drawn at random. Padded positions are
+    on all sequences of the batch or on `batch_size` of them drawn at random. Padded positions are
     left out on both sides. J is the block's with the gates of the step and without dropout
     (`layers.Dropout`; Keras' own stays on), as the block will be used. At inference the layer is
     the block.
@@ -37,7 +37,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         Weight of the penalty.
     projections
         Random projections a step; 1 by default.
-    rows
+    batch_size
         How many sequences of a batch to use; None (default) for all. 16 of 128 cost about a
         third of the time, and the estimate stays unbiased.
     distribution
@@ -56,7 +56,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         block: Any,
         gamma: float,
         projections: int = 1,
-        rows: int | None = None,
+        batch_size: int | None = None,
         distribution: str = "rademacher",
         **kwargs: Any,
     ) -> None:
@@ -67,8 +67,10 @@ class JacobianRegularizedBlock(keras.layers.Layer):
             raise ValueError(
                 f"`projections` must be at least 1. Received: projections={projections}"
             )
-        if rows is not None and rows < 1:
-            raise ValueError(f"`rows` must be None or at least 1. Received: rows={rows}")
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(
+                f"`batch_size` must be None or at least 1. Received: batch_size={batch_size}"
+            )
         if distribution not in DISTRIBUTIONS:
             raise ValueError(
                 f"`distribution` must be one of {', '.join(DISTRIBUTIONS)}. "
@@ -77,7 +79,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         self.block = block
         self.gamma = gamma
         self.projections = projections
-        self.rows = rows
+        self.batch_size = batch_size
         self.distribution = distribution
         self.supports_masking = True
 
@@ -124,9 +126,9 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         items = tf.ones(tf.shape(inputs)[:2]) if mask is None else tf.cast(mask, tf.float32)
         positions = tf.reduce_sum(items)
         branch = draws.branch()
-        if self.rows is not None:
+        if self.batch_size is not None:
             order = tf.argsort(tf.random.stateless_uniform([batch], branch.next_seed()))
-            branch.rows = order[: self.rows]
+            branch.rows = order[: self.batch_size]
             inputs, mask, constants = tf.nest.map_structure(
                 lambda part: tf.gather(part, branch.rows) if tf.is_tensor(part) else part,
                 (inputs, mask, constants),
@@ -139,9 +141,9 @@ class JacobianRegularizedBlock(keras.layers.Layer):
                 self.projections,
                 mask,
             )
-        width = float(inputs.shape[-1])
+        hidden_dim = float(inputs.shape[-1])
         total = tf.reduce_mean(norms) * tf.cast(batch, tf.float32)
-        return self.gamma / width * total, positions
+        return self.gamma / hidden_dim * total, positions
 
     def _projection(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         if self.distribution == "normal":
@@ -162,7 +164,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
             "block": keras.layers.serialize(self.block),
             "gamma": self.gamma,
             "projections": self.projections,
-            "rows": self.rows,
+            "batch_size": self.batch_size,
             "distribution": self.distribution,
         }
 

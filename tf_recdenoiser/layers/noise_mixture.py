@@ -35,7 +35,7 @@ class NoiseMixture(keras.layers.Layer):
 
     Attributes
     ----------
-    log_law
+    log_distribution
         log I q(i), `[I + 1]`, 0 at first: q is uniform until `assume` says otherwise.
 
     Examples
@@ -51,24 +51,24 @@ class NoiseMixture(keras.layers.Layer):
             raise ValueError(f"`rate` must be in [0, 1). Received: rate={rate}")
         self.rate, self.item_count, self.offset = rate, item_count, offset
         self.supports_masking = True
-        self.log_law = self.add_weight(
-            name="log_law", shape=(item_count + 1,), initializer="zeros", trainable=False
+        self.log_distribution = self.add_weight(
+            name="log_distribution", shape=(item_count + 1,), initializer="zeros", trainable=False
         )
 
     def assume(self, shares: np.ndarray) -> None:
         """Noise is item i with probability `shares[i]` / I; `[I + 1]`, above 0 but for padding."""
-        self.log_law.assign(np.log(np.maximum(shares, np.finfo(np.float32).tiny)))
+        self.log_distribution.assign(np.log(np.maximum(shares, np.finfo(np.float32).tiny)))
 
     def call(self, scores: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
         scores = tf.cast(scores, tf.float32)
         if self.rate == 0:
             return scores
-        of_noise = tf.gather(tf.convert_to_tensor(self.log_law), item_ids)
+        of_noise = tf.gather(tf.convert_to_tensor(self.log_distribution), item_ids)
         if of_noise.shape.rank < scores.shape.rank:
             of_noise = of_noise[:, tf.newaxis]
-        meant = math.log(1 - self.rate) + scores
+        clean_probability = math.log(1 - self.rate) + scores
         noise = math.log(self.rate) + self.offset + of_noise
-        return meant + tf.math.softplus(noise - meant)
+        return clean_probability + tf.math.softplus(noise - clean_probability)
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: which positions count is said by the sample weights."""

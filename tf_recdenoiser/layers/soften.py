@@ -27,5 +27,5 @@ class Soften(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, items: tf.Tensor, meant: tf.Tensor) -> tf.Tensor:
-        return items * tf.cast(meant, items.dtype)[..., tf.newaxis]
+    def call(self, items: tf.Tensor, clean_probability: tf.Tensor) -> tf.Tensor:
+        return items * tf.cast(clean_probability, items.dtype)[..., tf.newaxis]

@@ -41,20 +41,20 @@ class TimeEmbedding(keras.layers.Layer):
 
     Parameters
     ----------
-    width
+    hidden_dim
         d.
     max_interval
         k, to which intervals are clipped.
     """
 
-    def __init__(self, width: int, max_interval: int, **kwargs: Any) -> None:
+    def __init__(self, hidden_dim: int, max_interval: int, **kwargs: Any) -> None:
         # Seconds of today do not fit into float32, to which Keras would cast them.
         super().__init__(**{**kwargs, "autocast": False})
         if max_interval < 1:
             raise ValueError(
                 f"`max_interval` must be at least 1. Received: max_interval={max_interval}"
             )
-        self.width = width
+        self.hidden_dim = hidden_dim
         self.max_interval = max_interval
 
     def build(self, input_shape: Any) -> None:
@@ -62,7 +62,7 @@ class TimeEmbedding(keras.layers.Layer):
         self.tables = [
             self.add_weight(
                 name=f"{what}_{role}",
-                shape=(size, self.width),
+                shape=(size, self.hidden_dim),
                 initializer="uniform",
                 trainable=True,
             )
@@ -80,7 +80,11 @@ class TimeEmbedding(keras.layers.Layer):
         return TimeContext(personal_intervals(times, item_ids > 0, self.max_interval), *tables)
 
     def get_config(self) -> dict[str, Any]:
-        config = {**super().get_config(), "width": self.width, "max_interval": self.max_interval}
+        config = {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "max_interval": self.max_interval,
+        }
         config.pop("autocast", None)
         return config
 

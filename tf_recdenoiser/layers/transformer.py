@@ -31,7 +31,7 @@ class TransformerBlock(keras.layers.Layer):
 
     Parameters
     ----------
-    heads
+    num_heads
         H; 1 by default; must divide the width d.
     hidden
         Width inside the feed-forward network; d by default, as in SASRec.
@@ -52,7 +52,7 @@ class TransformerBlock(keras.layers.Layer):
 
     Examples
     --------
-    >>> block = TransformerBlock(heads=2, gates="positional")
+    >>> block = TransformerBlock(num_heads=2, gates="positional")
     >>> tuple(block(tf.zeros([3, 5, 8])).shape)
     (3, 5, 8)
     """
@@ -61,7 +61,7 @@ class TransformerBlock(keras.layers.Layer):
 
     def __init__(
         self,
-        heads: int = 1,
+        num_heads: int = 1,
         hidden: int | None = None,
         dropout: float = 0.0,
         norm: str = "post",
@@ -73,12 +73,12 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if heads < 1:
-            raise ValueError(f"`heads` must be at least 1. Received: heads={heads}")
+        if num_heads < 1:
+            raise ValueError(f"`num_heads` must be at least 1. Received: num_heads={num_heads}")
         if norm not in NORMS:
             raise ValueError(f"`norm` must be one of {', '.join(NORMS)}. Received: norm={norm!r}")
         self.supports_masking = True
-        self.heads = heads
+        self.num_heads = num_heads
         self.hidden = hidden
         self.dropout = dropout
         self.norm = norm
@@ -92,16 +92,16 @@ class TransformerBlock(keras.layers.Layer):
         self.gates = keras.layers.serialize(gates) if is_layer else _plain(gates)
 
     def build(self, input_shape: Any) -> None:
-        width = input_shape[-1]
-        if width % self.heads:
+        hidden_dim = input_shape[-1]
+        if hidden_dim % self.num_heads:
             raise ValueError(
-                "`heads` must divide the width of the input. "
-                f"Received: heads={self.heads}, width={width}"
+                "`num_heads` must divide the width of the input. "
+                f"Received: num_heads={self.num_heads}, hidden_dim={hidden_dim}"
             )
         dtype = policy_of(self)
         self.attention = self.attention_class(
-            self.heads,
-            width // self.heads,
+            self.num_heads,
+            hidden_dim // self.num_heads,
             dropout=self.dropout,
             gates=_plain(self.gates),
             attention=self.attention_kind,
@@ -115,16 +115,16 @@ class TransformerBlock(keras.layers.Layer):
             epsilon=self.epsilon, dtype=dtype, name="feedforward_norm"
         )
         self.inner = keras.layers.Dense(
-            self.hidden or width, activation=self.activation, dtype=dtype, name="inner"
+            self.hidden or hidden_dim, activation=self.activation, dtype=dtype, name="inner"
         )
-        self.outer = keras.layers.Dense(width, dtype=dtype, name="outer")
+        self.outer = keras.layers.Dense(hidden_dim, dtype=dtype, name="outer")
         self.inner_dropout = Dropout(self.dropout, dtype=dtype)
         self.outer_dropout = Dropout(self.dropout, dtype=dtype)
         self.attention.build(input_shape, input_shape)
         self.attention_norm.build(input_shape)
         self.feedforward_norm.build(input_shape)
         self.inner.build(input_shape)
-        self.outer.build((*input_shape[:-1], self.hidden or width))
+        self.outer.build((*input_shape[:-1], self.hidden or hidden_dim))
         self.built = True
 
     def call(
@@ -167,7 +167,7 @@ class TransformerBlock(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "heads": self.heads,
+            "num_heads": self.num_heads,
             "hidden": self.hidden,
             "dropout": self.dropout,
             "norm": self.norm,

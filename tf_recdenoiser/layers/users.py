@@ -13,15 +13,15 @@ from tf_recdenoiser._keras import keras, register
 class UserEmbedding(keras.layers.Layer):
     """Vectors `[B, d]` of users `[B]`; the mean of all of them for the id 0."""
 
-    def __init__(self, count: int, width: int, **kwargs: Any) -> None:
+    def __init__(self, count: int, hidden_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.count = count
-        self.width = width
+        self.hidden_dim = hidden_dim
 
     def build(self, input_shape: Any) -> None:
         self.embeddings = self.add_weight(
             name="embeddings",
-            shape=(self.count, self.width),
+            shape=(self.count, self.hidden_dim),
             initializer="glorot_normal",
             trainable=True,
         )
@@ -35,10 +35,10 @@ class UserEmbedding(keras.layers.Layer):
         return tf.where(known, tf.gather(table, tf.maximum(inputs - 1, 0)), anyone)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        return (*input_shape, self.width)
+        return (*input_shape, self.hidden_dim)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "count": self.count, "width": self.width}
+        return {**super().get_config(), "count": self.count, "hidden_dim": self.hidden_dim}
 
 
 @register

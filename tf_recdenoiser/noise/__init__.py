@@ -19,14 +19,14 @@ from tf_recdenoiser.noise.detectors import (
     next_item_log_ratios,
 )
 from tf_recdenoiser.noise.injection import (
-    NOISE_LAWS,
+    NOISE_DISTRIBUTIONS,
     PLACES,
-    NoisePlanter,
+    NoiseInjector,
     NoisySplit,
-    law_shares,
-    plant_noise,
+    inject_noise,
+    noise_frequencies,
 )
-from tf_recdenoiser.noise.metrics import precision_at_noise, roc_area
+from tf_recdenoiser.noise.metrics import precision_at_noise, roc_auc
 from tf_recdenoiser.noise.network import NetworkTrainer, context_features, log_ratios
 from tf_recdenoiser.noise.posterior import noise_probability, noise_rate
 from tf_recdenoiser.noise.scorer import NoiseScorer
@@ -34,15 +34,15 @@ from tf_recdenoiser.noise.scorer import NoiseScorer
 __all__ = [
     "CORRECTIONS",
     "DETECTORS",
-    "NOISE_LAWS",
+    "NOISE_DISTRIBUTIONS",
     "PLACES",
     "Cleaning",
     "ContextModel",
     "Correction",
     "Detection",
     "NetworkTrainer",
+    "NoiseInjector",
     "NoiseModel",
-    "NoisePlanter",
     "NoiseScorer",
     "NoisySplit",
     "Softening",
@@ -52,12 +52,12 @@ __all__ = [
     "build_detector",
     "build_surprisal_detector",
     "context_features",
-    "law_shares",
+    "inject_noise",
     "log_ratios",
     "next_item_log_ratios",
+    "noise_frequencies",
     "noise_probability",
     "noise_rate",
-    "plant_noise",
     "precision_at_noise",
-    "roc_area",
+    "roc_auc",
 ]

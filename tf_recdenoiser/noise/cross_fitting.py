@@ -10,8 +10,8 @@ import numpy as np
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import DataError, Histories
-from tf_recdenoiser.noise.injection import NoisePlanter
-from tf_recdenoiser.noise.metrics import roc_area
+from tf_recdenoiser.noise.injection import NoiseInjector
+from tf_recdenoiser.noise.metrics import roc_auc
 from tf_recdenoiser.noise.network import NetworkTrainer, context_features, log_ratios
 from tf_recdenoiser.noise.posterior import noise_probability, noise_rate
 from tf_recdenoiser.noise.scorer import NoiseScorer
@@ -37,14 +37,14 @@ class Detection:
     log_ratios
         float32 [N], of each item of the training sequences, by the detector that knows nothing
         of its user.
-    area
+    roc_auc
         How well these tell items from drawn noise, as the area under the ROC curve: 0.5 is
         chance. The log's own noise counts as items here, so that 1 cannot be reached.
     """
 
     scorer: NoiseScorer
     log_ratios: np.ndarray
-    area: float
+    roc_auc: float
 
     @property
     def probability(self) -> np.ndarray:
@@ -59,7 +59,7 @@ class CrossFitting:
     ----------
     make
         Gives the detector of a fold; its network is trained here.
-    train, item_count, law, max_length, seed
+    train, item_count, distribution, max_length, seed
         See `NoiseModel`, whose users call its `cross_fit`.
     folds
         At least 2.
@@ -70,7 +70,7 @@ class CrossFitting:
         make: MakeDetector,
         train: Histories,
         item_count: int,
-        law: str,
+        distribution: str,
         max_length: int,
         folds: int,
         seed: int,
@@ -81,7 +81,7 @@ class CrossFitting:
         rng = np.random.default_rng(seed)
         self._fold_of_row = _folds(train, folds, rng)
         self._order = rng.permutation(train.row_count)
-        drawn = NoisePlanter(train, item_count, 0.0, law).draw_unmet(train, rng)
+        drawn = NoiseInjector(train, item_count, 0.0, distribution).draw_unmet(train, rng)
         self._drawn = dataclasses.replace(train, items=drawn)
 
     def find(self, rounds: int, report: Callable[[str], None]) -> Detection:
@@ -109,7 +109,7 @@ class CrossFitting:
         return Detection(
             NoiseScorer(tuple(detectors), noise_rate(of_items, of_noise)),
             of_items,
-            roc_area(-np.concatenate([of_items, of_noise]), is_noise),
+            roc_auc(-np.concatenate([of_items, of_noise]), is_noise),
         )
 
     def _detector(self, fold: int, weights: np.ndarray) -> Any:

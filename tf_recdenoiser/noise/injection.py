@@ -17,30 +17,30 @@ from tf_recdenoiser.data.histories import Histories
 from tf_recdenoiser.data.split import Split, leave_one_out
 
 PLACES = ("train", "test", "both")
-NOISE_LAWS = ("popularity", "uniform", "burst")
+NOISE_DISTRIBUTIONS = ("popularity", "uniform", "burst")
 _BURST = 5
 _ROUNDS = 20
 
 
-def law_shares(counts: npt.ArrayLike, law: str) -> npt.NDArray[np.float64]:
+def noise_frequencies(counts: npt.ArrayLike, distribution: str) -> npt.NDArray[np.float64]:
     """How often noise is each item, where 1 is as often as by a uniform law: `[I + 1]`.
 
     Parameters
     ----------
     counts
         How often each item occurs in training, `[I + 1]`; entry 0 is padding.
-    law
+    distribution
         By `"uniform"` all are 1. By another law they are in proportion to the counts, an item
         that does not occur counting as if it occurred once.
 
     Examples
     --------
-    >>> law_shares([0, 3, 1], law="popularity")
+    >>> noise_frequencies([0, 3, 1], distribution="popularity")
     array([1. , 1.5, 0.5])
     """
     counts = np.asarray(counts)
     shares = np.ones(len(counts))
-    if law != "uniform":
+    if distribution != "uniform":
         shares[1:] = np.maximum(counts[1:], 1) / counts[1:].sum() * (len(counts) - 1)
     return shares
 
@@ -81,10 +81,10 @@ class NoisySplit:
         )
 
 
-def plant_noise(
+def inject_noise(
     dataset: Dataset,
     rate: float = 0.25,
-    law: str = "popularity",
+    distribution: str = "popularity",
     places: str = "both",
     seed: int = 0,
 ) -> NoisySplit:
@@ -100,7 +100,7 @@ def plant_noise(
         The log to plant noise in.
     rate
         In [0, 1).
-    law
+    distribution
         `"uniform"`: any item the user has not met, each with the same probability;
         `"popularity"` (default): by how often items occur in the log; `"burst"`: runs of 5
         items in a row that another user, drawn at random, met in a row.
@@ -121,7 +121,7 @@ def plant_noise(
     >>> from tf_recdenoiser.data.prepare import prepare
     >>> from tf_recdenoiser.data.synthetic import synthetic_log
     >>> clean = prepare(synthetic_log(users=50, items=40, clusters=5, noise=0, seed=1).log)
-    >>> noisy = plant_noise(clean, rate=0.2, law="uniform", seed=1)
+    >>> noisy = inject_noise(clean, rate=0.2, distribution="uniform", seed=1)
     >>> share = noisy.train.items.mean()
     >>> bool(0.15 < share < 0.25)
     True
@@ -129,18 +129,18 @@ def plant_noise(
     if places not in PLACES:
         raise ValueError(f"`places` must be one of {', '.join(PLACES)}. Received: {places!r}")
     whole = dataset.histories
-    planter = NoisePlanter(whole, dataset.item_count, rate, law)
-    noisy = planter.plant(whole, np.random.default_rng(seed), spared=1)
+    planter = NoiseInjector(whole, dataset.item_count, rate, distribution)
+    noisy = planter.inject(whole, np.random.default_rng(seed), spared=1)
     is_noise = (noisy != whole.items).astype(np.int32)
     clean = NoisySplit.of(dataset, np.zeros_like(is_noise))
-    planted = NoisySplit.of(dataclasses.replace(dataset, items=noisy), is_noise)
-    train, valid, test = planted.split.train, planted.split.valid, planted.split.test
+    injected = NoisySplit.of(dataclasses.replace(dataset, items=noisy), is_noise)
+    train, valid, test = injected.split.train, injected.split.valid, injected.split.test
     # What was held out is clean as a target.
     valid = dataclasses.replace(valid, targets=clean.split.valid.targets)
-    planted = dataclasses.replace(planted, split=Split(train, valid, test))
+    injected = dataclasses.replace(injected, split=Split(train, valid, test))
     if places == "both":
-        return planted
-    trained, tested = (planted, clean) if places == "train" else (clean, planted)
+        return injected
+    trained, tested = (injected, clean) if places == "train" else (clean, injected)
     return NoisySplit(
         Split(trained.split.train, tested.split.valid, tested.split.test),
         trained.train,
@@ -149,7 +149,7 @@ def plant_noise(
     )
 
 
-class NoisePlanter:
+class NoiseInjector:
     """Replaces items by noise of a law.
 
     Parameters
@@ -158,29 +158,32 @@ class NoisePlanter:
         R rows of items, from which popularity is counted and bursts are taken.
     item_count
         I, the items of the catalogue.
-    rate, law
-        As `plant_noise` takes them.
+    rate, distribution
+        As `inject_noise` takes them.
 
     Examples
     --------
     >>> from tf_recdenoiser.data.histories import offsets_of
     >>> source = Histories(offsets_of([4, 3]), np.array([1, 2, 3, 4, 5, 6, 1], np.int32))
-    >>> planter = NoisePlanter(source, item_count=6, rate=0.5, law="popularity")
-    >>> planter.plant(source, np.random.default_rng(0))
+    >>> planter = NoiseInjector(source, item_count=6, rate=0.5, distribution="popularity")
+    >>> planter.inject(source, np.random.default_rng(0))
     array([5, 6, 3, 4, 5, 6, 1], dtype=int32)
     """
 
-    def __init__(self, source: Histories, item_count: int, rate: float, law: str) -> None:
+    def __init__(self, source: Histories, item_count: int, rate: float, distribution: str) -> None:
         if not 0 <= rate < 1:
             raise ValueError(f"`rate` must be at least 0 and below 1. Received: rate={rate}")
-        if law not in NOISE_LAWS:
-            raise ValueError(f"`law` must be one of {', '.join(NOISE_LAWS)}. Received: {law!r}")
+        if distribution not in NOISE_DISTRIBUTIONS:
+            raise ValueError(
+                f"`distribution` must be one of {', '.join(NOISE_DISTRIBUTIONS)}. "
+                f"Received: distribution={distribution!r}"
+            )
         self._source = source
         self._item_count = item_count
         self._rate = rate
-        self._law = law
+        self._law = distribution
         counts = np.bincount(source.items, minlength=item_count + 1)[1:].astype(np.float64)
-        self._cumulative = np.cumsum(np.ones(item_count) if law == "uniform" else counts)
+        self._cumulative = np.cumsum(np.ones(item_count) if distribution == "uniform" else counts)
 
     def draw(self, shape: Sequence[int], rng: np.random.Generator) -> npt.NDArray[np.int32]:
         """Items by the shares of the law, int32 of this shape, whatever their place.
@@ -204,7 +207,7 @@ class NoisePlanter:
             items[known] = self.draw(known.shape, rng)
         return items
 
-    def plant(
+    def inject(
         self, histories: Histories, rng: np.random.Generator, spared: int = 0
     ) -> npt.NDArray[np.int32]:
         """The items of `histories` with a share of them replaced, int32 [N].

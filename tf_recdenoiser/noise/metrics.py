@@ -7,7 +7,7 @@ import numpy as np
 from tf_recdenoiser.evaluation.arrays import BoolArray, FloatArray
 
 
-def roc_area(scores: FloatArray, is_noise: BoolArray) -> float:
+def roc_auc(scores: FloatArray, is_noise: BoolArray) -> float:
     """Area under the ROC curve: P(a noisy item scores above a clean one), ties half.
 
     Computed from mid-ranks (Mann and Whitney 1947).
@@ -21,7 +21,7 @@ def roc_area(scores: FloatArray, is_noise: BoolArray) -> float:
 
     Examples
     --------
-    >>> roc_area(np.array([0.9, 0.5, 0.5, 0.1]), np.array([True, True, False, False]))
+    >>> roc_auc(np.array([0.9, 0.5, 0.5, 0.1]), np.array([True, True, False, False]))
     0.875
     """
     is_noise = _both_kinds(is_noise)
@@ -40,7 +40,7 @@ def precision_at_noise(scores: FloatArray, is_noise: BoolArray) -> float:
     Parameters
     ----------
     scores, is_noise
-        As `roc_area` takes them.
+        As `roc_auc` takes them.
 
     Examples
     --------

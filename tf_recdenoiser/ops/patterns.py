@@ -59,8 +59,8 @@ def fixed(length: int, stride: int | None = None, summaries: int = 1) -> np.ndar
     stride = _stride(length, stride)
     _at_least(0, summaries=summaries)
     from_newest = np.arange(length) - length
-    blocks, places = from_newest // stride, from_newest % stride
-    return (blocks[:, np.newaxis] == blocks) | (places >= stride - summaries)
+    num_layers, places = from_newest // stride, from_newest % stride
+    return (num_layers[:, np.newaxis] == num_layers) | (places >= stride - summaries)
 
 
 def sliding_window(length: int, width: int = 8) -> np.ndarray:
@@ -106,24 +106,24 @@ def local_global(length: int, width: int = 8, hubs: int = 2) -> np.ndarray:
 
 
 def local_global_random(
-    length: int, width: int = 8, hubs: int = 2, links: int = 3, seed: int = 0
+    length: int, width: int = 8, hubs: int = 2, edges: int = 3, seed: int = 0
 ) -> np.ndarray:
-    """`local_global`, and for each position `links` more at random on either side of it.
+    """`local_global`, and for each position `edges` more at random on either side of it.
 
-    BigBird (Zaheer et al. 2020). The same `seed` gives the same links, in every layer and every
+    BigBird (Zaheer et al. 2020). The same `seed` gives the same edges, in every layer and every
     run; if fewer positions are left on one side, all of them are taken.
 
     Examples
     --------
-    >>> [int(local_global_random(20, width=1, hubs=1, links=k)[19].sum()) for k in (0, 3)]
+    >>> [int(local_global_random(20, width=1, hubs=1, edges=k)[19].sum()) for k in (0, 3)]
     [3, 6]
     """
-    _at_least(0, links=links)
+    _at_least(0, edges=edges)
     pattern = local_global(length, width, hubs)
     noise = np.random.default_rng(seed).random((length, length))
     offsets = _offsets(length)
     for side in (offsets > 0, offsets < 0):
-        pattern |= _first(noise, side & ~pattern, links)
+        pattern |= _first(noise, side & ~pattern, edges)
     return pattern
 
 

@@ -43,8 +43,8 @@ def history_figure(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['P(noise)', 'weight']
     """
-    meant = noise <= 0.5 if stays is None else stays
-    colours = np.where(meant, _MEANT, _NOISE)
+    clean_probability = noise <= 0.5 if stays is None else stays
+    colours = np.where(clean_probability, _MEANT, _NOISE)
     figure = Figure(figsize=(2 + 0.3 * len(items), 4.2), layout="constrained")
     before, after = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     before.bar(range(len(items)), noise, color=colours)
@@ -59,7 +59,7 @@ def history_figure(
         _draw_closed_up(after, stays, colours)
     after.set(title="After: what recommendations start from")
     after.set_xticks(range(len(items)), items, rotation=90)
-    for label, is_meant in zip(after.get_xticklabels(), meant, strict=True):
+    for label, is_meant in zip(after.get_xticklabels(), clean_probability, strict=True):
         label.set_color("black" if is_meant else _NOISE)
     for axes in (before, after):
         axes.spines[["top", "right", "left", "bottom"]].set_visible(False)

@@ -90,7 +90,7 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
     Examples
     --------
     >>> from tf_recdenoiser.backbones import SASRec
-    >>> backbone = SASRec(item_count=9, max_length=4, width=8, gates="positional")
+    >>> backbone = SASRec(item_count=9, max_length=4, hidden_dim=8, gates="positional")
     >>> model = DenoisingRetrieval(backbone)
     >>> model.compile("adam")
     >>> batch = {"item_ids": tf.constant([[0, 0, 3, 7], [1, 2, 3, 4]]), "candidate": [5, 6]}
@@ -104,7 +104,9 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
     >>> class Model(DenoisingRetrieval):
     ...     def __init__(self):
     ...         super().__init__()
-    ...         self.query_tower = SASRec(item_count=9, max_length=4, width=8, gates="positional")
+    ...         self.query_tower = SASRec(
+    ...             item_count=9, max_length=4, hidden_dim=8, gates="positional"
+    ...         )
     ...         self.candidate_tower = keras.layers.Embedding(10, 8)
     ...         self.task = tfrs.tasks.Retrieval()
     ...
@@ -141,13 +143,13 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
         """As `GateTraining.compile`.
 
-        ValueError if `estimator_rows` is set: with other rows left out, a query's negatives,
+        ValueError if `estimator_batch_size` is set: with other rows left out, a query's negatives,
         and so its loss, would be others.
         """
-        if kwargs.get("estimator_rows") is not None:
+        if kwargs.get("estimator_batch_size") is not None:
             raise ValueError(
-                "`estimator_rows` must be None where the negatives are those of the batch. "
-                f"Received: {kwargs['estimator_rows']}"
+                "`estimator_batch_size` must be None where the negatives are those of the batch. "
+                f"Received: {kwargs['estimator_batch_size']}"
             )
         super().compile(optimizer, **kwargs)
 
@@ -183,7 +185,7 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
         """The query of each history, `[B, d]` float32."""
         backbone = self._required_backbone()
         wanted = ("item_ids", *backbone.extra_inputs)
-        asked = backbone.question({name: inputs[name] for name in wanted})
+        asked = backbone.prediction_inputs({name: inputs[name] for name in wanted})
         return tf.cast(backbone(asked, training=training)[:, -1], tf.float32)
 
     def candidates(self, items: Any, training: bool | None = None) -> tf.Tensor:

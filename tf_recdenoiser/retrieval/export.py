@@ -72,7 +72,7 @@ def export_saved_model(
     Examples
     --------
     >>> from tf_recdenoiser.backbones import SASRec
-    >>> model = Recommender(SASRec(item_count=3, max_length=4, width=8))
+    >>> model = Recommender(SASRec(item_count=3, max_length=4, hidden_dim=8))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = export_saved_model(model, np.array([10, 20, 30]), Path(folder, "fruit"))
     ...     loaded = tf.saved_model.load(str(path))

@@ -59,7 +59,7 @@ class ServingModule(tf.Module):
     Examples
     --------
     >>> from tf_recdenoiser.backbones import SASRec
-    >>> model = Recommender(SASRec(item_count=3, max_length=4, width=8))
+    >>> model = Recommender(SASRec(item_count=3, max_length=4, hidden_dim=8))
     >>> module = ServingModule(model, np.array(["apple", "pear", "plum"]), max_k=10)
     >>> answer = module.recommend(tf.constant([["pear", "no such thing", "apple"]]))
     >>> answer["item_ids"].numpy()[0, :2]
@@ -88,7 +88,7 @@ class ServingModule(tf.Module):
         self.item_ids = _vocabulary("item", item_ids, backbone.item_count)
         keys = tf.constant(self.item_ids)
         self._codes = _codes_of(self.item_ids)
-        self._softens = "meant" in backbone.extra_inputs
+        self._softens = "clean_probability" in backbone.extra_inputs
         self._further: dict[str, _Input] = {}
         if "times" in backbone.extra_inputs:
             self._further["times"] = _Input(tf.TensorSpec([None, None], tf.float64))
@@ -178,7 +178,7 @@ class ServingModule(tf.Module):
             histories: tf.Tensor, k: tf.Tensor, exclude_seen: tf.Tensor, **inputs: tf.Tensor
         ) -> dict[str, tf.Tensor]:
             asked = self._asked(histories, **inputs)
-            hidden = backbone(backbone.question(asked.inputs), training=False)
+            hidden = backbone(backbone.prediction_inputs(asked.inputs), training=False)
             scores = tf.matmul(
                 tf.cast(hidden[:, -1], tf.float32), backbone.item_vectors(), transpose_b=True
             )
@@ -212,7 +212,7 @@ class ServingModule(tf.Module):
             users = _per_row("users", further["users"], histories)
             inputs["user_ids"] = self._user_codes.lookup(users)
         if self._softens:
-            inputs["meant"] = tf.ones_like(inputs["item_ids"], tf.float32)
+            inputs["clean_probability"] = tf.ones_like(inputs["item_ids"], tf.float32)
         if self._noise is None:
             return _Asked(codes, inputs, slots, {})
         clean = _per_row("clean_history", clean_history, histories)[:, tf.newaxis]

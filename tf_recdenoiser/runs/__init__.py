@@ -16,8 +16,8 @@ from tf_recdenoiser.runs.recording import best_epoch
 from tf_recdenoiser.runs.scoring import PARTS, Inputs, Scorer, evaluation_inputs
 from tf_recdenoiser.runs.settings import (
     DENOISER,
+    EDGES_PER_ENTRY,
     FINDERS,
-    LINKS_OF_ENTRY,
     NO_DENOISER,
     NO_GATES,
     Settings,
@@ -27,9 +27,9 @@ from tf_recdenoiser.runs.training import EXTENDABLE, gate_statistics, train
 
 __all__ = [
     "DENOISER",
+    "EDGES_PER_ENTRY",
     "EXTENDABLE",
     "FINDERS",
-    "LINKS_OF_ENTRY",
     "NO_DENOISER",
     "NO_GATES",
     "PARTS",

@@ -16,7 +16,7 @@ from tf_recdenoiser.data import DataError, Dataset, Histories, TrainingBatches
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
 from tf_recdenoiser.noise import CORRECTIONS
 from tf_recdenoiser.runs.settings import (
-    LINKS_OF_ENTRY,
+    EDGES_PER_ENTRY,
     NO_DENOISER,
     NO_GATES,
     NOISE_OPTIONS,
@@ -90,13 +90,15 @@ def resolved(settings: Settings) -> Settings:
                 f"attention to gate. Received: {name}={value!r}"
             )
     gate_kind = GATES.get(settings.gates, Gates)
-    penalty = gate_kind.usual_penalty if settings.penalty is None else settings.penalty
+    penalty = gate_kind.default_penalty if settings.penalty is None else settings.penalty
     chosen: dict[str, Any] = {"penalty": penalty}
     if settings.beta is None:
-        price = kind.usual_beta / (LINKS_OF_ENTRY if penalty == "links" else 1)
-        chosen["beta"] = price if gate_kind.usually_priced else 0.0
+        price = kind.default_beta / (EDGES_PER_ENTRY if penalty == "edges" else 1)
+        chosen["beta"] = price if gate_kind.sparse_by_default else 0.0
     if settings.estimator is None:
-        chosen["estimator"] = gate_kind.suits or default(GateTraining.compile, "estimator")
+        chosen["estimator"] = gate_kind.default_estimator or default(
+            GateTraining.compile, "estimator"
+        )
     return dataclasses.replace(settings, **chosen)
 
 
@@ -107,7 +109,7 @@ def _check_noise_settings(settings: Settings) -> None:
     ]
     if settings.soften is not None and settings.backbone not in softening:
         raise ValueError(
-            f"`mend={settings.soften!r}` must go with one of the backbones "
+            f"`correction={settings.soften!r}` must go with one of the backbones "
             f"{', '.join(softening)}, which soften items. Received: backbone={settings.backbone!r}"
         )
     telling = [name for name, kind in BACKBONES.items() if kind.causal and not kind.extra_inputs]
@@ -130,13 +132,13 @@ def _idle_noise_options(settings: Settings) -> dict[str, str]:
     if settings.detect == "none":
         return dict.fromkeys(NOISE_OPTIONS, "detect='none'")
     cleaning = ("clean_above", "clean_newest_above") if settings.soften is not None else ()
-    weighing = () if CORRECTIONS[settings.mend].weighs_targets else ("least_weight",)
-    return dict.fromkeys((*cleaning, *weighing), f"mend={settings.mend!r}")
+    weighing = () if CORRECTIONS[settings.correction].weighs_targets else ("least_weight",)
+    return dict.fromkeys((*cleaning, *weighing), f"correction={settings.correction!r}")
 
 
 _OF_GATES = (
     *("beta", "penalty", "initial_keep", "inference", "target_density", "gates_from"),
-    *("estimator", "credit", "estimator_rows", "gate_learning_rate", "gate_delay"),
+    *("estimator", "credit", "estimator_batch_size", "gate_learning_rate", "gate_delay"),
 )
 
 
@@ -154,12 +156,12 @@ def idle_settings(settings: Settings) -> dict[str, str]:
     if settings.gates not in DROPPING:
         idle["drop_rate"] = f"gates={settings.gates!r}"
     if settings.gamma == 0:
-        idle["jacobian_rows"] = "gamma=0"
-    if settings.planted_rate == 0:
-        of_plants = ("planted_law", "planted_places", "planted_seed")
-        idle.update(dict.fromkeys(of_plants, "planted_rate=0"))
+        idle["jacobian_batch_size"] = "gamma=0"
+    if settings.injection_rate == 0:
+        of_plants = ("injection_distribution", "injection_places", "injection_seed")
+        idle.update(dict.fromkeys(of_plants, "injection_rate=0"))
     if settings.detect == "none":
-        idle["noise_law"] = "detect='none'"
+        idle["noise_distribution"] = "detect='none'"
     return idle
 
 
@@ -202,10 +204,11 @@ def build_objective(settings: Settings, noise_rate: float = 0.0) -> Objective:
     """The objective of these settings, which takes the share `noise_rate` of targets for noise."""
     kind = _named(OBJECTIVES, settings.objective, "objective")
     able = [name for name, one in OBJECTIVES.items() if issubclass(one, NoiseAwareObjective)]
-    if CORRECTIONS[settings.mend].mixes_noise and not issubclass(kind, NoiseAwareObjective):
+    if CORRECTIONS[settings.correction].mixes_noise and not issubclass(kind, NoiseAwareObjective):
         raise ValueError(
-            f"`mend={settings.mend!r}` must go with one of the objectives {', '.join(able)}, whose "
-            f"scores say how probable items are. Received: objective={settings.objective!r}"
+            f"`correction={settings.correction!r}` must go with one of the objectives "
+            f"{', '.join(able)}, whose scores say how probable items are. "
+            f"Received: objective={settings.objective!r}"
         )
     objective: Objective = _made(OBJECTIVES, "objective", settings, noise_rate=noise_rate)
     return objective
@@ -234,13 +237,13 @@ def build_batches(
         The probability of noise of each item of `train`; None (default) for none.
     """
     objective = build_objective(settings)
-    correction = CORRECTIONS[settings.mend]
+    correction = CORRECTIONS[settings.correction]
     known: dict[str, Any] = {}
     if noise is not None:
         known = {
             "target_weights": correction.target_weights(noise, settings.least_weight),
             "left_out": noise if correction.leaves_items_out else None,
-            "meant": 1.0 - noise,
+            "clean_probability": 1.0 - noise,
         }
     return TrainingBatches(
         train,
@@ -291,7 +294,7 @@ def build_recommender(
         gate_optimizer=keras.optimizers.Adam(_gate_learning_rate(settings, user_count)),
         estimator=settings.estimator,
         credit=backbone.causal if settings.credit is None else settings.credit,
-        estimator_rows=settings.estimator_rows,
+        estimator_batch_size=settings.estimator_batch_size,
         l2=settings.l2,
         seed=settings.seed,
     )

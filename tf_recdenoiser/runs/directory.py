@@ -170,7 +170,7 @@ class RunDirectory:
         scorer = detection.scorer
         self._write(
             "noise.json",
-            {"rate": scorer.rate, "area": detection.area, "detectors": len(scorer.detectors)},
+            {"rate": scorer.rate, "roc_auc": detection.roc_auc, "detectors": len(scorer.detectors)},
         )
 
     def detection(self) -> Detection:
@@ -184,7 +184,7 @@ class RunDirectory:
                     recorded["rate"],
                 ),
                 np.load(self.path / "noise.npy"),
-                recorded["area"],
+                recorded["roc_auc"],
             ),
         )
 

@@ -47,4 +47,4 @@ def noise_model(
         return recommender
 
     kind = DETECTORS[str(settings.detect)]
-    return kind(item_count, settings.max_length, settings.width, fit_recommender)
+    return kind(item_count, settings.max_length, settings.hidden_dim, fit_recommender)

@@ -22,7 +22,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "penalty": "entries",
         "beta": 0.01,
         "gamma": 1e-3,
-        "jacobian_rows": None,
+        "jacobian_batch_size": None,
         "estimator": "arm",
         "credit": False,
         "detect": "none",

@@ -25,8 +25,8 @@ def evaluation_problem(dataset: Dataset, split: Split, part: str) -> EvaluationP
             f"{dataset.user_count} users, none with so many"
         )
     whole = dataset.histories
-    everything = whole.heads(chosen.users, whole.lengths[chosen.users])
-    train = split.train.heads(chosen.users, split.train.lengths[chosen.users])
+    everything = whole.prefixes(chosen.users, whole.lengths[chosen.users])
+    train = split.train.prefixes(chosen.users, split.train.lengths[chosen.users])
     return EvaluationProblem(
         item_count=dataset.item_count,
         targets=chosen.targets,

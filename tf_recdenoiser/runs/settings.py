@@ -22,11 +22,11 @@ from tf_recdenoiser.noise import (
     Correction,
     NoiseModel,
     Treatment,
-    plant_noise,
+    inject_noise,
 )
 from tf_recdenoiser.training import (
+    DEFAULT_OBJECTIVE,
     GATE_LEARNING_RATE,
-    USUAL_OBJECTIVE,
     GateTraining,
     GeneralizedBinaryCrossEntropy,
     fix_gates,
@@ -34,15 +34,15 @@ from tf_recdenoiser.training import (
 
 FINDERS = ("none", *DETECTORS, "oracle")
 NO_GATES = "none"
-NOISE_OPTIONS = ("mend", "least_weight", "clean_above", "clean_newest_above")
+NOISE_OPTIONS = ("correction", "least_weight", "clean_above", "clean_newest_above")
 """Settings that say what is done about noise where it is looked for."""
 DENOISER: dict[str, Any] = {"gates": "positional", "gamma": 1e-4}
 """The paper's denoiser."""
 NO_DENOISER: dict[str, Any] = {"gates": NO_GATES, "gamma": 0.0}
 """The same settings without it."""
-LINKS_OF_ENTRY = 100
-"""How much less a link in use costs than an entry of the gates' matrix, if no price is given: in
-a batch an entry is a link of every sequence that is long enough."""
+EDGES_PER_ENTRY = 100
+"""How much less a edge in use costs than an entry of the gates' matrix, if no price is given: in
+a batch an entry is a edge of every sequence that is long enough."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,32 +56,32 @@ class Settings:
         `synthetic:users=500,noise=0.3`.
     format, on_bad_row, user_column, item_column, time_column, rating_column, k_core
         How the log is read; see `data.read_log` and `data.prepare`.
-    backbone, max_length, width, blocks, heads, dropout, norm, attention
+    backbone, max_length, hidden_dim, num_layers, num_heads, dropout, norm, attention
         The sequence encoder. What a backbone does not take, of this and of what follows down to
         `vertical_filters`, must be left at its default.
-    user_width, user_swap, item_swap, target_swap
+    user_dim, user_swap, item_swap, target_swap
         See `backbones.SSEPT`.
     mask_share, last_share
         See `backbones.BERT4Rec`.
     max_interval
         See `backbones.TiSASRec`.
-    gru_width, gru_layers
+    gru_units, num_gru_layers
         See `backbones.GRU4Rec`.
     recent, horizontal_filters, vertical_filters
         See `backbones.Caser`.
     gates, initial_keep, beta, penalty, inference, target_density
         The gates, "none" (default) for none; see `layers.Gates`. `penalty` None (default): the
         one that gates of this kind usually have. `beta` None (default): the backbone's
-        `usual_beta`, a hundredth of it with `penalty` "links", or 0 for gates that usually have
+        `default_beta`, a hundredth of it with `penalty` "edges", or 0 for gates that usually have
         no price; it counts only where `target_density` is None.
     gates_from, shuffle_gates
         A run whose gates are taken over and stay as they are; None (default): gates are trained.
         Whether to shuffle them; see `fix_gates`.
     drop_rate
         Of gates that only drop at random; see `layers.DroppingGates`.
-    gamma, jacobian_rows
+    gamma, jacobian_batch_size
         The Jacobian penalty; see `layers.JacobianRegularizedBlock`.
-    estimator, credit, estimator_rows, gate_learning_rate, gate_delay
+    estimator, credit, estimator_batch_size, gate_learning_rate, gate_delay
         How the gates are trained; see `GateTraining.compile`. `estimator` None: what suits
         the kind of gates, or else that method's default. `credit` None: on where the backbone
         is causal. In the first `gate_delay` epochs the gates' rate is 0, so that no price closes
@@ -94,16 +94,16 @@ class Settings:
         the objective has them by default.
     l2, learning_rate, batch_size
         How the weights are trained.
-    planted_rate, planted_law, planted_places, planted_seed
+    injection_rate, injection_distribution, injection_places, injection_seed
         Noise planted in the log before it is used, to see how much of it is found and mended;
-        see `noise.plant_noise`. A rate of 0: none.
+        see `noise.inject_noise`. A rate of 0: none.
     detect
         How noise is found: None (default) by "context" if enough users have items to learn
         from, else not at all; "none"; by one of `noise.DETECTORS`; "oracle" by knowing where it
         was planted.
-    noise_law
+    noise_distribution
         The law of the noise that the detector looks for.
-    mend, least_weight
+    correction, least_weight
         What is done in training about the noise found, one of `noise.CORRECTIONS`; what a target
         weighs at the least.
     clean_above, clean_newest_above
@@ -126,21 +126,21 @@ class Settings:
     k_core: int = 0
     backbone: str = "sasrec"
     max_length: int = default(SASRec, "max_length")
-    width: int = default(SASRec, "width")
-    blocks: int = default(SASRec, "blocks")
-    heads: int = default(SASRec, "heads")
+    hidden_dim: int = default(SASRec, "hidden_dim")
+    num_layers: int = default(SASRec, "num_layers")
+    num_heads: int = default(SASRec, "num_heads")
     dropout: float = default(SASRec, "dropout")
     norm: str = default(SASRec, "norm")
     attention: str = default(SASRec, "attention")
-    user_width: int = default(SSEPT, "user_width")
+    user_dim: int = default(SSEPT, "user_dim")
     user_swap: float = default(SSEPT, "user_swap")
     item_swap: float = default(SSEPT, "item_swap")
     target_swap: float = default(SSEPT, "target_swap")
     mask_share: float = default(BERT4Rec, "mask_share")
     last_share: float = default(BERT4Rec, "last_share")
     max_interval: int = default(TiSASRec, "max_interval")
-    gru_width: int = default(GRU4Rec, "gru_width")
-    gru_layers: int = default(GRU4Rec, "gru_layers")
+    gru_units: int = default(GRU4Rec, "gru_units")
+    num_gru_layers: int = default(GRU4Rec, "num_gru_layers")
     recent: int = default(Caser, "recent")
     horizontal_filters: int = default(Caser, "horizontal_filters")
     vertical_filters: int = default(Caser, "vertical_filters")
@@ -154,27 +154,27 @@ class Settings:
     shuffle_gates: bool = default(fix_gates, "shuffled")
     drop_rate: float = default(DroppingGates, "rate")
     gamma: float = 0.0
-    jacobian_rows: int | None = 16
+    jacobian_batch_size: int | None = 16
     estimator: str | None = None
     credit: bool | None = None
-    estimator_rows: int | None = None
+    estimator_batch_size: int | None = None
     gate_learning_rate: float = GATE_LEARNING_RATE
     gate_delay: int = 0
     windows: str = "random"
-    objective: str = USUAL_OBJECTIVE
+    objective: str = DEFAULT_OBJECTIVE
     negatives: int | None = None
     share_negatives: bool | None = None
     calibration: float = default(GeneralizedBinaryCrossEntropy, "calibration")
     l2: float = default(GateTraining.compile, "l2")
     learning_rate: float = 1e-3
     batch_size: int = 128
-    planted_rate: float = 0.0
-    planted_law: str = default(plant_noise, "law")
-    planted_places: str = default(plant_noise, "places")
-    planted_seed: int = default(plant_noise, "seed")
+    injection_rate: float = 0.0
+    injection_distribution: str = default(inject_noise, "distribution")
+    injection_places: str = default(inject_noise, "places")
+    injection_seed: int = default(inject_noise, "seed")
     detect: str | None = None
-    noise_law: str = default(NoiseModel.cross_fit, "law")
-    mend: str = "sequence"
+    noise_distribution: str = default(NoiseModel.cross_fit, "distribution")
+    correction: str = "sequence"
     least_weight: float = default(Correction.target_weights, "least")
     clean_above: float = default(Cleaning, "above")
     clean_newest_above: float = default(Cleaning, "newest_above")
@@ -188,9 +188,11 @@ class Settings:
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("patience", "seed", "k_core", "gate_delay"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
-        self._require("planted_rate", 0 <= self.planted_rate < 1, "at least 0 and below 1")
+        self._require("injection_rate", 0 <= self.injection_rate < 1, "at least 0 and below 1")
         self._require("detect", self.detect in (None, *FINDERS), f"one of {', '.join(FINDERS)}")
-        self._require("mend", self.mend in CORRECTIONS, f"one of {', '.join(CORRECTIONS)}")
+        self._require(
+            "correction", self.correction in CORRECTIONS, f"one of {', '.join(CORRECTIONS)}"
+        )
         self._require("least_weight", 0 <= self.least_weight <= 1, "in [0, 1]")
         for name in ("clean_above", "clean_newest_above"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
@@ -209,13 +211,15 @@ class Settings:
     @property
     def soften(self) -> str | None:
         """Where the backbone softens items; see `backbones.SASRec`."""
-        return None if self.detect == "none" else CORRECTIONS[self.mend].softens
+        return None if self.detect == "none" else CORRECTIONS[self.correction].softens
 
     @property
     def cleaning(self) -> Treatment:
         """What becomes of the histories that recommendations start from."""
         cleaning = Cleaning(self.clean_above, self.clean_newest_above)
-        return cleaning if self.detect == "none" else CORRECTIONS[self.mend].treatment(cleaning)
+        return (
+            cleaning if self.detect == "none" else CORRECTIONS[self.correction].treatment(cleaning)
+        )
 
     def plain(self) -> Settings:
         """The same run without the denoiser: no gates, no Jacobian penalty, no noise looked for."""

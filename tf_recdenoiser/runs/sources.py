@@ -7,7 +7,7 @@ import inspect
 import numpy as np
 
 from tf_recdenoiser.data import DataError, Dataset, InteractionLog, prepare, read_log, synthetic_log
-from tf_recdenoiser.noise import NoisySplit, plant_noise
+from tf_recdenoiser.noise import NoisySplit, inject_noise
 from tf_recdenoiser.runs.settings import Settings
 
 SYNTHETIC = "synthetic"
@@ -67,13 +67,13 @@ def load_split(settings: Settings, dataset: Dataset) -> NoisySplit:
 
     Where the noise of a synthetic log is known it is marked, if none is planted besides.
     """
-    if settings.planted_rate > 0:
-        return plant_noise(
+    if settings.injection_rate > 0:
+        return inject_noise(
             dataset,
-            settings.planted_rate,
-            settings.planted_law,
-            settings.planted_places,
-            settings.planted_seed,
+            settings.injection_rate,
+            settings.injection_distribution,
+            settings.injection_places,
+            settings.injection_seed,
         )
     if settings.data.partition(":")[0] == SYNTHETIC and settings.k_core <= 1:
         made = synthetic_log(**synthetic_options(settings.data))  # type: ignore[arg-type]

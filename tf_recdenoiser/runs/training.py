@@ -20,9 +20,9 @@ from tf_recdenoiser.noise import (
     DETECTORS,
     Detection,
     NoisySplit,
-    law_shares,
+    noise_frequencies,
     precision_at_noise,
-    roc_area,
+    roc_auc,
 )
 from tf_recdenoiser.runs.building import (
     backbone_class,
@@ -44,7 +44,7 @@ from tf_recdenoiser.training import Recommender, fix_gates
 EXTENDABLE = frozenset({"epochs", "patience"})
 CUTOFFS = (1, 5, 10, 20)
 # What looks for noise if nothing else is said.
-USUAL_DETECTOR = "context"
+DEFAULT_DETECTOR = "context"
 
 
 def train(
@@ -122,7 +122,7 @@ def train(
         rate = _mixture_rate(settings, noise, detection)
         recommender = build_recommender(settings, dataset.item_count, int(users.max()), rate)
         observed = _item_counts(noisy.split, None, dataset.item_count)
-        recommender.assume_noise(law_shares(observed, settings.noise_law))
+        recommender.assume_noise(noise_frequencies(observed, settings.noise_distribution))
         recommender.backbone.adapt(_item_counts(noisy.split, noise, dataset.item_count))
         if settings.gates_from is not None:
             _take_gates(recommender, settings)
@@ -150,8 +150,8 @@ def _check_oracle(settings: Settings, noisy: NoisySplit) -> None:
     places = (noisy.train, noisy.valid, noisy.test)
     if settings.detect == "oracle" and not any(marks.items.any() for marks in places):
         raise ValueError(
-            "`detect='oracle'` needs noise whose places are known: plant some, by `planted_rate`. "
-            f"Received: {settings.data}, of which no noise is known"
+            "`detect='oracle'` needs noise whose places are known: inject some, by "
+            f"`injection_rate`. Received: {settings.data}, of which no noise is known"
         )
 
 
@@ -159,7 +159,7 @@ def _with_finder(settings: Settings, train: Histories) -> Settings:
     """The settings with the way to find noise that they leave open."""
     if settings.detect is not None:
         return settings
-    finder = USUAL_DETECTOR if DETECTORS[USUAL_DETECTOR].can_cross_fit(train) else "none"
+    finder = DEFAULT_DETECTOR if DETECTORS[DEFAULT_DETECTOR].can_cross_fit(train) else "none"
     return resolved(dataclasses.replace(settings, detect=finder))
 
 
@@ -175,7 +175,7 @@ def _mixture_rate(
     settings: Settings, noise: np.ndarray | None, detection: Detection | None
 ) -> float:
     """How much of the targets the objective is to take for noise."""
-    if noise is None or not CORRECTIONS[settings.mend].mixes_noise:
+    if noise is None or not CORRECTIONS[settings.correction].mixes_noise:
         return 0.0
     return float(noise.mean()) if detection is None else detection.scorer.rate
 
@@ -216,8 +216,8 @@ def check_fingerprint(dataset: Dataset, directory: RunDirectory) -> None:
 
 def _item_counts(split: Split, noise: np.ndarray | None, item_count: int) -> np.ndarray:
     """How often each item is met in training, `[item_count + 1]`, as far as it was meant."""
-    meant = None if noise is None else 1.0 - noise
-    return np.bincount(split.train.items, meant, minlength=item_count + 1)
+    clean_probability = None if noise is None else 1.0 - noise
+    return np.bincount(split.train.items, clean_probability, minlength=item_count + 1)
 
 
 def _history(
@@ -239,7 +239,9 @@ def _search(
     settings: Settings, dataset: Dataset, split: Split, report: Callable[[str], None]
 ) -> Detection:
     model = noise_model(settings, dataset.item_count, report)
-    return model.cross_fit(split.train, settings.noise_law, seed=settings.seed, report=report)
+    return model.cross_fit(
+        split.train, settings.noise_distribution, seed=settings.seed, report=report
+    )
 
 
 def training_noise(
@@ -343,10 +345,10 @@ def _noise_metrics(
     item_ids = noisy.split.test.histories.last(settings.max_length)
     is_item = item_ids > 0
     is_noise = noisy.test.last(settings.max_length)[is_item] > 0
-    found = {"rate": detection.scorer.rate, "area": detection.area}
+    found = {"rate": detection.scorer.rate, "cross_fit_roc_auc": detection.roc_auc}
     if is_noise.any() and not is_noise.all():
         scores = detection.scorer(item_ids)[is_item]
-        found["roc_area"] = roc_area(scores, is_noise)
+        found["roc_auc"] = roc_auc(scores, is_noise)
         found["precision"] = precision_at_noise(scores, is_noise)
     return {"noise": found}
 
@@ -356,7 +358,7 @@ def gate_statistics(recommender: Recommender, scorer: Scorer) -> dict[str, list[
     backbone = recommender.backbone
     inputs = recommender.inputs_of(**scorer.some_inputs())
     with Draws(tf.zeros([2], tf.int32)) as draws:
-        backbone(backbone.question(inputs), training=False)
+        backbone(backbone.prediction_inputs(inputs), training=False)
     records = draws.records.values()
     return {
         "density": [float(record.density) for record in records],

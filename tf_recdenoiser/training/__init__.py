@@ -6,8 +6,8 @@ from tf_recdenoiser.training.explain import Explanation, explain
 from tf_recdenoiser.training.fixed_gates import fix_gates
 from tf_recdenoiser.training.gate_training import GATE_LEARNING_RATE, PARTS, GateTraining
 from tf_recdenoiser.training.objectives import (
+    DEFAULT_OBJECTIVE,
     OBJECTIVES,
-    USUAL_OBJECTIVE,
     BayesianPersonalizedRanking,
     BinaryCrossEntropy,
     CandidateCrossentropy,
@@ -21,10 +21,10 @@ from tf_recdenoiser.training.objectives import (
 from tf_recdenoiser.training.recommender import Recommender
 
 __all__ = [
+    "DEFAULT_OBJECTIVE",
     "GATE_LEARNING_RATE",
     "OBJECTIVES",
     "PARTS",
-    "USUAL_OBJECTIVE",
     "BayesianPersonalizedRanking",
     "BinaryCrossEntropy",
     "CandidateCrossentropy",

@@ -46,7 +46,7 @@ def denoise(
     gates: str | dict[str, Any] | Gates | DroppingGates | None = _GATES,
     blocks: str | Collection[str] | Callable[[Any], bool] = (),
     gamma: float = 0.0,
-    jacobian_rows: int | None = None,
+    jacobian_batch_size: int | None = None,
 ) -> DenoisingModel:
     """A copy of a Keras model in which attention is gated and chosen blocks are regularised.
 
@@ -78,7 +78,7 @@ def denoise(
         The layers to wrap in `JacobianRegularizedBlock`, of the model or of one inside it: names,
         or a function that tells of a layer whether it is one; none by default. Each maps
         `[B, n, d]` to `[B, n, d']` and keeps its name.
-    gamma, jacobian_rows
+    gamma, jacobian_batch_size
         Weight of their penalty, above 0 if there are any, and how many sequences of a batch it
         uses; see `JacobianRegularizedBlock`.
 
@@ -104,7 +104,7 @@ def denoise(
         )
     copy = _Copy().graph(model)
     copy.set_weights(model.get_weights())
-    conversion = _Conversion(gates, blocks, gamma, jacobian_rows)
+    conversion = _Conversion(gates, blocks, gamma, jacobian_batch_size)
     inputs, outputs = _keras.replay(copy, conversion.call)
     converted = DenoisingModel(inputs=inputs, outputs=outputs, name=model.name)
     conversion.check(converted)
@@ -177,11 +177,13 @@ def _no_copy(layer: Any, why: str) -> ValueError:
 class _Conversion:
     """What becomes of each layer of a model, which may be changed, for the model is a copy."""
 
-    def __init__(self, gates: Any, blocks: Any, gamma: float, jacobian_rows: int | None) -> None:
+    def __init__(
+        self, gates: Any, blocks: Any, gamma: float, jacobian_batch_size: int | None
+    ) -> None:
         self.gates = gates
         self.blocks = (blocks,) if isinstance(blocks, str) else blocks
         self.gamma = gamma
-        self.jacobian_rows = jacobian_rows
+        self.jacobian_batch_size = jacobian_batch_size
         if self.blocks and gamma <= 0:
             raise ValueError(
                 f"`gamma` must be above 0 where there are `blocks`. Received: gamma={gamma}"
@@ -236,7 +238,10 @@ class _Conversion:
         if _is_sequence(first) and all(part is not first for part in tf.nest.flatten(others)):
             if id(layer) not in self.wrapped:
                 self.wrapped[id(layer)] = JacobianRegularizedBlock(
-                    self._layer(layer), self.gamma, rows=self.jacobian_rows, name=layer.name
+                    self._layer(layer),
+                    self.gamma,
+                    batch_size=self.jacobian_batch_size,
+                    name=layer.name,
                 )
             found = self.wrapped[id(layer)](first, **others)
             if _is_sequence(found):
@@ -325,22 +330,26 @@ def _takes_cache(layer: Any) -> bool:
 def _arguments(layer: Any) -> dict[str, Any]:
     """Those of `DenoisingMultiHeadAttention`; ValueError where it has none like one of `layer`."""
     config = layer.get_config()
-    width = config["output_shape"]
-    width = width[0] if isinstance(width, (list, tuple)) and len(width) == 1 else width
+    hidden_dim = config["output_shape"]
+    hidden_dim = (
+        hidden_dim[0]
+        if isinstance(hidden_dim, (list, tuple)) and len(hidden_dim) == 1
+        else hidden_dim
+    )
     defaults = inspect.signature(keras.layers.MultiHeadAttention.__init__).parameters
     others = defaults.keys() & config.keys() - {*_SHARED, *_WITHOUT_EFFECT, "output_shape"}
     extra = {name: config[name] for name in others if config[name] != defaults[name].default}
     if list(extra.get("attention_axes", ())) == [1]:
         del extra["attention_axes"]
-    if isinstance(width, (list, tuple)):
-        extra["output_shape"] = width
+    if isinstance(hidden_dim, (list, tuple)):
+        extra["output_shape"] = hidden_dim
     if extra:
         raise ValueError(
             f"`{layer.name}` must not have arguments that `DenoisingMultiHeadAttention` does not "
             "take, to be converted; make the model without them. "
             f"Received: {', '.join(f'{name}={extra[name]!r}' for name in sorted(extra))}"
         )
-    return {**{name: config[name] for name in _SHARED}, "output_shape": width}
+    return {**{name: config[name] for name in _SHARED}, "output_shape": hidden_dim}
 
 
 def _copy_projections(theirs: Any, ours: DenoisingMultiHeadAttention) -> None:

@@ -172,7 +172,7 @@ class DenoisingModel(GateTraining, keras.Model):
             "loss": serialize(self._loss_argument),
             "estimator": serialize_estimator(self.estimator),
             "credit": self.credit,
-            "estimator_rows": self.estimator_rows,
+            "estimator_batch_size": self.estimator_batch_size,
             "l2": self.l2,
             "baseline_decay": self.baseline_decay,
             "seed": self.seed,

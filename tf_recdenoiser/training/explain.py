@@ -28,11 +28,11 @@ class Explanation:
         `[B, n]` float32 in [0, 1]: `kept_per_layer` averaged over the layers with gates; 1 for
         each item if there are none.
     kept_per_layer
-        `[B, layers, n]` float32 in [0, 1]: the gate on the link from the newest position to
+        `[B, layers, n]` float32 in [0, 1]: the gate on the edge from the newest position to
         this one at inference, averaged over heads: 0 where it is pruned. 1 in a layer without
         gates.
     attention_per_layer
-        `[B, layers, n]` float32 in [0, 1]: the gated attention weight of that link, averaged
+        `[B, layers, n]` float32 in [0, 1]: the gated attention weight of that edge, averaged
         over heads.
     """
 
@@ -56,7 +56,7 @@ def explain(recommender: Recommender, item_ids: np.ndarray, **extra: np.ndarray)
     Examples
     --------
     >>> from tf_recdenoiser.backbones import SASRec
-    >>> model = Recommender(SASRec(item_count=9, max_length=4, width=8, gates="positional"))
+    >>> model = Recommender(SASRec(item_count=9, max_length=4, hidden_dim=8, gates="positional"))
     >>> explain(model, np.array([[0, 0, 3, 7]])).kept.round(1)
     array([[0. , 0. , 0.9, 0.9]], dtype=float32)
     """
@@ -75,10 +75,10 @@ def explanation_tensors(backbone: Backbone, inputs: dict[str, tf.Tensor]) -> dic
     inputs
         The backbone's, such as `item_ids` `[B, n]`, left-padded with 0.
     """
-    question = backbone.question(inputs)
+    prompt = backbone.prediction_inputs(inputs)
     with Draws(tf.zeros([2], tf.int32)) as draws:
-        backbone(question, training=False)
-    is_item = tf.cast(question["item_ids"] > 0, tf.float32)
+        backbone(prompt, training=False)
+    is_item = tf.cast(prompt["item_ids"] > 0, tf.float32)
     kept, kept_by_gates, attention = [], [], []
     for record in draws.attention:
         weights = tf.cast(record.weights[:, :, -1], tf.float32)
@@ -92,14 +92,14 @@ def explanation_tensors(backbone: Backbone, inputs: dict[str, tf.Tensor]) -> dic
         "kept_per_layer": _stack(kept, is_item),
         "attention_per_layer": _stack(attention, is_item),
     }
-    return {name: _in_place(part, backbone.asked) for name, part in parts.items()}
+    return {name: _in_place(part, backbone.shift) for name, part in parts.items()}
 
 
-def _in_place(values: tf.Tensor, asked: int) -> tf.Tensor:
+def _in_place(values: tf.Tensor, shift: int) -> tf.Tensor:
     """`[..., n]` of a question's positions, moved to where its items stood in the history."""
-    if asked == 0:
+    if shift == 0:
         return values
-    return tf.concat([tf.zeros_like(values[..., :asked]), values[..., :-asked]], axis=-1)
+    return tf.concat([tf.zeros_like(values[..., :shift]), values[..., :-shift]], axis=-1)
 
 
 def _newest_row(gates: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

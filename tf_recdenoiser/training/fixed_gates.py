@@ -25,7 +25,7 @@ def fix_gates(
         A model with the same kind of gates in the same layers.
     shuffled
         Put the logits of each row of each layer, of positional gates, into a random order: as
-        many links are open as before, in every row, and others; False by default.
+        many edges are open as before, in every row, and others; False by default.
     seed
         Of the order; 0 by default.
     causal

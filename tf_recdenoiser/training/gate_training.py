@@ -48,7 +48,7 @@ class GateTraining(_BeforeKerasModel):
         gate_optimizer: Any = None,
         estimator: str | dict[str, Any] | Estimator = "disarm",
         credit: bool = False,
-        estimator_rows: int | None = None,
+        estimator_batch_size: int | None = None,
         l2: float = 0.0,
         baseline_decay: float = 0.99,
         seed: int | None = None,
@@ -69,7 +69,7 @@ class GateTraining(_BeforeKerasModel):
             Hold a gate to account only for the losses it can change (`causal_credit`). Right
             only if the model is causal: the loss is `[B, n]`, and position u of every layer
             depends on positions up to u alone. Off by default.
-        estimator_rows
+        estimator_batch_size
             Samples of a batch used by the second and further evaluations, and by the first
             in comparison with them; None (default) for all. Batches must be in random order.
         l2
@@ -85,9 +85,10 @@ class GateTraining(_BeforeKerasModel):
             As `keras.Model.compile` takes them.
         """
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        if estimator_rows is not None and estimator_rows < 1:
+        if estimator_batch_size is not None and estimator_batch_size < 1:
             raise ValueError(
-                f"`estimator_rows` must be None or at least 1. Received: {estimator_rows}"
+                "`estimator_batch_size` must be None or at least 1. "
+                f"Received: estimator_batch_size={estimator_batch_size}"
             )
         if l2 < 0:
             raise ValueError(f"`l2` must not be negative. Received: l2={l2}")
@@ -98,7 +99,7 @@ class GateTraining(_BeforeKerasModel):
         )
         self.estimator = get_estimator(estimator)
         self.credit = credit
-        self.estimator_rows = estimator_rows
+        self.estimator_batch_size = estimator_batch_size
         self.l2 = l2
         self.baseline_decay = baseline_decay
         self.seed = int(np.random.randint(2**31 - 1)) if seed is None else seed
@@ -146,15 +147,15 @@ class GateTraining(_BeforeKerasModel):
         """For each gated layer the losses in each evaluation, `[R]` or `[R, n]`.
 
         `first` are those of the first evaluation, for the whole batch. R is the batch, or
-        `estimator_rows`; the losses are then scaled as if those rows were the batch.
+        `estimator_batch_size`; the losses are then scaled as if those rows were the batch.
         """
         records = _trained(draws)
         if self.estimator.evaluations == 1 or not records:
             return [[first]] * len(records)
         scale = 1.0
-        if self.estimator_rows is not None:
+        if self.estimator_batch_size is not None:
             size = tf.shape(first)[0]
-            rows = tf.minimum(self.estimator_rows, size)
+            rows = tf.minimum(self.estimator_batch_size, size)
             scale = tf.cast(size, tf.float32) / tf.cast(rows, tf.float32)
             batch, first = tf.nest.map_structure(
                 lambda tensor: None if tensor is None else tensor[:rows], (batch, first)
@@ -181,7 +182,7 @@ class GateTraining(_BeforeKerasModel):
         if not record.per_sequence:
             losses = tf.reduce_sum(losses, axis=0, keepdims=True)
         if self.credit:
-            # A gate that is the same in every row is on links of all rows from its own on.
+            # A gate that is the same in every row is on edges of all rows from its own on.
             for_all_rows = record.layer.same_in_every_row
             total = causal_credit(losses, last_layer and not for_all_rows)
             total = tf.linalg.matrix_transpose(total) if for_all_rows else total
@@ -199,12 +200,14 @@ class GateTraining(_BeforeKerasModel):
             last_layer = next(reversed(draws.records.values()), None)
         terms = []
         for record, found in zip(_trained(draws), evaluations, strict=True):
-            # Shared gates are on links of earlier blocks too.
+            # Shared gates are on edges of earlier blocks too.
             last = record is last_layer and not record.layer.shared
             losses = [self._accountable(loss, record, last) / count for loss in found]
             if self.estimator.baseline:
                 losses = [losses[0] - record.layer.baseline(losses[0], self.baseline_decay)]
-            used = record if self.estimator_rows is None else record.first(tf.shape(found[0])[0])
+            used = (
+                record if self.estimator_batch_size is None else record.first(tf.shape(found[0])[0])
+            )
             gradient = self.estimator.gradient(tf.stop_gradient(used.logits), used.uniform, losses)
             gradient = tf.where(used.usable, gradient, tf.zeros_like(gradient))
             terms.append(tf.reduce_sum(tf.stop_gradient(gradient) * used.logits))

@@ -13,7 +13,7 @@ from tf_recdenoiser._keras import keras, layers_of, register
 from tf_recdenoiser.backbones import EXTRA_INPUTS, Backbone
 from tf_recdenoiser.layers import NoiseMixture
 from tf_recdenoiser.training.denoising_model import DenoisingModel
-from tf_recdenoiser.training.objectives import OBJECTIVES, USUAL_OBJECTIVE, Objective
+from tf_recdenoiser.training.objectives import DEFAULT_OBJECTIVE, OBJECTIVES, Objective
 
 
 @register
@@ -28,12 +28,12 @@ class Recommender(DenoisingModel):
     backbone
         The sequence encoder.
     objective
-        The one that `OBJECTIVES` has for `USUAL_OBJECTIVE`, `SampledSoftmax()`, by default.
+        The one that `OBJECTIVES` has for `DEFAULT_OBJECTIVE`, `SampledSoftmax()`, by default.
 
     Examples
     --------
     >>> from tf_recdenoiser.backbones import SASRec
-    >>> model = Recommender(SASRec(item_count=9, max_length=4, width=8))
+    >>> model = Recommender(SASRec(item_count=9, max_length=4, hidden_dim=8))
     >>> model.score(np.array([[0, 0, 3, 7]], np.int32)).shape
     (1, 10)
     """
@@ -44,7 +44,7 @@ class Recommender(DenoisingModel):
     def __init__(
         self, backbone: Backbone, objective: Objective | None = None, name: str | None = None
     ) -> None:
-        objective = objective or OBJECTIVES[USUAL_OBJECTIVE]()
+        objective = objective or OBJECTIVES[DEFAULT_OBJECTIVE]()
         own = {
             input_name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=input_name)
             for input_name, tensor in backbone.input.items()
@@ -88,11 +88,11 @@ class Recommender(DenoisingModel):
     def inputs_of(self, item_ids: np.ndarray, **extra: np.ndarray) -> dict[str, tf.Tensor]:
         """The backbone's inputs as tensors; ValueError if `extra` is not what it declares.
 
-        Where `meant` is left out, all is meant.
+        Where `clean_probability` is left out, all is meant.
         """
         wanted = self.backbone.extra_inputs
-        if "meant" in wanted:
-            extra = {"meant": np.ones(np.shape(item_ids), np.float32), **extra}
+        if "clean_probability" in wanted:
+            extra = {"clean_probability": np.ones(np.shape(item_ids), np.float32), **extra}
         if set(extra) != set(wanted):
             raise ValueError(
                 f"{type(self.backbone).__name__} must be given {', '.join(('item_ids', *wanted))}. "
@@ -164,5 +164,5 @@ class Recommender(DenoisingModel):
 
 def _newest(backbone: Backbone, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
     """What each history asks, as seen from its newest item: `[B, d]`."""
-    hidden = backbone(backbone.question(inputs), training=False)
+    hidden = backbone(backbone.prediction_inputs(inputs), training=False)
     return tf.cast(hidden[:, -1], tf.float32)

@@ -42,11 +42,11 @@ class RecommenderHyperModel(keras_tuner.HyperModel):
     --------
     >>> from tf_recdenoiser.runs import load_dataset
     >>> base = Settings("synthetic:users=40,items=30,clusters=5", max_length=8)
-    >>> hypermodel = RecommenderHyperModel(base, load_dataset(base), {"width": (4, 8)})
+    >>> hypermodel = RecommenderHyperModel(base, load_dataset(base), {"hidden_dim": (4, 8)})
     >>> hp = keras_tuner.HyperParameters()
-    >>> hp.Fixed("width", 4)
+    >>> hp.Fixed("hidden_dim", 4)
     4
-    >>> hypermodel.build(hp).backbone.get_config()["width"]
+    >>> hypermodel.build(hp).backbone.get_config()["hidden_dim"]
     4
     """
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import GATES
-from tf_recdenoiser.runs import LINKS_OF_ENTRY, Settings, build_objective, resolved
+from tf_recdenoiser.runs import EDGES_PER_ENTRY, Settings, build_objective, resolved
 from tf_recdenoiser.runs.building import backbone_class
 from tf_recdenoiser.training import OBJECTIVES
 
@@ -19,9 +19,9 @@ Choices = Mapping[str, Sequence[Any]]
 _TENTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
 CHOICES: Choices = {
-    "width": (10, 20, 30, 40, 50),
-    "blocks": (1, 2, 3),
-    "heads": (1, 2, 4, 5),
+    "hidden_dim": (10, 20, 30, 40, 50),
+    "num_layers": (1, 2, 3),
+    "num_heads": (1, 2, 4, 5),
     "dropout": (0.0, 0.1, 0.2, 0.3, 0.5),
     "beta": _TENTHS,
     "gamma": _TENTHS,
@@ -33,10 +33,10 @@ CHOICES: Choices = {
 }
 """What is searched if nothing else is said. Width, β and γ are the grids of Chen et al. (2022).
 
-β is searched at a hundredth of these values (`LINKS_OF_ENTRY`) where it is the price of links.
+β is searched at a hundredth of these values (`EDGES_PER_ENTRY`) where it is the price of edges.
 """
 
-_OF_BACKBONES = frozenset({"width", "blocks", "heads", "dropout", "gamma"})
+_OF_BACKBONES = frozenset({"hidden_dim", "num_layers", "num_heads", "dropout", "gamma"})
 _OF_GATES = frozenset({"beta", "estimator", "initial_keep", "gate_learning_rate"})
 # Every trial has the same data; what is noise in them is not for a search to decide. Epochs are
 # a trial's budget.
@@ -44,7 +44,7 @@ _NOT_SEARCHED = frozenset(
     {
         *("data", "format", "on_bad_row", "k_core", "epochs"),
         *("user_column", "item_column", "time_column", "rating_column"),
-        *("planted_rate", "planted_law", "planted_places", "planted_seed"),
+        *("injection_rate", "injection_distribution", "injection_places", "injection_seed"),
     }
 )
 SEARCHABLE = tuple(
@@ -79,8 +79,10 @@ def choices_for(
 
     Examples
     --------
-    >>> plain = Settings("log.csv", width=64).plain()
-    >>> choices_for(plain, fixed=("width", "gamma", "objective"), given={"max_length": (20, 50)})
+    >>> plain = Settings("log.csv", hidden_dim=64).plain()
+    >>> choices_for(
+    ...     plain, fixed=("hidden_dim", "gamma", "objective"), given={"max_length": (20, 50)}
+    ... )
     {'blocks': (1, 2, 3), 'heads': (1, 2, 4), 'dropout': (0.0, 0.1, 0.2, 0.3, 0.5),
      'learning_rate': (0.0003, 0.001, 0.003), 'max_length': (20, 50)}
     """
@@ -91,12 +93,16 @@ def choices_for(
         if name not in fixed and name not in given and _matters(name, base)
     }
     choices = {**kept, **{name: tuple(values) for name, values in given.items()}}
-    widths = choices.get("width", (base.width,))
-    heads = choices.get("heads", (base.heads,))
-    if "heads" in kept:
-        choices["heads"] = tuple(h for h in heads if all(_divides(h, w, base) for w in widths))
-    elif "width" in kept:
-        choices["width"] = tuple(w for w in widths if all(_divides(h, w, base) for h in heads))
+    hidden_dims = choices.get("hidden_dim", (base.hidden_dim,))
+    num_heads = choices.get("num_heads", (base.num_heads,))
+    if "num_heads" in kept:
+        choices["num_heads"] = tuple(
+            h for h in num_heads if all(_divides(h, w, base) for w in hidden_dims)
+        )
+    elif "hidden_dim" in kept:
+        choices["hidden_dim"] = tuple(
+            w for w in hidden_dims if all(_divides(h, w, base) for h in num_heads)
+        )
     if "objective" in kept:
         choices["objective"] = tuple(o for o in choices["objective"] if _builds(o, base))
     for name, values in choices.items():
@@ -136,7 +142,9 @@ def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Set
     --------
     >>> import keras_tuner
     >>> hp = keras_tuner.HyperParameters()
-    >>> search_space(hp, Settings("log.csv"), {"width": (10, 20), "beta": (0.1, 0.01)}).width
+    >>> search_space(
+    ...     hp, Settings("log.csv"), {"hidden_dim": (10, 20), "beta": (0.1, 0.01)}
+    ... ).hidden_dim
     10
     >>> hp.values  # at first: what `base` has, or the first value
     {'width': 10, 'beta': 0.1}
@@ -159,14 +167,14 @@ def _matters(name: str, base: Settings) -> bool:
 
 
 def _scaled(name: str, values: Sequence[Any], base: Settings) -> tuple[Any, ...]:
-    """The values as they are, but for prices of links."""
-    of_links = name == "beta" and resolved(base).penalty == "links"
-    return tuple(value / LINKS_OF_ENTRY for value in values) if of_links else tuple(values)
+    """The values as they are, but for prices of edges."""
+    of_links = name == "beta" and resolved(base).penalty == "edges"
+    return tuple(value / EDGES_PER_ENTRY for value in values) if of_links else tuple(values)
 
 
-def _divides(heads: int, width: int, base: Settings) -> bool:
-    reads_users = "user_width" in inspect.signature(backbone_class(base)).parameters
-    return (width + base.user_width * reads_users) % heads == 0
+def _divides(num_heads: int, hidden_dim: int, base: Settings) -> bool:
+    reads_users = "user_dim" in inspect.signature(backbone_class(base)).parameters
+    return (hidden_dim + base.user_dim * reads_users) % num_heads == 0
 
 
 def _builds(objective: str, base: Settings) -> bool:

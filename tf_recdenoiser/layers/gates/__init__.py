@@ -1,4 +1,4 @@
-"""Gate layers: which attention links stay open.
+"""Gate layers: which attention edges stay open.
 
 A new kind of gate is one file and one line in `GATES`; one that only drops at random, with
 nothing to learn, one line in `DROPPING`.

@@ -16,7 +16,7 @@ from tf_recdenoiser.ops import (
     weighted_mean,
 )
 
-PENALTIES = ("entries", "links")
+PENALTIES = ("entries", "edges")
 
 # sigma(20) is 1 in float32: gates that start at 1 are open in every draw.
 LARGEST_LOGIT = 20.0
@@ -27,7 +27,7 @@ _DUAL_STEP = 0.003
 
 
 class Gates(keras.layers.Layer):
-    """Base of the layers that decide which attention links stay open.
+    """Base of the layers that decide which attention edges stay open.
 
     A subclass gives the logits of its gates by `gate_logits`. Everything else is here: while
     training the gates are drawn by the active `Draws` (outside one, by straight-through);
@@ -38,8 +38,8 @@ class Gates(keras.layers.Layer):
     * `penalty="entries"`: (beta/N) sum over reachable (u, v) of sigma(k Phi_uv), the paper's;
       where each sequence has gates of its own, the mean over sequences of the sum over its
       live (u, v);
-    * `penalty="links"`: (beta/N) sum over sequences and over live (u, v), both positions
-      being items and not padding: beta is then the price of an open link per prediction, and
+    * `penalty="edges"`: (beta/N) sum over sequences and over live (u, v), both positions
+      being items and not padding: beta is then the price of an open edge per prediction, and
       means the same on every data set.
 
     With `target_density` the price is found while training, by dual ascent. With e the mean of
@@ -56,7 +56,7 @@ class Gates(keras.layers.Layer):
     beta
         Weight of the sparsity penalty; 0 by default.
     penalty
-        `"entries"` or `"links"`; None (default): the kind's `usual_penalty`.
+        `"entries"` or `"edges"`; None (default): the kind's `default_penalty`.
     initial_keep
         Keep probability before training, in (0.5, 1]; 0.9 by default. At 1/2 and below
         everything is pruned at inference; at 1 every gate is open in
@@ -76,20 +76,20 @@ class Gates(keras.layers.Layer):
     shared
         Whether the blocks of a backbone have one such layer between them, which is told of the
         items and not of what earlier blocks made of them; false by default: one for each block.
-    suits
+    default_estimator
         The name of the estimator that suits gates of this kind; None for any.
-    usual_penalty
+    default_penalty
         The penalty of gates of this kind, if none is given; `"entries"`, the paper's, but for
         `RelativeGates`.
-    usually_priced
+    sparse_by_default
         Whether a run gives such gates a price if it does not say which; true by default.
     """
 
     same_in_every_row: ClassVar[bool] = False
     shared: ClassVar[bool] = False
-    suits: ClassVar[str | None] = None
-    usual_penalty: ClassVar[str] = "entries"
-    usually_priced: ClassVar[bool] = True
+    default_estimator: ClassVar[str | None] = None
+    default_penalty: ClassVar[str] = "entries"
+    sparse_by_default: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Gates(keras.layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         if beta < 0:
             raise ValueError(f"`beta` must not be negative. Received: beta={beta}")
-        penalty = self.usual_penalty if penalty is None else penalty
+        penalty = self.default_penalty if penalty is None else penalty
         if penalty not in PENALTIES:
             raise ValueError(
                 f"`penalty` must be one of {', '.join(PENALTIES)}. Received: penalty={penalty!r}"
@@ -196,7 +196,7 @@ class Gates(keras.layers.Layer):
         query, key
             `[B, n, d]` and `[B, m, d]`.
         visible
-            Boolean `[B or 1, n, m]`: links that attention can use, between two items and, with
+            Boolean `[B or 1, n, m]`: edges that attention can use, between two items and, with
             a causal mask, not from a later position.
         """
         raise TypeError(f"{type(self).__name__} must define `gate_logits`.")
@@ -208,7 +208,7 @@ class Gates(keras.layers.Layer):
         live: tf.Tensor | None = None,
         use_causal_mask: bool = False,
         training: bool | None = None,
-        links: tf.Tensor | None = None,
+        edges: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """The gates, broadcastable to attention weights `[B, H, n, m]`.
 
@@ -217,17 +217,17 @@ class Gates(keras.layers.Layer):
         query, key
             The attention's inputs, `[B, n, d]` and `[B, m, d]`.
         live
-            Boolean, broadcastable to `[B, n, m]`: links between two items. None: those that the
+            Boolean, broadcastable to `[B, n, m]`: edges between two items. None: those that the
             masks of `query` and `key` leave, or all.
         use_causal_mask
             Whether position u sees only positions up to u.
-        links
-            Boolean `[n, m]`: the links that attention has at all. None: all.
+        edges
+            Boolean `[n, m]`: the edges that attention has at all. None: all.
         """
         live = _live(query, key) if live is None else live
         reachable = _reachable(tf.shape(query)[1], tf.shape(key)[1], use_causal_mask)
-        if links is not None:
-            reachable &= links
+        if edges is not None:
+            reachable &= edges
         visible = reachable[tf.newaxis] if live is None else reachable & live
         logits = self.sharpness * self.gate_logits(query, key, visible)
         if is_per_sequence(logits):
@@ -254,14 +254,14 @@ class Gates(keras.layers.Layer):
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: gates belong to pairs of positions."""
 
-    def _weights(self, logits: tf.Tensor, reachable: tf.Tensor, links: tf.Tensor) -> tf.Tensor:
-        """How often the penalty counts each gate, of `links` `[B, n, m]` attention can use."""
-        links = tf.cast(links, tf.float32)
+    def _weights(self, logits: tf.Tensor, reachable: tf.Tensor, edges: tf.Tensor) -> tf.Tensor:
+        """How often the penalty counts each gate, of `edges` `[B, n, m]` attention can use."""
+        edges = tf.cast(edges, tf.float32)
         if is_per_sequence(logits):
-            sequences = 1.0 if self.penalty == "links" else tf.cast(tf.shape(links)[0], tf.float32)
-            return links[:, tf.newaxis] / sequences
-        if self.penalty == "links":
-            return tf.reduce_sum(links, axis=0)
+            sequences = 1.0 if self.penalty == "edges" else tf.cast(tf.shape(edges)[0], tf.float32)
+            return edges[:, tf.newaxis] / sequences
+        if self.penalty == "edges":
+            return tf.reduce_sum(edges, axis=0)
         return tf.cast(reachable, tf.float32)
 
     def _lagrangian(self, mean_keep: tf.Tensor) -> tf.Tensor:
@@ -296,7 +296,7 @@ def fixed_lengths(query_shape: Any, key_shape: Any = None) -> tuple[int, int]:
 
 
 def _live(query: tf.Tensor, key: tf.Tensor) -> tf.Tensor | None:
-    """Links `[B, n, m]` between two items, by the masks that earlier layers attached."""
+    """Edges `[B, n, m]` between two items, by the masks that earlier layers attached."""
     of_queries, of_keys = implicit_mask(query), implicit_mask(key)
     if of_queries is None or of_keys is None:
         return None

@@ -33,7 +33,7 @@ class DroppingGates(keras.layers.Layer):
         self.rate = rate
         self.supports_masking = True
 
-    def draw(self, heads: int, seed: tf.Tensor) -> tf.Tensor:
+    def draw(self, num_heads: int, seed: tf.Tensor) -> tf.Tensor:
         """The gates of one batch, `[1 or H, 1, 1]`, from `seed`, integers `[2]`."""
         raise TypeError(f"{type(self).__name__} must define `draw`.")
 
@@ -42,21 +42,21 @@ class DroppingGates(keras.layers.Layer):
         uniform = tf.random.stateless_uniform([parts, 1, 1], seed)
         return tf.cast(uniform >= self.rate, tf.float32)
 
-    def call(self, query: tf.Tensor, heads: int, training: bool | None = None) -> tf.Tensor:
+    def call(self, query: tf.Tensor, num_heads: int, training: bool | None = None) -> tf.Tensor:
         """The gates, broadcastable to attention weights `[B, H, n, m]`.
 
         Parameters
         ----------
         query
             Not looked at; a layer is called with a tensor.
-        heads
+        num_heads
             H.
         """
         everything_open = tf.ones([1, 1, 1])
         if not training:
             return everything_open
         draws = current_draws() or Draws.unseeded()
-        return self.draw(heads, draws.next_seed()) if draws.with_dropout else everything_open
+        return self.draw(num_heads, draws.next_seed()) if draws.with_dropout else everything_open
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: gates belong to pairs of positions."""

@@ -26,6 +26,6 @@ class HeadDrop(DroppingGates):
     array([2., 0., 2., 0.], dtype=float32)
     """
 
-    def draw(self, heads: int, seed: tf.Tensor) -> tf.Tensor:
-        kept = self.kept(heads, seed)
-        return tf.math.divide_no_nan(float(heads) * kept, tf.reduce_sum(kept))
+    def draw(self, num_heads: int, seed: tf.Tensor) -> tf.Tensor:
+        kept = self.kept(num_heads, seed)
+        return tf.math.divide_no_nan(float(num_heads) * kept, tf.reduce_sum(kept))

@@ -43,9 +43,9 @@ class ItemGates(LowRankGates):
     """
 
     shared: ClassVar[bool] = True
-    suits = "straight_through"
+    default_estimator = "straight_through"
     # A price makes them drop redundant items before noise (`benchmarks/RESULTS.md`).
-    usually_priced = False
+    sparse_by_default = False
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
         lengths = fixed_lengths(query_shape, key_shape)

@@ -24,9 +24,9 @@ class LayerDrop(DroppingGates):
 
     Examples
     --------
-    >>> LayerDrop()(tf.zeros([3, 2, 4]), heads=2).numpy().ravel()
+    >>> LayerDrop()(tf.zeros([3, 2, 4]), num_heads=2).numpy().ravel()
     array([1.], dtype=float32)
     """
 
-    def draw(self, heads: int, seed: tf.Tensor) -> tf.Tensor:
+    def draw(self, num_heads: int, seed: tf.Tensor) -> tf.Tensor:
         return self.kept(1, seed)

@@ -34,14 +34,14 @@ class LowRankGates(Gates):
         self.rank = rank
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
-        widths = query_shape[-1], (key_shape or query_shape)[-1]
-        self.first_kernel = self._kernel("first_kernel", widths[0], "glorot_uniform")
-        self.second_kernel = self._kernel("second_kernel", widths[1], "zeros")
+        hidden_dims = query_shape[-1], (key_shape or query_shape)[-1]
+        self.first_kernel = self._kernel("first_kernel", hidden_dims[0], "glorot_uniform")
+        self.second_kernel = self._kernel("second_kernel", hidden_dims[1], "zeros")
         super().build(query_shape, key_shape)
 
-    def _kernel(self, name: str, width: int, initializer: str) -> Any:
+    def _kernel(self, name: str, hidden_dim: int, initializer: str) -> Any:
         return self.add_weight(
-            name=name, shape=(width, self.rank), initializer=initializer, trainable=True
+            name=name, shape=(hidden_dim, self.rank), initializer=initializer, trainable=True
         )
 
     def projected(self, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -16,7 +16,7 @@ class PositionalGates(Gates):
 
     Parameters
     ----------
-    heads
+    num_heads
         None (default, the paper's): one matrix for all heads. A number H: one for each head.
     kwargs
         See `Gates`: `beta`, `penalty`, `initial_keep`, `sharpness`, `inference`.
@@ -29,15 +29,17 @@ class PositionalGates(Gates):
            [0.75, 0.75]], dtype=float32)
     """
 
-    def __init__(self, heads: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, num_heads: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if heads is not None and heads < 1:
-            raise ValueError(f"`heads` must be None or at least 1. Received: heads={heads}")
-        self.heads = heads
+        if num_heads is not None and num_heads < 1:
+            raise ValueError(
+                f"`num_heads` must be None or at least 1. Received: num_heads={num_heads}"
+            )
+        self.num_heads = num_heads
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
         lengths = fixed_lengths(query_shape, key_shape)
-        shape = lengths if self.heads is None else (self.heads, *lengths)
+        shape = lengths if self.num_heads is None else (self.num_heads, *lengths)
         self.logits = self.add_weight(
             name="logits",
             shape=shape,
@@ -50,4 +52,4 @@ class PositionalGates(Gates):
         return tf.convert_to_tensor(self.logits)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "heads": self.heads}
+        return {**super().get_config(), "num_heads": self.num_heads}

@@ -17,7 +17,7 @@ class RelativeGates(Gates):
     phi has n + m - 1 entries, for the offsets from -(m-1) to n-1, which a causal model uses
     from 0 on. Each gate (u, v) is drawn by itself, and the gradients of those with one offset
     are summed: every row teaches the newest one, which alone recommends. What an offset costs is,
-    by default, what its links cost that are in use (`penalty="links"`).
+    by default, what its edges cost that are in use (`penalty="edges"`).
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class RelativeGates(Gates):
            [1. , 0.5]], dtype=float32)
     """
 
-    usual_penalty = "links"
+    default_penalty = "edges"
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
         self.logits = add_offset_logits(self, query_shape, key_shape)

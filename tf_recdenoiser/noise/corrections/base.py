@@ -25,7 +25,7 @@ class Correction:
         probability of being noise, drawn anew in every epoch.
     softens
         Where the backbone softens items by the probability that they are meant, its input
-        `meant`; of `backbones.SOFTENED`, or None.
+        `clean_probability`; of `backbones.SOFTENED`, or None.
     mixes_noise
         Whether the objective takes any target for noise with the share that was found; see
         `training.NoiseAwareObjective`.

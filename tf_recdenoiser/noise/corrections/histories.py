@@ -45,17 +45,20 @@ class Treatment(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Softening(Treatment):
-    """Tells a backbone that softens how probably each item is meant: its input `meant`.
+    """Tells a backbone that softens how probably each item is meant: its input `clean_probability`.
 
     Examples
     --------
     >>> inputs = {"item_ids": np.array([[0, 3, 7]])}
-    >>> Softening()(inputs, np.array([[0.0, 0.75, 0.0]]))["meant"]
+    >>> Softening()(inputs, np.array([[0.0, 0.75, 0.0]]))["clean_probability"]
     array([[0.  , 0.25, 1.  ]], dtype=float32)
     """
 
     def treat(self, inputs: dict[str, tf.Tensor], probability: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {**inputs, "meant": tf.where(inputs["item_ids"] > 0, 1.0 - probability, 0.0)}
+        return {
+            **inputs,
+            "clean_probability": tf.where(inputs["item_ids"] > 0, 1.0 - probability, 0.0),
+        }
 
     def stays(self, item_ids: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
         return item_ids > 0

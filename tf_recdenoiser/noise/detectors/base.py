@@ -37,7 +37,7 @@ class NoiseModel(abc.ABC):
         Number of items.
     max_length
         n, the places that are read at a time; 50 by default.
-    width
+    hidden_dim
         Of item vectors, where there are some; 50 by default.
     fit_recommender
         Trains a recommender, for models that judge by one.
@@ -58,12 +58,12 @@ class NoiseModel(abc.ABC):
         self,
         item_count: int,
         max_length: int = 50,
-        width: int = 50,
+        hidden_dim: int = 50,
         fit_recommender: FitRecommender = no_recommender,
     ) -> None:
         self.item_count = item_count
         self.max_length = max_length
-        self.width = width
+        self.hidden_dim = hidden_dim
         self.fit_recommender = fit_recommender
 
     @abc.abstractmethod
@@ -88,7 +88,7 @@ class NoiseModel(abc.ABC):
     def cross_fit(
         self,
         train: Histories,
-        law: str = "popularity",
+        distribution: str = "popularity",
         rounds: int | None = None,
         seed: int = 0,
         report: Callable[[str], None] = lambda text: None,
@@ -99,8 +99,8 @@ class NoiseModel(abc.ABC):
         ----------
         train
             The users' training sequences.
-        law
-            Of the noise looked for; see `plant_noise`.
+        distribution
+            Of the noise looked for; see `inject_noise`.
         rounds
             At least 1; None (default) for the model's own number.
         seed
@@ -121,12 +121,12 @@ class NoiseModel(abc.ABC):
         >>> from tf_recdenoiser.noise import ContextModel, NoisySplit
         >>> log = synthetic_log(users=20, items=20, clusters=4)
         >>> noisy = NoisySplit.of(prepare(log.log), log.is_noise)
-        >>> model = ContextModel(item_count=20, max_length=10, width=4)
+        >>> model = ContextModel(item_count=20, max_length=10, hidden_dim=4)
         >>> found = model.cross_fit(noisy.split.train, rounds=1)
         >>> found.probability.shape == noisy.train.items.shape
         True
         """
         fitting = CrossFitting(
-            self.detector, train, self.item_count, law, self.max_length, self.folds, seed
+            self.detector, train, self.item_count, distribution, self.max_length, self.folds, seed
         )
         return fitting.find(self.rounds if rounds is None else rounds, report)

@@ -59,6 +59,6 @@ class ContextModel(NoiseModel):
     rounds = 2
 
     def detector(self, others: Histories, weights: np.ndarray, fold: int) -> Any:
-        vectors = item_vectors(others, self.item_count, self.width, weights)
+        vectors = item_vectors(others, self.item_count, self.hidden_dim, weights)
         counts = np.bincount(others.items, minlength=self.item_count + 1)
         return build_detector(vectors, counts, self.max_length)

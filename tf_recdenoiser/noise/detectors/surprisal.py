@@ -57,7 +57,7 @@ class SurprisalFeatures(keras.layers.Layer):
     Examples
     --------
     >>> from tf_recdenoiser.backbones import SASRec
-    >>> layer = SurprisalFeatures(SASRec(item_count=9, max_length=3, width=4), log_ratios=True)
+    >>> layer = SurprisalFeatures(SASRec(item_count=9, max_length=3, hidden_dim=4), log_ratios=True)
     >>> ids = tf.constant([[0, 3, 7]])
     >>> layer(ids, ids).shape
     TensorShape([1, 3, 3])

@@ -27,12 +27,12 @@ OBJECTIVES: dict[str, type[Objective]] = {
 }
 """Every objective by name."""
 
-USUAL_OBJECTIVE = "sampled_softmax"
+DEFAULT_OBJECTIVE = "sampled_softmax"
 """The one of a recommender, or a run, that does not say which."""
 
 __all__ = [
+    "DEFAULT_OBJECTIVE",
     "OBJECTIVES",
-    "USUAL_OBJECTIVE",
     "BayesianPersonalizedRanking",
     "BinaryCrossEntropy",
     "CandidateCrossentropy",

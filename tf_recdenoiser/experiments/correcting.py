@@ -21,14 +21,17 @@ _MENDS: Mapping[str, Changes] = {
 }
 
 
-def _mending(detect: str, mends: Iterable[str]) -> dict[str, Changes]:
-    return {f"{detect} {mend}": {"detect": detect, "mend": mend, **_MENDS[mend]} for mend in mends}
+def _mending(detect: str, corrections: Iterable[str]) -> dict[str, Changes]:
+    return {
+        f"{detect} {correction}": {"detect": detect, "correction": correction, **_MENDS[correction]}
+        for correction in corrections
+    }
 
 
-MENDING: Mapping[str, Changes] = {
+CORRECTING: Mapping[str, Changes] = {
     PLAIN: {},
     # An oracle knows which targets are noise; it needs no likelihood for it.
-    **_mending("oracle", [mend for mend in _MENDS if mend != "likelihood"]),
+    **_mending("oracle", [correction for correction in _MENDS if correction != "likelihood"]),
     **_mending("context", _MENDS),
     **_mending("surprisal", ["sequence"]),
 }

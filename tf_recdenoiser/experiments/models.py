@@ -1,4 +1,4 @@
-"""The systems of the paper's tables: its baselines, and its backbones with the denoiser."""
+"""The models of the paper's tables: its baselines, and its backbones with the denoiser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _changes(backbone: str, denoised: bool) -> Changes:
     }
 
 
-SYSTEMS: Mapping[str, Changes] = {
+MODELS: Mapping[str, Changes] = {
     PLAIN: _changes(Settings.backbone, denoised=False),
     **{
         name: _changes(name, denoised=False)
@@ -43,11 +43,11 @@ SYSTEMS: Mapping[str, Changes] = {
 """What is trained, by name: the settings that may differ from a comparison's base."""
 
 
-def fitting_systems(dataset: Dataset) -> list[str]:
-    """The names of the systems that read nothing which the data lack."""
+def fitting_models(dataset: Dataset) -> list[str]:
+    """The names of the models that read nothing which the data lack."""
     return [
         name
-        for name, changes in SYSTEMS.items()
+        for name, changes in MODELS.items()
         if dataset.times is not None
         or "times" not in BACKBONES[changes.get("backbone", Settings.backbone)].extra_inputs
     ]

@@ -1,4 +1,4 @@
-"""The paper's systems, each for an epoch."""
+"""The paper's models, each for an epoch."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import pytest
 from tests.runs.small import DATASET, SYNTHETIC
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.cli.app import run
-from tf_recdenoiser.experiments import SYSTEMS, fitting_systems
+from tf_recdenoiser.experiments import MODELS, fitting_models
 from tf_recdenoiser.runs import RunDirectory, Settings, load_dataset
 
 WITHOUT_TIMES = "1 1\n1 2\n1 3\n2 2\n2 3\n2 1\n"
 
 
 def test_every_backbone_is_a_system_and_those_with_attention_are_denoised_too() -> None:
-    backbones = {changes.get("backbone", "sasrec") for changes in SYSTEMS.values()}
+    backbones = {changes.get("backbone", "sasrec") for changes in MODELS.values()}
     assert backbones == set(BACKBONES)
-    denoised = {name.removeprefix("denoised ") for name in SYSTEMS if "denoised" in name}
+    denoised = {name.removeprefix("denoised ") for name in MODELS if "denoised" in name}
     assert denoised == {"sasrec", "bert4rec", "tisasrec", "sse_pt"}
 
 
 def test_systems_that_read_times_are_left_out_where_a_log_has_none(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text(WITHOUT_TIMES)
     without = load_dataset(Settings(str(tmp_path / "log.txt")))
-    assert set(SYSTEMS) - set(fitting_systems(without)) == {"tisasrec", "denoised tisasrec"}
-    assert fitting_systems(DATASET) == list(SYSTEMS)
+    assert set(MODELS) - set(fitting_models(without)) == {"tisasrec", "denoised tisasrec"}
+    assert fitting_models(DATASET) == list(MODELS)
 
 
 def test_the_command_trains_systems_with_the_settings_they_take(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["experiment", "systems", SYNTHETIC, "--out", str(out), "--json"]
+    arguments = ["experiment", "models", SYNTHETIC, "--out", str(out), "--json"]
     methods = ["--methods", "popularity,fpmc,denoised bert4rec"]
-    sizes = ["--epochs", "1", "--max-length", "8", "--dropout", "0.3", "--width", "8"]
-    sizes += ["--blocks", "1", "--mask-share", "0.3", "--attention", "entmax15"]
+    sizes = ["--epochs", "1", "--max-length", "8", "--dropout", "0.3", "--hidden-dim", "8"]
+    sizes += ["--num-layers", "1", "--mask-share", "0.3", "--attention", "entmax15"]
     assert run([*arguments, *methods, *sizes]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert set(shown) == {"plain", "popularity", "fpmc", "denoised bert4rec"}
@@ -45,7 +45,7 @@ def test_the_command_trains_systems_with_the_settings_they_take(
     assert (settings.gates, settings.gamma, settings.dropout) == ("positional", 1e-4, 0.3)
     plain = RunDirectory(out / "plain-0").settings()
     assert (plain.gates, plain.gamma, plain.dropout) == ("none", 0.0, 0.3)
-    assert (plain.width, plain.blocks, plain.attention) == (8, 1, "entmax15")
+    assert (plain.hidden_dim, plain.num_layers, plain.attention) == (8, 1, "entmax15")
     assert (plain.mask_share, settings.mask_share) == (Settings.mask_share, 0.3)
     full = RunDirectory(out / "fpmc-0").metrics()["test"]["full"]
     assert shown["fpmc"]["full ndcg@10"]["mean"] == pytest.approx(full["ndcg@10"])

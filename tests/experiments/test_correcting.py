@@ -14,11 +14,11 @@ from tests.params import only
 from tests.runs.small import DATASET, SYNTHETIC, plain
 from tf_recdenoiser.cli.app import run
 from tf_recdenoiser.experiments import (
-    MENDING,
+    CORRECTING,
     Comparison,
     chosen,
     closed_gap,
-    find_planted,
+    find_injected,
     noise_finders,
     run_paired,
 )
@@ -35,11 +35,11 @@ from tf_recdenoiser.runs import (
     train,
 )
 
-SIZES = {"max_length": 12, "width": 8, "blocks": 1, "batch_size": 32}
+SIZES = {"max_length": 12, "hidden_dim": 8, "num_layers": 1, "batch_size": 32}
 SIZES |= {"patience": 0, "validate_every": 5}
-BASE = Settings(SYNTHETIC, planted_rate=0.3, epochs=2, detect="none", **NO_DENOISER, **SIZES)
+BASE = Settings(SYNTHETIC, injection_rate=0.3, epochs=2, detect="none", **NO_DENOISER, **SIZES)
 SEEDS = (0, 1)
-METHODS = chosen(MENDING, ["oracle sequence", "context sequence"])
+METHODS = chosen(CORRECTING, ["oracle sequence", "context sequence"])
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +85,15 @@ def test_users_whose_newest_item_is_noise_are_shown_apart(
 def test_noise_is_found_by_each_means_the_run_has(
     out: Path, found: dict[str, dict[str, Comparison]]
 ) -> None:
-    plain_run, context_run = find_planted(out / "plain-0"), find_planted(out / "context-sequence-0")
+    plain_run, context_run = (
+        find_injected(out / "plain-0"),
+        find_injected(out / "context-sequence-0"),
+    )
     assert set(context_run) - set(plain_run) == {"context detector"}
     recorded = RunDirectory(out / "context-sequence-0").metrics()["noise"]
-    assert context_run["context detector"]["roc_area"] == pytest.approx(recorded["roc_area"])
+    assert context_run["context detector"]["roc_auc"] == pytest.approx(recorded["roc_auc"])
     # Judged beside the plain run's own means, not those of the run that was trained with it.
-    together = find_planted(out / "plain-0", [out / "context-sequence-0"])
+    together = find_injected(out / "plain-0", [out / "context-sequence-0"])
     assert together == {**plain_run, "context detector": context_run["context detector"]}
 
 
@@ -126,7 +129,7 @@ def test_surprisal_of_scores_that_are_no_log_ratios_is_of_their_softmax(
 ) -> None:
     counts = np.ones(DATASET.item_count + 1)
     loaded, histories, scores = surprised(
-        tmp_path / "run", counts, objective=objective, noise_law="uniform"
+        tmp_path / "run", counts, objective=objective, noise_distribution="uniform"
     )
     powers = np.exp(loaded.recommender.score(before(histories))[:, 1:].astype(np.float64))
     newest = powers[np.arange(len(histories)), histories[:, -1] - 1]
@@ -140,13 +143,13 @@ BACKBONES_OF_EACH_SORT = ["bert4rec", "tisasrec", "sse_pt", "gru4rec", "populari
     "backbone", only(lambda name: name in ("bert4rec", "gru4rec"), BACKBONES_OF_EACH_SORT)
 )
 def test_noise_can_be_looked_for_by_every_kind_of_backbone(backbone: str, tmp_path: Path) -> None:
-    options = {"max_length": 12, "planted_rate": 0.3, "epochs": 1, "detect": "none"}
+    options = {"max_length": 12, "injection_rate": 0.3, "epochs": 1, "detect": "none"}
     settings = Settings(SYNTHETIC, backbone=backbone, **options, **NO_DENOISER)
     train(settings, load_dataset(settings), RunDirectory(tmp_path / "run"))
-    found = find_planted(tmp_path / "run")
+    found = find_injected(tmp_path / "run")
     assert ("surprisal" in found) == (backbone != "bert4rec")
     assert ("attention 1" in found) == (backbone in ("bert4rec", "tisasrec", "sse_pt"))
-    assert all(0 <= one["roc_area"] <= 1 for one in found.values())
+    assert all(0 <= one["roc_auc"] <= 1 for one in found.values())
 
 
 def test_noise_is_looked_for_once(out: Path, found: dict[str, dict[str, Comparison]]) -> None:
@@ -185,7 +188,7 @@ def test_every_run_differs_from_the_plain_one_by_its_method_alone(
         assert plain_run == resolved(dataclasses.replace(BASE, seed=seed))
         for name in METHODS:
             run_of_it = RunDirectory(out / f"{name.replace(' ', '-')}-{seed}").settings()
-            assert run_of_it == dataclasses.replace(plain_run, **MENDING[name])
+            assert run_of_it == dataclasses.replace(plain_run, **CORRECTING[name])
 
 
 @pytest.mark.slow
@@ -195,9 +198,9 @@ def test_every_run_differs_from_the_plain_one_by_its_method_alone(
 def test_a_log_as_it_is_can_be_mended_too(
     log: str, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "planted", log, "--out", str(tmp_path / "out")]
+    arguments = ["experiment", "noise", log, "--out", str(tmp_path / "out")]
     options = ["--methods", method, "--seeds", "0", "--epochs", "1", "--json"]
-    assert run([*arguments, "--planted-rate", "0", *options]) == 0
+    assert run([*arguments, "--injection-rate", "0", *options]) == 0
     shown = json.loads(capsys.readouterr().out)
     # A synthetic log has noise of its own, which is known.
     assert (shown["finding"] == {}) == (log != SYNTHETIC)
@@ -208,7 +211,7 @@ def test_the_command_shows_what_it_found(
     out: Path, found: dict[str, dict[str, Comparison]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And goes on with runs that are there; one with gates is added."""
-    arguments = ["experiment", "planted", SYNTHETIC, "--out", str(out), "--planted-rate", "0.3"]
+    arguments = ["experiment", "noise", SYNTHETIC, "--out", str(out), "--injection-rate", "0.3"]
     sizes = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
     methods = ["oracle sequence", "context sequence", "plain:gates=item"]
     options = ["--methods", ",".join(methods), "--seeds", "0", "--epochs", "2", "--json"]
@@ -233,8 +236,8 @@ def test_the_command_shows_what_it_found(
 def test_where_histories_are_clean_there_is_nothing_to_find(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "planted", SYNTHETIC, "--out", str(tmp_path / "out")]
-    options = ["--planted-places", "train", "--methods", "plain", "--seeds", "0", "--epochs", "1"]
+    arguments = ["experiment", "noise", SYNTHETIC, "--out", str(tmp_path / "out")]
+    options = ["--injection-places", "train", "--methods", "plain", "--seeds", "0", "--epochs", "1"]
     assert run([*arguments, *options, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["finding"] == {}
 
@@ -242,19 +245,19 @@ def test_where_histories_are_clean_there_is_nothing_to_find(
 def test_runs_of_other_settings_are_not_kept(
     out: Path, found: dict[str, dict[str, Comparison]]
 ) -> None:
-    wider = dataclasses.replace(BASE, width=16)
+    wider = dataclasses.replace(BASE, hidden_dim=16)
     with pytest.raises(RunError, match=r"keeps its settings.*Received: width: 16, was 8"):
         run_paired(wider, DATASET, out, METHODS, SEEDS)
 
 
 @pytest.mark.slow
 def test_each_way_to_look_for_noise_has_its_own_search(tmp_path: Path) -> None:
-    names = ["context sequence", "context sequence:noise_law=uniform"]
+    names = ["context sequence", "context sequence:noise_distribution=uniform"]
     base = dataclasses.replace(BASE, epochs=1)
-    run_paired(base, DATASET, tmp_path, chosen(MENDING, names), [0])
+    run_paired(base, DATASET, tmp_path, chosen(CORRECTING, names), [0])
     first, second = (
         RunDirectory(tmp_path / f"context-sequence{end}-0").detection()
-        for end in ("", "-noise_law=uniform")
+        for end in ("", "-noise_distribution=uniform")
     )
     assert first.scorer.rate != second.scorer.rate
 
@@ -262,7 +265,7 @@ def test_each_way_to_look_for_noise_has_its_own_search(tmp_path: Path) -> None:
 def test_a_setting_of_a_method_may_have_options_of_its_own() -> None:
     text = "plain:attention=sliding_window:width=4;beta=0.5"
     expected = {"attention": "sliding_window:width=4", "beta": 0.5}
-    assert chosen(MENDING, [text]) == {text: expected}
+    assert chosen(CORRECTING, [text]) == {text: expected}
 
 
 def test_any_log_and_any_backbone_can_be_compared(
@@ -272,16 +275,16 @@ def test_any_log_and_any_backbone_can_be_compared(
     log = tmp_path / "log.csv"
     log.write_text("\n".join(["who,what", *rows, "nobody,"]))
     out = tmp_path / "out"
-    arguments = ["experiment", "planted", str(log), "--out", str(out), "--seeds", "0", "--json"]
+    arguments = ["experiment", "noise", str(log), "--out", str(out), "--seeds", "0", "--json"]
     columns = ["--user-column", "who", "--item-column", "what", "--on-bad-row", "skip"]
-    model = ["--backbone", "gru4rec", "--max-length", "6", "--width", "8", "--gru-width", "8"]
+    model = ["--backbone", "gru4rec", "--max-length", "6", "--hidden-dim", "8", "--gru-units", "8"]
     options = [*columns, *model, "--epochs", "1", "--methods", "oracle sequence"]
     assert run([*arguments, *options]) == 0
     shown = capsys.readouterr()
     assert "Bad rows, skipped: 1." in shown.err
     assert set(json.loads(shown.out)["finding"]) == {"random", "popularity", "surprisal"}
     settings = RunDirectory(out / "oracle-sequence-0").settings()
-    assert (settings.backbone, settings.gru_width, settings.planted_rate) == ("gru4rec", 8, 0.25)
+    assert (settings.backbone, settings.gru_units, settings.injection_rate) == ("gru4rec", 8, 0.25)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +300,6 @@ def test_any_log_and_any_backbone_can_be_compared(
 def test_wrong_words_are_explained(
     options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "planted", SYNTHETIC, "--out", str(tmp_path / "out")]
+    arguments = ["experiment", "noise", SYNTHETIC, "--out", str(tmp_path / "out")]
     assert run([*arguments, *options]) == 1
     assert message in capsys.readouterr().err
