@@ -60,6 +60,7 @@ setup(
         "tensorflow-recommenders>=0.7.7",
         "tensorflow-serving-api>=2.21,<3",
         "tf-keras>=2.21,<3",
+        "tomlkit>=0.13",
         "typer>=0.29",
     ],
     extras_require={

@@ -44,12 +44,15 @@ def rule(parts: str, libraries: str) -> Rule:
 FREE = Rule(ANYTHING, ANYTHING)
 RULES: Mapping[str, Rule] = {
     "_keras": rule("", "tensorflow keras tf_keras"),
+    "_settings": rule("", ""),
     "ops": rule("", "tensorflow"),
     "estimators": rule("ops", "tensorflow"),
     "layers": rule("_keras ops estimators", "tensorflow"),
-    "backbones": rule("_keras ops estimators layers", "tensorflow"),
-    "training": rule("_keras ops estimators layers backbones", "tensorflow"),
-    "noise": rule("_keras ops estimators layers backbones training data evaluation", "tensorflow"),
+    "backbones": rule("_keras _settings ops estimators layers", "tensorflow"),
+    "training": rule("_keras _settings ops estimators layers backbones", "tensorflow"),
+    "noise": rule(
+        "_keras _settings ops estimators layers backbones training data evaluation", "tensorflow"
+    ),
     "retrieval": rule(
         "_keras ops estimators layers backbones training noise",
         f"tensorflow tensorflow_serving google {TFRS}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -110,17 +109,6 @@ class Backbone(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Backbone:
         return cls(**config)
-
-
-def default(function: Callable[..., Any], argument: str) -> Any:
-    """The default that `function` has for `argument`, so that it is written in one place.
-
-    Examples
-    --------
-    >>> default(int.from_bytes, "signed")
-    False
-    """
-    return inspect.signature(function).parameters[argument].default
 
 
 def model_inputs(max_length: int, *names: str) -> dict[str, Any]:

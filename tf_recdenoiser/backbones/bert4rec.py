@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
     WithoutBias,
     checked_gates,
-    default,
     item_table,
     model_inputs,
     shared_gates,

@@ -7,11 +7,11 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
     WithoutBias,
     check_sizes,
-    default,
     model_inputs,
     scored_table,
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
     check_sizes,
-    default,
     model_inputs,
     scored_table,
 )

@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
     check_sizes,
-    default,
     model_inputs,
     scored_table,
 )

@@ -55,7 +55,7 @@ class SASRec(Backbone):
     gamma
         Weight of the Jacobian penalty on each block; 0 by default.
     jacobian_batch_size
-        Sequences of a batch that the penalty uses; None (default) for all.
+        Sequences of a batch that the penalty uses; 16 by default, None for all.
     attention
         A name from `ATTENTIONS`, `"softmax"` by default, or an `AttentionKind`.
     soften
@@ -86,7 +86,7 @@ class SASRec(Backbone):
         norm: str = "post",
         gates: str | dict[str, Any] | Gates | DroppingGates | None = None,
         gamma: float = 0.0,
-        jacobian_batch_size: int | None = None,
+        jacobian_batch_size: int | None = 16,
         attention: str | dict[str, Any] | AttentionKind = "softmax",
         soften: str | None = None,
         name: str | None = None,

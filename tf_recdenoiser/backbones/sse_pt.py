@@ -7,11 +7,11 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
     checked_gates,
     clean_probability_input,
-    default,
     item_table,
     model_inputs,
     shared_gates,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
     checked_gates,
     clean_probability_input,
-    default,
     item_table,
     model_inputs,
     shared_gates,

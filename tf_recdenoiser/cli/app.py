@@ -17,6 +17,7 @@ from tf_recdenoiser.cli.experiment import app as experiment
 from tf_recdenoiser.cli.explain import explain
 from tf_recdenoiser.cli.export import export
 from tf_recdenoiser.cli.recommend import recommend
+from tf_recdenoiser.cli.settings import settings
 from tf_recdenoiser.cli.train import train
 from tf_recdenoiser.cli.tune import tune
 from tf_recdenoiser.data import DataError
@@ -32,8 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, tune, evaluate, recommend, explain, export, demo):
-    app.command(no_args_is_help=command is not demo)(command)
+for command in (train, tune, evaluate, recommend, explain, export, settings, demo):
+    app.command(no_args_is_help=command not in (settings, demo))(command)
 app.add_typer(experiment, name="experiment")
 
 

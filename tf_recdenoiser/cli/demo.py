@@ -27,18 +27,20 @@ def demo(
     of which a quarter is noise; shows both; and exports the denoised one. Earlier demo runs in
     `--out` are replaced.
     """
-    denoised = Settings(
-        data=f"synthetic:users={users},seed={seed}",
-        gates="relative",
-        epochs=epochs,
-        patience=10,
-        seed=seed,
+    denoised = Settings.of(
+        "synthetic",
+        {
+            "log": {"users": users, "seed": seed},
+            "gates": "relative",
+            "fit": {"epochs": epochs, "patience": 10},
+            "seed": seed,
+        },
     )
     models = {"SASRec": denoised.plain(), "SASRec + denoiser": denoised}
     metrics = {}
     for name, settings in models.items():
         errors.rule(name)
-        directory = RunDirectory(out / ("plain" if settings.gates == "none" else "denoised"))
+        directory = RunDirectory(out / ("plain" if settings.gates.name == "none" else "denoised"))
         if directory.exists():
             shutil.rmtree(directory.path)
         metrics[name] = train_and_show(settings, directory)

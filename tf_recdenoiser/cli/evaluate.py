@@ -10,8 +10,9 @@ from typer import Argument, Option
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, metrics_table, note, output, print_json
 from tf_recdenoiser.evaluation import PROTOCOLS
-from tf_recdenoiser.runs import PARTS, load_run
-from tf_recdenoiser.runs.training import CUTOFFS
+from tf_recdenoiser.runs import load_run
+from tf_recdenoiser.runs.evaluate import CUTOFFS
+from tf_recdenoiser.runs.scoring import PARTS
 
 
 def evaluate(
@@ -39,5 +40,5 @@ def evaluate(
     if json:
         print_json({"run": str(run), "split": split, "seed": seed, "metrics": metrics})
         return
-    output.print(metrics_table(f"{run}, {split}", {loaded.settings.backbone: metrics}))
+    output.print(metrics_table(f"{run}, {split}", {loaded.settings.model.name: metrics}))
     note(PROTOCOL_NOTE)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,16 +14,8 @@ from typer import Option
 from typer.models import OptionInfo
 
 from tf_recdenoiser.cli.console import errors, note, output, print_json
-from tf_recdenoiser.cli.options import (
-    DATA,
-    MODEL,
-    OBJECTIVE,
-    PLANTED,
-    TRAINING,
-    settings_of,
-    with_settings,
-)
-from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
+from tf_recdenoiser.cli.options import defaults_of, settings_of, with_settings
+from tf_recdenoiser.cli.progress import ShowRun
 from tf_recdenoiser.cli.reading import read_dataset
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments import (
@@ -41,7 +33,8 @@ from tf_recdenoiser.experiments import (
     run_paired,
     with_sources,
 )
-from tf_recdenoiser.runs import NO_DENOISER, NO_GATES, RunDirectory, RunError, Settings
+from tf_recdenoiser.runs import RunDirectory, RunError, Settings
+from tf_recdenoiser.runs.settings import NO_GATES
 
 app = typer.Typer(no_args_is_help=True, help="Compare models on the same data and seeds.")
 
@@ -51,6 +44,13 @@ def describe() -> None:
     """Compare models on the same data and seeds."""
 
 
+# What methods decide, and what all of them have alike.
+_DENOISER = (
+    *("gates", "estimator", "beta", "gamma", "gate_learning_rate"),
+    *("detector", "correction", "seed"),
+)
+_VALIDATION = {"evaluation.validate_every": 5}
+
 _Out = Annotated[Path, Option(help="Directory for the runs; finished ones are kept.")]
 _Seeds = Annotated[str, Option(help="Seeds of the runs, `N,N,…`.")]
 _Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
@@ -58,24 +58,13 @@ _Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
 def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
     return Option(
-        help=f"{what}, `NAME,NAME,…`: {', '.join(table)}. `NAME:SETTING=VALUE` is a method with "
-        "another setting, for example `NAME:beta=0.03`; several have semicolons between them."
+        help=f"{what}, `NAME,NAME,…`: {', '.join(table)}. `NAME PATH=VALUE` is a method with "
+        "another setting, as `NAME gates.beta=0.03`."
     )
 
 
 @app.command(no_args_is_help=True)
-@with_settings(
-    DATA,
-    MODEL,
-    PLANTED,
-    OBJECTIVE,
-    TRAINING,
-    without=("seed",),
-    injection_rate=0.25,
-    epochs=60,
-    patience=0,
-    validate_every=5,
-)
+@with_settings(_DENOISER, epochs=60, patience=0)
 def noise(
     context: typer.Context,
     out: _Out,
@@ -83,13 +72,14 @@ def noise(
     seeds: _Seeds = "0,1,2,3,4",
     json: _Json = False,
 ) -> None:
-    """Plant noise in a log, and see how much of it is found and mended.
+    """Inject noise into a log, and see how much of it is found and corrected.
 
     Every method trains the backbone without gates and Jacobian penalty, with the same seeds, and
     is compared with doing nothing. Oracles know where the noise is: what they gain is what there
     is to be gained.
     """
-    base = _base(context, noise_distribution=context.params["injection_distribution"])
+    base = _base(context, {"noise.injection.rate": 0.25})
+    base = base.replace({"noise.distribution": base.noise.injection.distribution})
     names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
     found = _run(base, read_dataset(base), out, chosen(CORRECTING, names), numbers)
     plain, *others = (run_directory(out, name, numbers[0]) for name in found)
@@ -105,7 +95,7 @@ def noise(
 
 
 @app.command(no_args_is_help=True)
-@with_settings(DATA, MODEL, OBJECTIVE, TRAINING, without=("seed",), validate_every=5)
+@with_settings(_DENOISER)
 def gates(
     context: typer.Context,
     out: _Out,
@@ -125,7 +115,7 @@ def gates(
 
 
 @app.command(no_args_is_help=True)
-@with_settings(DATA, MODEL, OBJECTIVE, TRAINING, without=("seed", "backbone"), validate_every=5)
+@with_settings((*_DENOISER, "backbone"))
 def models(
     context: typer.Context,
     out: _Out,
@@ -149,9 +139,13 @@ def models(
 _PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
 
 
-def _base(context: typer.Context, **further: Any) -> Settings:
-    """The plain run's settings: what the command line says, without the denoiser."""
-    return settings_of(context, **NO_DENOISER, **further, detect="none")
+def _base(context: typer.Context, usual: Mapping[str, Any] | None = None) -> Settings:
+    """The plain run's settings: what the command line says, without the denoiser.
+
+    `usual` are values of settings that no flag has, unless `--set` or a file says otherwise.
+    """
+    base = Settings().replace({**_VALIDATION, **defaults_of(context), **(usual or {})})
+    return settings_of(context, base).plain()
 
 
 def _show(found: dict[str, dict[str, Comparison]], json: bool) -> None:
@@ -166,11 +160,8 @@ def _show(found: dict[str, dict[str, Comparison]], json: bool) -> None:
 def _run(
     base: Settings, dataset: Dataset, out: Path, methods: Mapping[str, Method], seeds: list[int]
 ) -> dict[str, dict[str, Comparison]]:
-    with (
-        contextlib.closing(ShowProgress(errors, base.epochs)) as progress,
-        looking_for_noise(errors) as report,
-    ):
-        return run_paired(base, dataset, out, methods, seeds, [progress], report)
+    with ShowRun(errors, sys.argv[1:]) as observer:
+        return run_paired(base, dataset, out, methods, seeds, observer)
 
 
 def _words(text: str) -> list[str]:
@@ -190,9 +181,9 @@ def _one_of_each_kind(runs: Iterable[Path]) -> Iterable[Path]:
     for path in runs:
         settings = RunDirectory(path).settings()
         if settings.looks_for_noise:
-            found.setdefault(settings.detect, path)
-        if settings.gates != NO_GATES:
-            found.setdefault(settings.gates, path)
+            found.setdefault(settings.detector, path)
+        if settings.gates.name != NO_GATES:
+            found.setdefault(settings.gates.name, path)
     return dict.fromkeys(found.values())
 
 

@@ -14,6 +14,7 @@ from typer import Argument, Option
 
 from tf_recdenoiser.cli.console import errors, item_column, note, output, print_json
 from tf_recdenoiser.cli.histories import HistoryOption, TimesOption, UserOption, parse_history
+from tf_recdenoiser.noise import Cleaning
 from tf_recdenoiser.runs import Run, RunError, load_run
 
 _PICTURES = (".png", ".svg", ".pdf")
@@ -38,14 +39,14 @@ def explain(
     For each item and layer: how much of the attention that the newest position pays to the
     item passes its gate, from 0 (pruned) to 1, in the history that recommendations start from:
     what is left out of it as noise is kept in no layer. For runs that looked for noise (`train
-    --detect context`): the probability that an item is noise, by how well it fits what stands
+    --detector context`): the probability that an item is noise, by how well it fits what stands
     around it.
     """
     loaded = load_run(run)
     if picture is not None:
         _check_picture(picture, loaded)
     codes, inputs = parse_history(loaded, history, user, times)
-    codes = codes[-loaded.settings.max_length :]
+    codes = codes[-loaded.settings.model.max_length :]
     found = loaded.explain(inputs)
     noise = loaded.noise_scores(inputs["item_ids"])
     kept = found.kept_per_layer[0, :, -len(codes) :].T
@@ -55,7 +56,7 @@ def explain(
         for item, values in zip(items, kept, strict=True)
     ]
     if noise is not None:
-        stays = loaded.settings.cleaning.stays(
+        stays = loaded.settings.treatment.stays(
             tf.constant(inputs["item_ids"]), tf.constant(noise)
         ).numpy()
         for row, probability, kept_one in zip(
@@ -63,8 +64,8 @@ def explain(
         ):
             row |= {"noise": float(probability), "stays": bool(kept_one)}
     if picture is not None:
-        softens = loaded.settings.soften is not None
-        _draw(picture, rows, None if softens else loaded.settings.clean_above)
+        treatment = loaded.settings.treatment
+        _draw(picture, rows, treatment.above if isinstance(treatment, Cleaning) else None)
     if json:
         print_json(rows)
         return
@@ -79,7 +80,7 @@ def explain(
 def _check_picture(path: Path, run: Run) -> None:
     if run.detection is None:
         raise RunError(
-            "`--picture` shows what is noise: train with `--detect context` for it. Received: "
+            "`--picture` shows what is noise: train with `--detector context` for it. Received: "
             f"{run.directory.path}, a run that did not look for noise"
         )
     if importlib.util.find_spec("matplotlib") is None:

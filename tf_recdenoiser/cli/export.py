@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from tf_recdenoiser.backbones.base import default
+from tf_recdenoiser._settings import default
 from tf_recdenoiser.cli.console import busy, note
 from tf_recdenoiser.retrieval import export_saved_model, prune_versions
 from tf_recdenoiser.runs import load_run
@@ -44,7 +44,7 @@ def export(
             version,
             max_k=max_k,
             noise=loaded.detection.scorer if loaded.detection else None,
-            cleaning=loaded.settings.cleaning,
+            cleaning=loaded.settings.treatment,
             user_ids=loaded.user_ids,
         )
         pruned = [] if keep is None else prune_versions(written, keep)

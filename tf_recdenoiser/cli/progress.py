@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing_extensions import Self
 
 from tf_recdenoiser._keras import keras
+from tf_recdenoiser.cli.console import note
+from tf_recdenoiser.runs import Observer, RunDirectory, Settings
 
 _COLUMNS = (
     ("epoch", 6),
@@ -28,13 +31,15 @@ class ShowProgress(keras.callbacks.Callback):
     """A line for each epoch, under a bar that counts batches; plain lines without a terminal.
 
     The loss and its three parts are means over the epoch; density is the share of gates, layer
-    by layer, that are kept with a probability above one half.
+    by layer, that are kept with a probability above one half. `epochs` is how many there are at
+    most.
     """
 
-    def __init__(self, console: Console, epochs: int) -> None:
+    def __init__(self, console: Console, before: Callable[[], None] = lambda: None) -> None:
         super().__init__()
+        self.epochs = 0
         self._console = console
-        self._epochs = epochs
+        self._before = before
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -47,6 +52,7 @@ class ShowProgress(keras.callbacks.Callback):
         self._task: Any = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._before()
         self._console.print(
             "".join(name.rjust(width) for name, width in _COLUMNS), style="bold", soft_wrap=True
         )
@@ -57,7 +63,7 @@ class ShowProgress(keras.callbacks.Callback):
         self._progress.reset(
             self._task,
             total=self.params.get("steps"),
-            description=f"epoch {epoch + 1} of at most {self._epochs}",
+            description=f"epoch {epoch + 1} of at most {self.epochs}",
         )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -74,19 +80,54 @@ class ShowProgress(keras.callbacks.Callback):
         self._progress.stop()
 
 
-@contextlib.contextmanager
-def looking_for_noise(console: Console) -> Iterator[Callable[[str], None]]:
-    """A spinner from the first report on; it also goes after an interruption or an error."""
-    status = console.status("")
+class ShowRun(Observer):
+    """Shows runs on a console: a spinner while noise is looked for, then the epochs.
 
-    def report(text: str) -> None:
-        status.update(f"Looking for noise: {text}")
-        status.start()
+    Used as a context manager, it clears the console whatever happens; after Ctrl-C it says how to
+    go on.
 
-    try:
-        yield report
-    finally:
-        status.stop()
+    Parameters
+    ----------
+    console
+        Where to show them.
+    go_on
+        The command that goes on with what was stopped.
+    """
+
+    def __init__(self, console: Console, go_on: Sequence[str]) -> None:
+        self._console = console
+        self._go_on = go_on
+        self._status = console.status("")
+        self._progress = ShowProgress(console, self._status.stop)
+        self._directory: RunDirectory | None = None
+        self.callbacks = [self._progress]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: Any
+    ) -> None:
+        self._status.stop()
+        self._progress.close()
+        if kind is KeyboardInterrupt:
+            epochs = 0 if self._directory is None else len(self._directory.history())
+            note(
+                f"Stopped after {epochs} epochs. "
+                f"Go on with: tf-recdenoiser {shlex.join(self._go_on)}",
+                self._console,
+            )
+
+    def begin_run(self, settings: Settings, directory: RunDirectory) -> None:
+        self._directory = directory
+        self._progress.epochs = settings.fit.epochs
+
+    def report(self, text: str) -> None:
+        self._status.update(f"Looking for noise: {text}")
+        self._status.start()
+
+    def end_run(self, metrics: dict[str, Any]) -> None:
+        self._progress.close()
 
 
 def epoch_line(logs: dict[str, Any]) -> str:

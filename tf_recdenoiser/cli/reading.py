@@ -9,7 +9,7 @@ from tf_recdenoiser.runs import Settings, load_dataset, load_log
 
 def read_dataset(settings: Settings) -> Dataset:
     """The data set of some settings; what was read and what was left out is said."""
-    with busy(f"Reading {settings.data}"):
+    with busy(f"Reading {settings.source}"):
         log = load_log(settings)
         dataset = load_dataset(settings, log)
     note(log.report.describe(), errors)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import importlib.util
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,47 +10,31 @@ import typer
 from typer import Option
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
-from tf_recdenoiser.cli.options import (
-    PANELS,
-    preset_settings,
-    refuse_idle,
-    settings_of,
-    stated_settings,
-    with_settings,
-)
-from tf_recdenoiser.cli.progress import ShowProgress, looking_for_noise
+from tf_recdenoiser.cli.device import DeviceOption, use_device
+from tf_recdenoiser.cli.options import refuse_idle, settings_of, with_settings
+from tf_recdenoiser.cli.progress import ShowRun
 from tf_recdenoiser.cli.reading import read_dataset
-from tf_recdenoiser.runs import PRESETS, RunDirectory, RunError, Settings
+from tf_recdenoiser.runs import RunDirectory, RunError, Settings
 from tf_recdenoiser.runs import train as train_run
 
 
-@with_settings(*PANELS)
+@with_settings(presets=True)
 def train(
     context: typer.Context,
     out: Annotated[Path, Option(help="The run directory to write.")],
-    preset: Annotated[
-        str | None,
-        Option(
-            **one_of(
-                PRESETS,
-                "Settings that go together, where no option says otherwise: the paper's method and "
-                "no more, or the backbone alone.",
-            )
-        ),
-    ] = None,
     resume: Annotated[
         bool,
         Option(
             "--resume",
-            help="Go on with the run in `--out` from its last epoch, or begin it if there is "
-            "none; it keeps its settings, only `--epochs` and `--patience` may change.",
+            help="Go on with the run in `--out`, or begin it; only `--epochs` and `--patience` "
+            "may change.",
         ),
     ] = False,
     tensorboard: Annotated[
         bool, Option("--tensorboard", help="Also write event files for TensorBoard.")
     ] = False,
+    device: DeviceOption = None,
 ) -> None:
     """Train a recommender on an interaction log, and show how good it is.
 
@@ -61,19 +42,18 @@ def train(
     epoch with the best validation NDCG@10 is kept. The run directory then holds settings, data
     fingerprint, package versions, training log, checkpoints, vocabulary and `metrics.json`.
 
-    Plain SASRec, to compare with: `--preset plain`.
+    `train log.csv --out runs/first` needs nothing else. Plain SASRec, to compare with:
+    `--preset plain`. The settings of a run lie in its `settings.toml`, which `--config` takes.
     """
-    chosen = preset_settings(context, preset)
-    settings = settings_of(context, **chosen)
+    use_device(device)
     directory = RunDirectory(out)
-    if resume and directory.exists():
-        stated = stated_settings(context, settings)
-        settings = dataclasses.replace(directory.settings(), **chosen, **stated)
-    else:
+    if not resume:
         directory.require_free()
+    goes_on = resume and directory.exists()
+    settings = settings_of(context, directory.settings() if goes_on else None)
     refuse_idle(context, settings)
     metrics = train_and_show(settings, directory, resume, tensorboard)
-    output.print(metrics_table("Test metrics", {settings.backbone: metrics["test"]}))
+    output.print(metrics_table("Test metrics", {settings.model.name: metrics["test"]}))
     note(PROTOCOL_NOTE)
     if metrics["density"]:
         shares = ", ".join(f"{share:.2f}" for share in metrics["density"])
@@ -108,20 +88,9 @@ def train_and_show(
             "Received: an environment without it"
         )
     dataset = read_dataset(settings)
-    further = [keras.callbacks.TensorBoard(str(directory.tensorboard))] if tensorboard else []
-    try:
-        with (
-            contextlib.closing(ShowProgress(errors, settings.epochs)) as progress,
-            looking_for_noise(errors) as report,
-        ):
-            return train_run(
-                settings, dataset, directory, resume, [progress, *further], report=report
-            )
-    except KeyboardInterrupt:
-        command = ["train", settings.data, "--out", str(directory.path), "--resume"]
-        note(
-            f"Stopped after {len(directory.history())} epochs. "
-            f"Go on with: tf-recdenoiser {shlex.join(command)}",
-            errors,
-        )
-        raise
+    go_on = ["train", settings.source, "--out", str(directory.path), "--resume"]
+    with ShowRun(errors, go_on) as observer:
+        if tensorboard:
+            log = keras.callbacks.TensorBoard(str(directory.tensorboard))
+            observer.callbacks = [*observer.callbacks, log]
+        return train_run(settings, dataset, directory, resume, observer)

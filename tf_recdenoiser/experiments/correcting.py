@@ -9,9 +9,12 @@ import numpy as np
 from tf_recdenoiser.experiments.comparison import Comparison
 from tf_recdenoiser.experiments.paired import PLAIN, Changes
 
-_AS_IT_IS: Changes = {"clean_above": 1.0, "clean_newest_above": 1.0}
+_AS_IT_IS: Changes = {
+    "noise.correction.clean_above": 1.0,
+    "noise.correction.clean_newest_above": 1.0,
+}
 
-_MENDS: Mapping[str, Changes] = {
+_CORRECTIONS: Mapping[str, Changes] = {
     "attention": {},
     "input": {},
     "targets": _AS_IT_IS,
@@ -21,9 +24,13 @@ _MENDS: Mapping[str, Changes] = {
 }
 
 
-def _mending(detect: str, corrections: Iterable[str]) -> dict[str, Changes]:
+def _correcting(detector: str, corrections: Iterable[str]) -> dict[str, Changes]:
     return {
-        f"{detect} {correction}": {"detect": detect, "correction": correction, **_MENDS[correction]}
+        f"{detector} {correction}": {
+            "noise.detector": detector,
+            "noise.correction": correction,
+            **_CORRECTIONS[correction],
+        }
         for correction in corrections
     }
 
@@ -31,9 +38,11 @@ def _mending(detect: str, corrections: Iterable[str]) -> dict[str, Changes]:
 CORRECTING: Mapping[str, Changes] = {
     PLAIN: {},
     # An oracle knows which targets are noise; it needs no likelihood for it.
-    **_mending("oracle", [correction for correction in _MENDS if correction != "likelihood"]),
-    **_mending("context", _MENDS),
-    **_mending("surprisal", ["sequence"]),
+    **_correcting(
+        "oracle", [correction for correction in _CORRECTIONS if correction != "likelihood"]
+    ),
+    **_correcting("context", _CORRECTIONS),
+    **_correcting("surprisal", ["sequence"]),
 }
 """What is done about noise, by name: the settings that differ from the plain run's.
 

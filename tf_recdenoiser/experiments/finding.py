@@ -14,7 +14,8 @@ from tf_recdenoiser.noise import (
     precision_at_noise,
     roc_auc,
 )
-from tf_recdenoiser.runs import Inputs, Run, evaluation_inputs, load_run, load_split
+from tf_recdenoiser.runs import Run, load_run, load_split
+from tf_recdenoiser.runs.scoring import Inputs, evaluation_inputs
 from tf_recdenoiser.training import explain
 
 # With a whole catalogue's scores for each item: below 100 MB for 3,416 items and n = 50.
@@ -73,10 +74,10 @@ def _trained(run: Run, item_ids: np.ndarray, kept: np.ndarray) -> dict[str, np.n
     """What the run's gates and its detector, as far as it has them, make of each item."""
     found = {}
     if run.recommender.gate_layers:
-        found[f"{run.settings.gates} gates"] = 1.0 - kept
+        found[f"{run.settings.gates.name} gates"] = 1.0 - kept
     noise = run.noise_scores(item_ids)
     if noise is not None:
-        found[f"{run.settings.detect} detector"] = noise
+        found[f"{run.settings.detector} detector"] = noise
     return found
 
 
@@ -100,7 +101,7 @@ def _surprisal(run: Run, inputs: Inputs, counts: np.ndarray) -> np.ndarray:
         ]
     )
     surprisal = (
-        np.log(noise_frequencies(counts, run.settings.noise_distribution))[item_ids] - log_ratios
+        np.log(noise_frequencies(counts, run.settings.noise.distribution))[item_ids] - log_ratios
     )
     nothing_before = before["item_ids"] == 0
     surprisal[nothing_before] = np.median(surprisal[~nothing_before])
@@ -127,7 +128,7 @@ def find_injected(path: Path, others: Iterable[Path] = ()) -> dict[str, dict[str
     """
     run = load_run(path)
     dataset = run.dataset()
-    noisy, n = load_split(run.settings, dataset), run.settings.max_length
+    noisy, n = load_split(run.settings, dataset), run.settings.model.max_length
     extra_inputs = run.recommender.backbone.extra_inputs
     inputs = evaluation_inputs(noisy.split, "test", n, extra_inputs)
     counts = np.bincount(noisy.split.train.items, minlength=dataset.item_count + 1)

@@ -9,33 +9,34 @@ import numpy as np
 
 from tf_recdenoiser.experiments.paired import PLAIN, Changes, Method, run_directory
 from tf_recdenoiser.ops import PATTERNS
-from tf_recdenoiser.runs import DENOISER, RunDirectory
+from tf_recdenoiser.runs import RunDirectory
+from tf_recdenoiser.runs.settings import DENOISER
 
 _WINDOW = "sliding_window"
 _SOURCE = "positional"
 
 
 def _frozen(out: Path, seed: int) -> Changes:
-    return {"gates": _SOURCE, "gates_from": str(run_directory(out, _SOURCE, seed))}
+    return {"gates": _SOURCE, "gates.source": str(run_directory(out, _SOURCE, seed))}
 
 
 def _shuffled(out: Path, seed: int) -> Changes:
-    return {**_frozen(out, seed), "shuffle_gates": True}
+    return {**_frozen(out, seed), "gates.shuffle": True}
 
 
 def _window(out: Path, seed: int) -> Changes:
     directory = RunDirectory(run_directory(out, _SOURCE, seed))
     density = float(np.mean(directory.metrics()["density"]))
-    width = window_width(directory.settings().max_length, density)
-    return {"attention": f"{_WINDOW}:width={width}"}
+    width = window_width(directory.settings().model.max_length, density)
+    return {"model.attention": _WINDOW, "model.attention.width": width}
 
 
 GATING: Mapping[str, Method] = {
     PLAIN: {},
     _SOURCE: {"gates": _SOURCE},
     "relative": {"gates": "relative"},
-    "jacobian": {"gamma": DENOISER["gamma"]},
-    "both": {"gates": _SOURCE, "gamma": DENOISER["gamma"]},
+    "jacobian": {"model.gamma": DENOISER["model.gamma"]},
+    "both": dict(DENOISER),
     "frozen": _frozen,
     "shuffled": _shuffled,
     "window": _window,
@@ -60,7 +61,7 @@ def with_sources(names: list[str]) -> list[str]:
     >>> with_sources(["jacobian", "frozen"])
     ['positional', 'jacobian', 'frozen']
     """
-    needed = [_SOURCE] if CONTROLS & {name.partition(":")[0] for name in names} else []
+    needed = [_SOURCE] if CONTROLS & {name.split()[0] for name in names} else []
     return list(dict.fromkeys([*needed, *names]))
 
 

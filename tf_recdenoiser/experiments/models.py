@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments.paired import PLAIN, Changes
-from tf_recdenoiser.runs import DENOISER, NO_DENOISER, Settings
+from tf_recdenoiser.runs import Settings
+from tf_recdenoiser.runs.settings import DENOISER
 
-DENOISED = "denoised"
-
-
-_PARAMETERS = {name: {*inspect.signature(kind).parameters} for name, kind in BACKBONES.items()}
-_OPTIONS = set().union(*_PARAMETERS.values()) & Settings.__dataclass_fields__.keys()
-
-
-def _changes(backbone: str, denoised: bool) -> Changes:
-    foreign = _OPTIONS - _PARAMETERS[backbone] - NO_DENOISER.keys()
-    return {
-        "backbone": backbone,
-        # What is said of other backbones would be refused.
-        **{option: getattr(Settings, option) for option in sorted(foreign)},
-        **(DENOISER if denoised else {}),
-    }
-
+_PLAIN_MODEL: str = Settings().model.name
 
 MODELS: Mapping[str, Changes] = {
-    PLAIN: _changes(Settings.backbone, denoised=False),
+    PLAIN: {"model": _PLAIN_MODEL},
+    **{name: {"model": name} for name in reversed(BACKBONES) if name != _PLAIN_MODEL},
     **{
-        name: _changes(name, denoised=False)
-        for name in reversed(BACKBONES)
-        if name != Settings.backbone
-    },
-    **{
-        f"{DENOISED} {name}": _changes(name, denoised=True)
+        f"denoised {name}": {"model": name, **DENOISER}
         for name, kind in BACKBONES.items()
         if kind.gated
     },
@@ -48,6 +29,5 @@ def fitting_models(dataset: Dataset) -> list[str]:
     return [
         name
         for name, changes in MODELS.items()
-        if dataset.times is not None
-        or "times" not in BACKBONES[changes.get("backbone", Settings.backbone)].extra_inputs
+        if dataset.times is not None or "times" not in BACKBONES[changes["model"]].extra_inputs
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,13 +13,15 @@ from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments.comparison import Comparison, compare
 from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.runs import (
+    Observer,
     RunDirectory,
     RunError,
     Settings,
+    assignment,
     build_recommender,
     load_run,
     load_split,
-    resolved,
+    resolve,
     train,
 )
 
@@ -39,8 +39,7 @@ def run_paired(
     out: Path,
     methods: Mapping[str, Method],
     seeds: Sequence[int],
-    callbacks: Sequence[Any] = (),
-    report: Callable[[str], None] = lambda text: None,
+    observer: Observer | None = None,
 ) -> dict[str, dict[str, Comparison]]:
     """Train what is not there yet, and compare every method with the plain run.
 
@@ -61,10 +60,8 @@ def run_paired(
         and need not be named.
     seeds
         Of the runs.
-    callbacks
-        Further Keras callbacks for each training.
-    report
-        Told what is being done while noise is looked for.
+    observer
+        Told what is done; None (default): nobody is.
 
     Returns
     -------
@@ -85,11 +82,11 @@ def run_paired(
     detections: dict[Settings, Detection] = {}
     for seed in seeds:
         for name, method in methods.items():
-            settings = dataclasses.replace(base, seed=seed, **_changes(method, out, seed))
+            settings = base.replace({"seed": seed, **_changes(method, out, seed)})
             directory = RunDirectory(run_directory(out, name, seed))
             search = _search(settings)
             if not _is_finished(directory, settings):
-                train(settings, dataset, directory, True, callbacks, detections.get(search), report)
+                train(settings, dataset, directory, True, observer, detections.get(search))
             if settings.looks_for_noise and search not in detections:
                 detections[search] = directory.detection()
             for metric, per_user in _per_user(directory.path, newest_is_noise).items():
@@ -109,53 +106,55 @@ def _check(base: Settings, methods: Mapping[str, Method]) -> None:
         if callable(method):
             continue
         try:
-            build_recommender(dataclasses.replace(base, **method), 1, 1)
+            build_recommender(base.replace(method), 1, 1)
         except ValueError as error:
             raise RunError(f"The method {name!r} does not go with the settings. {error}") from error
 
 
 def _is_finished(directory: RunDirectory, settings: Settings) -> bool:
-    return directory.metrics_file.exists() and directory.settings() == resolved(settings)
+    return directory.metrics_file.exists() and directory.settings() == resolve(settings)
 
 
 def _search(settings: Settings) -> Settings:
     """The settings that may decide what is found of noise; its seed is the first run's."""
-    return dataclasses.replace(
-        settings.plain(),
-        detect=settings.detect,
-        noise_distribution=settings.noise_distribution,
-        seed=0,
-    )
+    noise = {
+        "noise.detector": settings.noise.detector,
+        "noise.distribution": settings.noise.distribution,
+    }
+    return settings.plain().replace({**noise, "seed": 0})
 
 
 def run_directory(out: Path, method: str, seed: int) -> Path:
     """Where a run of an experiment lies."""
-    return out / f"{re.sub('[ :;]', '-', method)}-{seed}"
+    return out / f"{re.sub('[ =]', '-', method)}-{seed}"
 
 
 def chosen(methods: Mapping[str, Method], texts: Iterable[str]) -> dict[str, Method]:
-    """The methods that some texts ask for: `NAME`, or `NAME:SETTING=VALUE;…` with other settings.
+    """The methods that some texts ask for: `NAME`, or `NAME PATH=VALUE …` with other settings.
 
     Raises
     ------
     RunError
-        If there is no such method, or no such setting.
+        If there is no such method.
+    SettingsError
+        If a setting is not written `PATH=VALUE`.
 
     Examples
     --------
-    >>> found = chosen({"gated": {"gates": "item"}}, ["gated", "gated:beta=0.01;hidden_dim=20"])
+    >>> found = chosen({"gated": {"gates": "item"}}, ["gated", "gated gates.beta=0.01"])
     >>> list(found.values())
-    [{'gates': 'item'}, {'gates': 'item', 'beta': 0.01, 'width': 20}]
+    [{'gates': 'item'}, {'gates': 'item', 'gates.beta': 0.01}]
     """
     return {text: _method(methods, text) for text in dict.fromkeys(texts)}
 
 
 def _method(methods: Mapping[str, Method], text: str) -> Method:
-    name, _, changes = text.partition(":")
+    words = text.split()
+    name = " ".join(word for word in words if "=" not in word)
     if name not in methods:
         raise RunError(f"A method must be one of {', '.join(methods)}. Received: {name!r}")
     method = methods[name]
-    further = dict(_change(change) for change in changes.split(";") if change)
+    further = dict(assignment(word) for word in words if "=" in word)
     if callable(method):
         return lambda out, seed: {**method(out, seed), **further}
     return {**method, **further}
@@ -163,16 +162,6 @@ def _method(methods: Mapping[str, Method], text: str) -> Method:
 
 def _changes(method: Method, out: Path, seed: int) -> Changes:
     return method(out, seed) if callable(method) else method
-
-
-def _change(text: str) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
-    if name not in Settings.__dataclass_fields__:
-        raise RunError(f"A setting must be written as beta=0.1, for example. Received: {text!r}")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):  # a word
-        return name, value
 
 
 def _per_user(path: Path, newest_is_noise: np.ndarray) -> dict[str, np.ndarray]:

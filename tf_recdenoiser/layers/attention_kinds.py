@@ -116,40 +116,27 @@ ATTENTIONS: dict[str, AttentionKind] = {
 def get_attention(identifier: str | Mapping[str, Any] | AttentionKind) -> AttentionKind:
     """The kind of that name, or of a `serialize_attention` record.
 
-    A pattern's name may be followed by its options, whole numbers all of them.
+    Beside its `name`, a mapping may have the options of a pattern.
 
     Examples
     --------
     >>> get_attention("sparsemax").normalizer
     'sparsemax'
-    >>> get_attention("dilated_window:width=4,dilation=3").options
+    >>> get_attention({"name": "dilated_window", "width": 4, "dilation": 3}).options
     {'width': 4, 'dilation': 3}
     """
     if isinstance(identifier, AttentionKind):
         return identifier
-    if isinstance(identifier, Mapping):
+    if isinstance(identifier, Mapping) and "name" not in identifier:
         return AttentionKind(**identifier)
-    name, _, options = identifier.partition(":")
+    options = dict(identifier) if isinstance(identifier, Mapping) else {"name": identifier}
+    name = options.pop("name")
     if name not in ATTENTIONS:
         raise ValueError(
             f"`attention` must be an AttentionKind or one of {', '.join(ATTENTIONS)}. "
             f"Received: attention={identifier!r}"
         )
-    return dataclasses.replace(ATTENTIONS[name], options=_options(options))
-
-
-def _options(text: str) -> dict[str, int]:
-    """The options in a text such as `width=4,dilation=3`."""
-    options = {}
-    for part in filter(None, text.split(",")):
-        name, _, value = part.partition("=")
-        if not value.isdecimal():
-            raise ValueError(
-                "An option of a pattern must be written as width=4, for example. "
-                f"Received: {part!r}"
-            )
-        options[name] = int(value)
-    return options
+    return dataclasses.replace(ATTENTIONS[name], options=options)
 
 
 def serialize_attention(kind: AttentionKind) -> str | dict[str, Any]:

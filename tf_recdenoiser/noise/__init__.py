@@ -30,11 +30,14 @@ from tf_recdenoiser.noise.metrics import precision_at_noise, roc_auc
 from tf_recdenoiser.noise.network import NetworkTrainer, context_features, log_ratios
 from tf_recdenoiser.noise.posterior import noise_probability, noise_rate
 from tf_recdenoiser.noise.scorer import NoiseScorer
+from tf_recdenoiser.noise.settings import NO_DETECTOR, ORACLE, NoiseSettings
 
 __all__ = [
     "CORRECTIONS",
     "DETECTORS",
     "NOISE_DISTRIBUTIONS",
+    "NO_DETECTOR",
+    "ORACLE",
     "PLACES",
     "Cleaning",
     "ContextModel",
@@ -44,6 +47,7 @@ __all__ = [
     "NoiseInjector",
     "NoiseModel",
     "NoiseScorer",
+    "NoiseSettings",
     "NoisySplit",
     "Softening",
     "SurprisalFeatures",

@@ -18,6 +18,7 @@ from tf_recdenoiser.data import Dataset, Fingerprint
 from tf_recdenoiser.noise import Detection, NoiseScorer
 from tf_recdenoiser.runs.models import RunError, load_model, save_model
 from tf_recdenoiser.runs.settings import Settings
+from tf_recdenoiser.runs.toml import as_toml, read_settings
 
 _T = TypeVar("_T")
 _PACKAGES = ("tf_recdenoiser", "tensorflow", "keras", "tf-keras", "numpy", "polars")
@@ -32,7 +33,7 @@ def keras_name() -> str:
 class RunDirectory:
     """Where a run's files lie, and how they are read and written; each is written whole.
 
-    `settings.json`, `data.json` (fingerprint), `environment.json` (package versions),
+    `settings.toml`, `data.json` (fingerprint), `environment.json` (package versions),
     `vocabulary.json` (raw item ids by code), `users.json` (raw user ids by code, where the
     backbone reads them), `history.jsonl` (a line an epoch), `metrics.json`,
     `checkpoints/last.keras` and `best.keras`, `tensorboard/` on request; where noise was looked
@@ -71,7 +72,7 @@ class RunDirectory:
 
     def exists(self) -> bool:
         """Whether a run was begun here."""
-        return (self.path / "settings.json").exists()
+        return (self.path / "settings.toml").exists()
 
     def require_free(self) -> None:
         """Raise RunError if a run was begun here."""
@@ -118,11 +119,21 @@ class RunDirectory:
         self._write_settings(settings)
 
     def _write_settings(self, settings: Settings) -> None:
-        self._write("settings.json", dataclasses.asdict(settings))
+        _replace(self.path / "settings.toml", as_toml(settings))
 
     def settings(self) -> Settings:
         """The recorded settings."""
-        return self._read("settings.json", lambda recorded: Settings(**recorded))
+        path = self.path / "settings.toml"
+        self._require(path)
+        return _parsed(path, lambda: Settings().replace(read_settings(path)))
+
+    def check_fingerprint(self, dataset: Dataset) -> None:
+        """Raise RunError unless `dataset` is the one the run was trained on."""
+        if dataset.fingerprint() != self.fingerprint():
+            raise RunError(
+                f"{self.settings().source} is not what {self.path} was trained on: its content "
+                f"has changed. Received: {dataset.fingerprint()}"
+            )
 
     def fingerprint(self) -> Fingerprint:
         """The fingerprint of the data the run was trained on."""
@@ -207,12 +218,15 @@ class RunDirectory:
 
     def _read(self, name: str, convert: Callable[[Any], _T]) -> _T:
         path = self.path / name
+        self._require(path)
+        return read_json(path, convert)
+
+    def _require(self, path: Path) -> None:
         if not path.exists():
             raise RunError(
                 f"{self.path} is not a run directory, or its run has not come so far: it has no "
-                f"{name}. Make one with `tf-recdenoiser train DATA --out {self.path}`."
+                f"{path.name}. Make one with `tf-recdenoiser train DATA --out {self.path}`."
             )
-        return read_json(path, convert)
 
     def _write(self, name: str, value: Any) -> None:
         write_json(self.path / name, value)

@@ -13,10 +13,10 @@ from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.ops import from_slots
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import RunError, load_model
+from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.scoring import Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_dataset, load_split
-from tf_recdenoiser.runs.training import check_fingerprint, scorer
 from tf_recdenoiser.training import Explanation, Recommender, explain
 
 
@@ -55,7 +55,7 @@ class Run:
     def history_matrix(self, codes: np.ndarray) -> np.ndarray:
         """The newest n known items as a left-padded row, `[1, n]`."""
         known = codes[codes > 0].astype(np.int32)
-        return _left_padded(known, self.settings.max_length)
+        return _left_padded(known, self.settings.model.max_length)
 
     def inputs(
         self, codes: np.ndarray, user: str | None = None, times: np.ndarray | None = None
@@ -81,7 +81,7 @@ class Run:
         for name, needed, given in (("user", "user_ids", user), ("times", "times", times)):
             if given is not None and needed not in wanted:
                 raise RunError(
-                    f"`{name}` must be left out: {self.settings.backbone} does not read it. "
+                    f"`{name}` must be left out: {self.settings.model.name} does not read it. "
                     f"Received: {given}"
                 )
         if "user_ids" in wanted:
@@ -90,10 +90,10 @@ class Run:
         if "times" in wanted:
             if times is None or len(times) != len(codes):
                 raise RunError(
-                    f"`times` must be given, one for each item: {self.settings.backbone} reads "
+                    f"`times` must be given, one for each item: {self.settings.model.name} reads "
                     f"when each was met. Received: {times}"
                 )
-            inputs["times"] = _left_padded(times[codes > 0], self.settings.max_length)
+            inputs["times"] = _left_padded(times[codes > 0], self.settings.model.max_length)
         return inputs
 
     def noise_scores(self, item_ids: np.ndarray) -> np.ndarray | None:
@@ -105,7 +105,7 @@ class Run:
         scores = self.noise_scores(inputs["item_ids"])
         if scores is None:
             return inputs
-        return self.settings.cleaning(inputs, scores)
+        return self.settings.treatment(inputs, scores)
 
     def explain(self, inputs: Inputs) -> Explanation:
         """What was kept of histories when recommending, in the places where their items stand.
@@ -115,23 +115,23 @@ class Run:
         scores = self.noise_scores(inputs["item_ids"])
         if scores is None:
             return explain(self.recommender, **inputs)
-        cleaning = self.settings.cleaning
-        found = explain(self.recommender, **cleaning(inputs, scores))
-        slots = cleaning.slots(tf.constant(inputs["item_ids"]), tf.constant(scores))
+        treatment = self.settings.treatment
+        found = explain(self.recommender, **treatment(inputs, scores))
+        slots = treatment.slots(tf.constant(inputs["item_ids"]), tf.constant(scores))
         in_place = {name: from_slots(part, slots) for name, part in vars(found).items()}
         return Explanation(**{name: part.numpy() for name, part in in_place.items()})
 
     def dataset(self) -> Dataset:
         """The data the run was trained on, read again and checked to be the same."""
         dataset = load_dataset(self.settings)
-        check_fingerprint(dataset, self.directory)
+        self.directory.check_fingerprint(dataset)
         return dataset
 
     def scorer(self, part: str) -> Scorer:
         """What ranks the run's model on one part of its data, `"valid"` or `"test"`."""
         dataset = self.dataset()
         noisy = load_split(self.settings, dataset)
-        return scorer(self.settings, dataset, noisy, part, self.detection)
+        return NoiseKnown(self.settings, dataset, noisy, self.detection).scorer(part)
 
 
 def load_run(path: str | Path) -> Run:
@@ -149,7 +149,7 @@ def load_run(path: str | Path) -> Run:
     if not directory.best.exists():
         raise RunError(
             f"{path} has no validated epoch yet. Go on with "
-            f"`tf-recdenoiser train {settings.data} --out {path} --resume`."
+            f"`tf-recdenoiser train {settings.source} --out {path} --resume`."
         )
     recommender = load_model(directory.best)
     backbone = recommender.backbone

@@ -4,6 +4,7 @@ from tf_recdenoiser.training.convert import denoise
 from tf_recdenoiser.training.denoising_model import DenoisingModel
 from tf_recdenoiser.training.explain import Explanation, explain
 from tf_recdenoiser.training.fixed_gates import fix_gates
+from tf_recdenoiser.training.gate_settings import GateTrainingSettings
 from tf_recdenoiser.training.gate_training import GATE_LEARNING_RATE, PARTS, GateTraining
 from tf_recdenoiser.training.objectives import (
     DEFAULT_OBJECTIVE,
@@ -32,6 +33,7 @@ __all__ = [
     "DenoisingModel",
     "Explanation",
     "GateTraining",
+    "GateTrainingSettings",
     "GeneralizedBinaryCrossEntropy",
     "NoiseAwareObjective",
     "Objective",

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_recdenoiser import _keras
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.backbones.base import default
+from tf_recdenoiser._settings import default
 from tf_recdenoiser.layers import (
     DenoisingMultiHeadAttention,
     Dropout,

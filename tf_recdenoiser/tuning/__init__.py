@@ -11,8 +11,8 @@ from tf_recdenoiser.tuning.search import (
     run_search,
     train_best,
 )
-from tf_recdenoiser.tuning.space import CHOICES, SEARCHABLE, Choices, choices_for, search_space
-from tf_recdenoiser.tuning.trial import Trial, Watcher, best_trial
+from tf_recdenoiser.tuning.space import CHOICES, Choices, choices_for, search_space
+from tf_recdenoiser.tuning.trial import SearchObserver, Trial, best_trial
 from tf_recdenoiser.tuning.tuners import TUNERS
 
 if TYPE_CHECKING:
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHOICES",
-    "SEARCHABLE",
     "TUNERS",
     "Choices",
     "RecommenderHyperModel",
     "Search",
+    "SearchObserver",
     "Trial",
-    "Watcher",
     "best_directory",
     "best_trial",
     "choices_for",

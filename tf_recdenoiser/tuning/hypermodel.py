@@ -11,6 +11,7 @@ import keras_tuner
 
 from tf_recdenoiser.data import Dataset, user_codes
 from tf_recdenoiser.runs import (
+    Observer,
     RunDirectory,
     Settings,
     build_recommender,
@@ -41,10 +42,10 @@ class RecommenderHyperModel(keras_tuner.HyperModel):
     Examples
     --------
     >>> from tf_recdenoiser.runs import load_dataset
-    >>> base = Settings("synthetic:users=40,items=30,clusters=5", max_length=8)
-    >>> hypermodel = RecommenderHyperModel(base, load_dataset(base), {"hidden_dim": (4, 8)})
+    >>> base = Settings.of("synthetic", {"log.users": 40, "log.items": 30, "log.clusters": 5})
+    >>> hypermodel = RecommenderHyperModel(base, load_dataset(base), {"model.hidden_dim": (4, 8)})
     >>> hp = keras_tuner.HyperParameters()
-    >>> hp.Fixed("hidden_dim", 4)
+    >>> hp.Fixed("model.hidden_dim", 4)
     4
     >>> hypermodel.build(hp).backbone.get_config()["hidden_dim"]
     4
@@ -78,6 +79,8 @@ class RecommenderHyperModel(keras_tuner.HyperModel):
         """
         with tempfile.TemporaryDirectory() as folder:
             directory = RunDirectory(Path(folder) / "run")
-            metrics = train(self.settings(hp), self._dataset, directory, callbacks=callbacks)
+            observer = Observer()
+            observer.callbacks = callbacks
+            metrics = train(self.settings(hp), self._dataset, directory, observer=observer)
             model.set_weights(load_run(directory.path).recommender.get_weights())
         return {f"val_{name}": value for name, value in metrics["valid"]["full"].items()}

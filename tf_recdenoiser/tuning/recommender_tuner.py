@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import shutil
@@ -14,7 +13,7 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.runs import RunDirectory, Settings, train
 from tf_recdenoiser.tuning.space import Choices, search_space
-from tf_recdenoiser.tuning.trial import Trial, Watcher
+from tf_recdenoiser.tuning.trial import SearchObserver, Trial
 from tf_recdenoiser.tuning.tuners import METRIC
 
 
@@ -35,7 +34,7 @@ class RecommenderTuner(BaseTuner):
         The prepared data.
     trials
         Directory for the run directories, `1`, `2`, …
-    watcher
+    observer
         Told what is done.
     scratch
         Directory for KerasTuner's own files; empty.
@@ -49,7 +48,7 @@ class RecommenderTuner(BaseTuner):
         protocol: str,
         dataset: Dataset,
         trials: Path,
-        watcher: Watcher,
+        observer: SearchObserver,
         scratch: str,
     ) -> None:
         oracle.verbose = 0
@@ -60,16 +59,16 @@ class RecommenderTuner(BaseTuner):
         self._protocol = protocol
         self._dataset = dataset
         self._trials = trials
-        self._watcher = watcher
+        self._observer = observer
 
     def run_trial(self, trial: Any) -> dict[str, float]:
         ours = self._trial(trial).ended(self._protocol)
         if not ours.has_ended():
-            self._watcher.begin(ours)
+            self._observer.begin_trial(ours)
             self._run(ours, trial.hyperparameters.values.get("tuner/trial_id"))
             ours = ours.ended(self._protocol)
         self.ended.append(ours)
-        self._watcher.end(ours)
+        self._observer.end_trial(ours)
         return {METRIC: math.nan if ours.score is None else ours.score}
 
     def on_trial_end(self, trial: Any) -> None:
@@ -86,7 +85,7 @@ class RecommenderTuner(BaseTuner):
         return Trial(
             int(trial.trial_id) + 1,
             {name: hp.values[name] for name in self._choices},
-            dataclasses.replace(settings, epochs=math.ceil(settings.epochs * part / whole)),
+            settings.replace({"fit.epochs": math.ceil(settings.fit.epochs * part / whole)}),
             self._directory(trial.trial_id),
         )
 
@@ -104,8 +103,7 @@ class RecommenderTuner(BaseTuner):
                 self._dataset,
                 directory,
                 resume=True,
-                callbacks=self._watcher.callbacks,
-                report=self._watcher.report,
+                observer=self._observer,
             )
         except Exception as error:  # whatever it is, other trials may do better
             directory.path.mkdir(parents=True, exist_ok=True)

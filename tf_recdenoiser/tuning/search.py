@@ -10,10 +10,10 @@ from typing import Any
 
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.evaluation import PROTOCOLS
-from tf_recdenoiser.runs import RunDirectory, RunError, Settings, resolved, train
+from tf_recdenoiser.runs import RunDirectory, RunError, Settings, resolve, train
 from tf_recdenoiser.runs.directory import keras_name, read_json, write_json
 from tf_recdenoiser.tuning.space import CHOICES, Choices, choices_for, search_space, trial_base
-from tf_recdenoiser.tuning.trial import Trial, Watcher, best_trial
+from tf_recdenoiser.tuning.trial import SearchObserver, Trial, best_trial
 from tf_recdenoiser.tuning.tuners import EXTENDABLE, TUNERS
 
 
@@ -49,8 +49,8 @@ class Search:
     protocol: str = "full"
 
     def __post_init__(self) -> None:
-        if "detect" not in self.choices:
-            resolved(trial_base(self.base))  # What no trial could be made from is refused here.
+        if not any(path.startswith("noise.detector") for path in self.choices):
+            resolve(trial_base(self.base))  # What no trial could be made from is refused here.
         object.__setattr__(self, "choices", choices_for(self.base, CHOICES, self.choices))
         if not self.choices:
             raise ValueError("`choices` must leave something to search. Received: choices={}")
@@ -68,7 +68,7 @@ def run_search(
     dataset: Dataset,
     out: Path,
     resume: bool = False,
-    watcher: Watcher | None = None,
+    observer: SearchObserver | None = None,
 ) -> list[Trial]:
     """Run the trials of a search that have not run yet.
 
@@ -87,7 +87,7 @@ def run_search(
         A directory that gets `search.json` and a run directory for each trial, `trials/1`, ….
     resume
         Go on with the search in `out`, or begin it if there is none.
-    watcher
+    observer
         Told what is done; None (default): nobody is.
 
     Returns
@@ -107,7 +107,7 @@ def run_search(
     space = keras_tuner.HyperParameters()
     search_space(space, search.base, search.choices)
     base = search.base
-    oracle = TUNERS[search.tuner](space, search.trials, base.epochs, base.seed)
+    oracle = TUNERS[search.tuner](space, search.trials, base.fit.epochs, base.seed)
     _record(search, dataset, out, resume)
     with tempfile.TemporaryDirectory() as scratch:
         tuner = RecommenderTuner(
@@ -117,7 +117,7 @@ def run_search(
             search.protocol,
             dataset,
             out / "trials",
-            Watcher() if watcher is None else watcher,
+            SearchObserver() if observer is None else observer,
             scratch,
         )
         tuner.search()
@@ -129,7 +129,7 @@ def train_best(
     trials: list[Trial],
     dataset: Dataset,
     out: Path,
-    watcher: Watcher | None = None,
+    observer: SearchObserver | None = None,
 ) -> dict[str, Any]:
     """Train with the settings of the best trial, for all epochs; the metrics of that run.
 
@@ -141,12 +141,11 @@ def train_best(
     RunError
         If no trial completed.
     """
-    settings = dataclasses.replace(best_trial(trials).settings, epochs=search.base.epochs)
+    settings = best_trial(trials).settings.replace({"fit.epochs": search.base.fit.epochs})
     directory = best_directory(out)
     if directory.exists() and directory.settings() != settings:
         shutil.rmtree(directory.path)
-    watcher = Watcher() if watcher is None else watcher
-    return train(settings, dataset, directory, True, watcher.callbacks, report=watcher.report)
+    return train(settings, dataset, directory, True, observer)
 
 
 def best_directory(out: Path) -> RunDirectory:
@@ -162,7 +161,7 @@ def load_search(out: Path) -> Search | None:
 
     def convert(record: dict[str, Any]) -> Search:
         known = {field.name: record[field.name] for field in dataclasses.fields(Search)}
-        return Search(**{**known, "base": Settings(**record["base"])})
+        return Search(**{**known, "base": Settings().replace(record["base"])})
 
     return read_json(file, convert)
 
@@ -197,7 +196,8 @@ def _record(search: Search, dataset: Dataset, out: Path, resume: bool) -> None:
                 f"not Hyperband, the number of trials. Received: {'; '.join(changed)}"
             )
     out.mkdir(parents=True, exist_ok=True)
-    write_json(file, {**origin, **dataclasses.asdict(search)})
+    values = {field.name: getattr(search, field.name) for field in dataclasses.fields(search)}
+    write_json(file, {**origin, **values, "base": search.base.document()})
 
 
 def _differences(search: Search, recorded: Search) -> list[str]:

@@ -2,55 +2,40 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from tf_recdenoiser._settings import NAME, all_paths, nearest
 from tf_recdenoiser.estimators import ESTIMATORS
-from tf_recdenoiser.layers import GATES
-from tf_recdenoiser.runs import EDGES_PER_ENTRY, Settings, build_objective, resolved
-from tf_recdenoiser.runs.building import backbone_class
+from tf_recdenoiser.runs import Settings, SettingsError, resolve
+from tf_recdenoiser.runs.resolve import EDGES_PER_ENTRY
 from tf_recdenoiser.training import OBJECTIVES
 
 Choices = Mapping[str, Sequence[Any]]
-"""Values to choose from by the name of the setting."""
+"""Values to choose from by the path of the setting."""
 
 _TENTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 
 CHOICES: Choices = {
-    "hidden_dim": (10, 20, 30, 40, 50),
-    "num_layers": (1, 2, 3),
-    "num_heads": (1, 2, 4, 5),
-    "dropout": (0.0, 0.1, 0.2, 0.3, 0.5),
-    "beta": _TENTHS,
-    "gamma": _TENTHS,
-    "estimator": tuple(ESTIMATORS),
-    "initial_keep": (0.6, 0.7, 0.8, 0.9, 0.95),
-    "learning_rate": (3e-4, 1e-3, 3e-3),
-    "gate_learning_rate": (0.01, 0.03, 0.1),
+    "model.hidden_dim": (10, 20, 30, 40, 50),
+    "model.num_layers": (1, 2, 3),
+    "model.num_heads": (1, 2, 4, 5),
+    "model.dropout": (0.0, 0.1, 0.2, 0.3, 0.5),
+    "gates.beta": _TENTHS,
+    "model.gamma": _TENTHS,
+    "gates.estimator": tuple(ESTIMATORS),
+    "gates.initial_keep": (0.6, 0.7, 0.8, 0.9, 0.95),
+    "fit.learning_rate": (3e-4, 1e-3, 3e-3),
+    "gates.learning_rate": (0.01, 0.03, 0.1),
     "objective": tuple(OBJECTIVES),
 }
-"""What is searched if nothing else is said. Width, β and γ are the grids of Chen et al. (2022).
-
-β is searched at a hundredth of these values (`EDGES_PER_ENTRY`) where it is the price of edges.
+"""What is searched if nothing else is said. The hidden size, β and γ have the grids of Chen et al.
+(2022); β a hundredth of it (`EDGES_PER_ENTRY`) where it is the weight of attention edges.
 """
 
-_OF_BACKBONES = frozenset({"hidden_dim", "num_layers", "num_heads", "dropout", "gamma"})
-_OF_GATES = frozenset({"beta", "estimator", "initial_keep", "gate_learning_rate"})
 # Every trial has the same data; what is noise in them is not for a search to decide. Epochs are
 # a trial's budget.
-_NOT_SEARCHED = frozenset(
-    {
-        *("data", "format", "on_bad_row", "k_core", "epochs"),
-        *("user_column", "item_column", "time_column", "rating_column"),
-        *("injection_rate", "injection_distribution", "injection_places", "injection_seed"),
-    }
-)
-SEARCHABLE = tuple(
-    field.name for field in dataclasses.fields(Settings) if field.name not in _NOT_SEARCHED
-)
-"""Every setting that may be searched."""
+_NOT_SEARCHED = ("log.", "noise.injection.", "fit.epochs")
 
 
 def choices_for(
@@ -59,15 +44,15 @@ def choices_for(
     """What is searched around some settings: `CHOICES`, as far as they matter and go together.
 
     Left out is what has no effect with `base` (β without gates, say), objectives that refuse a
-    setting of `base`, and heads that do not divide every width; where heads are fixed, widths
-    that they do not divide. So every combination can be built.
+    setting of `base`, and numbers of heads that do not divide every hidden size; where heads are
+    fixed, sizes that they do not divide. So every combination can be built.
 
     Parameters
     ----------
     base
         Settings that hold for whatever is not searched.
     fixed
-        Names that are not searched; none by default.
+        Paths that are not searched; none by default.
     given
         Values to choose from instead of those of `CHOICES`, or beside them for other settings;
         they are taken as they are. None (default): no others.
@@ -79,43 +64,61 @@ def choices_for(
 
     Examples
     --------
-    >>> plain = Settings("log.csv", hidden_dim=64).plain()
-    >>> choices_for(
-    ...     plain, fixed=("hidden_dim", "gamma", "objective"), given={"max_length": (20, 50)}
-    ... )
-    {'blocks': (1, 2, 3), 'heads': (1, 2, 4), 'dropout': (0.0, 0.1, 0.2, 0.3, 0.5),
-     'learning_rate': (0.0003, 0.001, 0.003), 'max_length': (20, 50)}
+    >>> plain = Settings.of("log.csv", {"model.hidden_dim": 64}).plain()
+    >>> fixed = ("model.hidden_dim", "model.gamma", "objective")
+    >>> choices_for(plain, fixed, given={"model.max_length": (20, 50)})
+    {'model.num_layers': (1, 2, 3), 'model.num_heads': (1, 2, 4),
+     'model.dropout': (0.0, 0.1, 0.2, 0.3, 0.5), 'fit.learning_rate': (0.0003, 0.001, 0.003),
+     'model.max_length': (20, 50)}
     """
     given = {} if given is None else given
+    for path in given:
+        _check_searchable(path)
+    fixed = {*fixed, *(path.removesuffix(f".{NAME}") for path in fixed)}
     kept = {
-        name: _scaled(name, values, base)
-        for name, values in CHOICES.items()
-        if name not in fixed and name not in given and _matters(name, base)
+        path: _scaled(path, values, base)
+        for path, values in CHOICES.items()
+        if path not in fixed and path not in given and _matters(path, values[0], base)
     }
-    choices = {**kept, **{name: tuple(values) for name, values in given.items()}}
-    hidden_dims = choices.get("hidden_dim", (base.hidden_dim,))
-    num_heads = choices.get("num_heads", (base.num_heads,))
-    if "num_heads" in kept:
-        choices["num_heads"] = tuple(
-            h for h in num_heads if all(_divides(h, w, base) for w in hidden_dims)
-        )
-    elif "hidden_dim" in kept:
-        choices["hidden_dim"] = tuple(
-            w for w in hidden_dims if all(_divides(h, w, base) for h in num_heads)
-        )
+    choices = {**kept, **{path: tuple(values) for path, values in given.items()}}
+    _keep_divisible(choices, kept, base)
     if "objective" in kept:
-        choices["objective"] = tuple(o for o in choices["objective"] if _builds(o, base))
-    for name, values in choices.items():
-        if name not in SEARCHABLE:
-            raise ValueError(
-                f"What is searched must be one of {', '.join(SEARCHABLE)}. Received: {name}"
-            )
+        choices["objective"] = tuple(o for o in choices["objective"] if _resolves(o, base))
+    for path, values in choices.items():
         if not values:
-            raise ValueError(
-                f"`{name}` must have a value that goes with the other settings: fix it, or give "
-                f"others to choose from. Received: {[*CHOICES.get(name, ())]}, and none goes"
+            raise SettingsError(
+                f"`{path}` must have a value that goes with the other settings: fix it, or give "
+                f"others to choose from. Received: {[*CHOICES.get(path, ())]}, and none goes"
             )
     return choices
+
+
+def _check_searchable(path: str) -> None:
+    known = {one.removesuffix(f".{NAME}") for one in all_paths(Settings)} | {*all_paths(Settings)}
+    if path not in known:
+        raise SettingsError(
+            f"There is no setting `{path}` to search. {nearest(path, Settings)}Received: {path}"
+        )
+    if path.startswith(_NOT_SEARCHED):
+        raise SettingsError(
+            f"`{path}` cannot be searched: all trials have the same data, and `fit.epochs` is what "
+            f"each may use. Received: {path}"
+        )
+
+
+def _keep_divisible(choices: dict[str, Any], kept: Choices, base: Settings) -> None:
+    """Leave out numbers of heads, or hidden sizes, that do not go with all of the others."""
+    sizes = choices.get("model.hidden_dim", (getattr(base.model, "hidden_dim", 0),))
+    heads = choices.get("model.num_heads", (getattr(base.model, "num_heads", 1),))
+    beside = getattr(base.model, "user_dim", 0)
+    if "model.num_heads" in kept:
+        choices["model.num_heads"] = tuple(
+            h for h in heads if all((d + beside) % h == 0 for d in sizes)
+        )
+    elif "model.hidden_dim" in kept:
+        choices["model.hidden_dim"] = tuple(
+            d for d in sizes if all((d + beside) % h == 0 for h in heads)
+        )
 
 
 def trial_base(base: Settings) -> Settings:
@@ -123,7 +126,7 @@ def trial_base(base: Settings) -> Settings:
 
     Each trial would look anew, and find the same.
     """
-    return dataclasses.replace(base, detect=base.detect or "none")
+    return base.replace({"noise.detector": "none"}) if base.detector is None else base
 
 
 def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Settings:
@@ -136,51 +139,49 @@ def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Set
     base
         Settings that hold for whatever is not searched.
     choices
-        What is searched, by name; None (default): `choices_for(base)`.
+        What is searched, by path; None (default): `choices_for(base)`.
 
     Examples
     --------
     >>> import keras_tuner
     >>> hp = keras_tuner.HyperParameters()
-    >>> search_space(
-    ...     hp, Settings("log.csv"), {"hidden_dim": (10, 20), "beta": (0.1, 0.01)}
-    ... ).hidden_dim
+    >>> choices = {"model.hidden_dim": (10, 20), "fit.learning_rate": (0.1, 0.01)}
+    >>> search_space(hp, Settings.of("log.csv"), choices).model.hidden_dim
     10
     >>> hp.values  # at first: what `base` has, or the first value
-    {'width': 10, 'beta': 0.1}
+    {'model.hidden_dim': 10, 'fit.learning_rate': 0.1}
     """
     choices = choices_for(base) if choices is None else choices
-    chosen, at_first = {}, resolved(base)
-    for name, values in choices.items():
-        usual = getattr(at_first, name)
-        chosen[name] = hp.Choice(name, [*values], default=usual if usual in values else None)
-    return dataclasses.replace(trial_base(base), **chosen)
+    at_first = resolve(base).paths()
+    chosen = {}
+    for path, values in choices.items():
+        usual = at_first.get(path, at_first.get(f"{path}.{NAME}"))
+        chosen[path] = hp.Choice(path, [*values], default=usual if usual in values else None)
+    return trial_base(base).replace(chosen)
 
 
-def _matters(name: str, base: Settings) -> bool:
+def _matters(path: str, value: Any, base: Settings) -> bool:
     """Whether a setting of `CHOICES` has an effect."""
-    if name in _OF_BACKBONES:
-        return name in inspect.signature(backbone_class(base)).parameters
-    if name in _OF_GATES:
-        return resolved(base).gates in GATES and (name != "beta" or base.target_density is None)
+    if path == "gates.beta" and getattr(base.gates, "target_density", None) is not None:
+        return False
+    try:
+        base.replace({path: value})
+    except SettingsError:
+        return False
     return True
 
 
-def _scaled(name: str, values: Sequence[Any], base: Settings) -> tuple[Any, ...]:
-    """The values as they are, but for prices of edges."""
-    of_links = name == "beta" and resolved(base).penalty == "edges"
-    return tuple(value / EDGES_PER_ENTRY for value in values) if of_links else tuple(values)
+def _scaled(path: str, values: Sequence[Any], base: Settings) -> tuple[Any, ...]:
+    """The values as they are, but for weights of attention edges."""
+    of_edges = path == "gates.beta" and resolve(base).gates.penalty == "edges"
+    return tuple(value / EDGES_PER_ENTRY for value in values) if of_edges else tuple(values)
 
 
-def _divides(num_heads: int, hidden_dim: int, base: Settings) -> bool:
-    reads_users = "user_dim" in inspect.signature(backbone_class(base)).parameters
-    return (hidden_dim + base.user_dim * reads_users) % num_heads == 0
-
-
-def _builds(objective: str, base: Settings) -> bool:
-    """Whether an objective takes the settings as they are."""
+def _resolves(objective: str, base: Settings) -> bool:
+    """Whether an objective goes with the other settings, and takes what is set of the base's."""
     try:
-        build_objective(dataclasses.replace(base, objective=objective))
+        changed = trial_base(base).replace({"objective": objective})
+        resolve(changed)
     except ValueError:
         return False
     return True

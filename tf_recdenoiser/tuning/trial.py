@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_recdenoiser.runs import RunDirectory, RunError, Settings
+from tf_recdenoiser.runs import Observer, RunDirectory, RunError, Settings
 from tf_recdenoiser.tuning.tuners import METRIC
 
 
@@ -57,25 +57,14 @@ class Trial:
         return self.score is not None or self.failure is not None
 
 
-class Watcher:
-    """Told what a search does. This one does nothing with it: the base class of others.
+class SearchObserver(Observer):
+    """Told what a search does, trial by trial; see `Observer`."""
 
-    Attributes
-    ----------
-    callbacks
-        Further Keras callbacks for every training.
-    """
-
-    callbacks: Sequence[Any] = ()
-
-    def begin(self, trial: Trial) -> None:
+    def begin_trial(self, trial: Trial) -> None:
         """Before a trial is trained, or goes on."""
 
-    def end(self, trial: Trial) -> None:
+    def end_trial(self, trial: Trial) -> None:
         """After a trial, or when an earlier one is taken from the directory."""
-
-    def report(self, text: str) -> None:
-        """While noise is looked for; see `runs.train`."""
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial:

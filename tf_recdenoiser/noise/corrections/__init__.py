@@ -9,13 +9,13 @@ from tf_recdenoiser.noise.corrections.likelihood import NoiseLikelihood
 from tf_recdenoiser.noise.corrections.sequence import SequenceCleaning
 from tf_recdenoiser.noise.corrections.targets import TargetWeighting
 
-CORRECTIONS: dict[str, Correction] = {
-    "targets": TargetWeighting(),
-    "sequence": SequenceCleaning(),
-    "likelihood": NoiseLikelihood(),
-    "input": InputSoftening(),
-    "attention": AttentionSoftening(),
-    "everywhere": SofteningEverywhere(),
+CORRECTIONS: dict[str, type[Correction]] = {
+    "targets": TargetWeighting,
+    "sequence": SequenceCleaning,
+    "likelihood": NoiseLikelihood,
+    "input": InputSoftening,
+    "attention": AttentionSoftening,
+    "everywhere": SofteningEverywhere,
 }
 """Corrections by name."""
 

@@ -6,6 +6,6 @@ from tf_recdenoiser.noise.corrections.base import Correction
 
 
 class AttentionSoftening(Correction):
-    """Attention to items is softened."""
+    """The keys of items weigh as much as the items are probably clean."""
 
     softens = "attention"

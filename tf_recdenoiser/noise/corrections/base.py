@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import ClassVar
 
 import numpy as np
@@ -9,60 +10,83 @@ import numpy as np
 from tf_recdenoiser.noise.corrections.histories import Cleaning, Softening, Treatment
 
 
+@dataclasses.dataclass(frozen=True)
 class Correction:
-    """What is done about noise; this one does nothing but clean histories.
+    """What is done about noise: to targets, to sequences, to inputs, or to the objective.
 
-    A kind of correction says what it changes: the targets of training, its sequences, the inputs
-    of the backbone, or the objective. If the probabilities of noise are right, each trains in
-    expectation on what users meant.
+    If the probabilities of noise are right, each kind trains in expectation on what users really
+    did. The fields of a kind are its settings.
 
     Attributes
     ----------
-    weighs_targets
-        Whether targets are weighted; `target_weights` says how much each weighs.
     leaves_items_out
         Whether items are left out of training sequences, which are closed up: each with its
         probability of being noise, drawn anew in every epoch.
     softens
-        Where the backbone softens items by the probability that they are meant, its input
+        Where the backbone softens items by the probability that they are no noise, its input
         `clean_probability`; of `backbones.SOFTENED`, or None.
     mixes_noise
         Whether the objective takes any target for noise with the share that was found; see
         `training.NoiseAwareObjective`.
     """
 
-    weighs_targets: ClassVar[bool] = False
     leaves_items_out: ClassVar[bool] = False
     softens: ClassVar[str | None] = None
     mixes_noise: ClassVar[bool] = False
 
-    def target_weights(self, noise: np.ndarray, least: float = 0.0) -> np.ndarray | None:
-        """The weight of each item as a target, float [N]; None where all weigh 1.
+    def target_weights(self, noise: np.ndarray) -> np.ndarray | None:
+        """The weight of each item as a target, float [N], by P(noise) [N]; None: all weigh 1."""
+        return None
 
-        The weight is max(1 - P(noise), `least`) where the correction weighs targets.
-
-        Parameters
-        ----------
-        noise
-            P(noise) of each item, [N].
-        least
-            What a target weighs at the least, in [0, 1]. Above 0 no item is unlearned altogether,
-            however rare it is.
-
-        Examples
-        --------
-        >>> from tf_recdenoiser.noise import CORRECTIONS
-        >>> CORRECTIONS["targets"].target_weights(np.array([0.0, 0.25, 1.0]), least=0.5)
-        array([1.  , 0.75, 0.5 ])
-        """
-        if not 0 <= least <= 1:
-            raise ValueError(f"`least_weight` must be in [0, 1]. Received: least_weight={least}")
-        return np.maximum(1.0 - noise, least) if self.weighs_targets else None
-
-    def treatment(self, cleaning: Cleaning) -> Treatment:
+    def treatment(self) -> Treatment:
         """What becomes of the histories that recommendations start from.
 
-        A backbone that softens is told how probably each item is meant; `cleaning` leaves items
-        out for all others.
+        A backbone that softens reads how probably each item is clean.
         """
-        return cleaning if self.softens is None else Softening()
+        return Softening()
+
+
+@dataclasses.dataclass(frozen=True)
+class HistoryCleaning(Correction):
+    """Leaves noise out of the histories that recommendations start from; see `Cleaning`.
+
+    Parameters
+    ----------
+    clean_above
+        Items with a probability of noise above this are left out; 0.9 by default.
+    clean_newest_above
+        The same for the newest items, one after the other; 0.6 by default.
+    """
+
+    clean_above: float = Cleaning.above
+    clean_newest_above: float = Cleaning.newest_above
+
+    def __post_init__(self) -> None:
+        for name in ("clean_above", "clean_newest_above"):
+            if (value := getattr(self, name)) < 0:
+                raise ValueError(f"`{name}` must be at least 0. Received: {name}={value}")
+
+    def treatment(self) -> Treatment:
+        return Cleaning(self.clean_above, self.clean_newest_above)
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightedTargets(Correction):
+    """Targets weigh max(1 - P(noise), `least_weight`).
+
+    Parameters
+    ----------
+    least_weight
+        In [0, 1]; 0 by default. Above 0 no item is unlearned altogether, however rare it is.
+    """
+
+    least_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.least_weight <= 1:
+            raise ValueError(
+                f"`least_weight` must be in [0, 1]. Received: least_weight={self.least_weight}"
+            )
+
+    def target_weights(self, noise: np.ndarray) -> np.ndarray | None:
+        return np.maximum(1.0 - noise, self.least_weight)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tf_recdenoiser.noise.corrections.base import Correction
+from tf_recdenoiser.noise.corrections.base import WeightedTargets
 
 
-class SofteningEverywhere(Correction):
+class SofteningEverywhere(WeightedTargets):
     """Targets are weighted, and items softened at the input and in attention."""
 
-    weighs_targets = True
     softens = "everywhere"

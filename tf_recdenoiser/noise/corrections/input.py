@@ -6,6 +6,6 @@ from tf_recdenoiser.noise.corrections.base import Correction
 
 
 class InputSoftening(Correction):
-    """The vectors of items are softened where the backbone reads them."""
+    """The vectors of items are multiplied by the probability that the items are clean."""
 
     softens = "input"

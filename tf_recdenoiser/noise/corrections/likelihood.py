@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tf_recdenoiser.noise.corrections.base import Correction
+from tf_recdenoiser.noise.corrections.base import HistoryCleaning
 
 
-class NoiseLikelihood(Correction):
-    """The objective takes any target for noise with the share that was found."""
+class NoiseLikelihood(HistoryCleaning):
+    """The objective takes any target for noise, with the share of noise that was found."""
 
     mixes_noise = True

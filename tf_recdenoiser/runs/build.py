@@ -1,0 +1,183 @@
+"""The second stage of a run: its recommender, compiled, and its batches."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_recdenoiser._keras import keras
+from tf_recdenoiser._settings import choice_of, paths
+from tf_recdenoiser.backbones import Backbone
+from tf_recdenoiser.data import Histories, TrainingBatches, user_codes
+from tf_recdenoiser.estimators import get_estimator
+from tf_recdenoiser.layers import GATES, get_attention
+from tf_recdenoiser.noise import noise_frequencies
+from tf_recdenoiser.runs.directory import RunDirectory
+from tf_recdenoiser.runs.models import load_model
+from tf_recdenoiser.runs.noise_known import NoiseKnown
+from tf_recdenoiser.runs.resolve import build_gates, build_objective, resolve
+from tf_recdenoiser.runs.settings import Settings
+from tf_recdenoiser.training import Recommender, fix_gates
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Built:
+    """A recommender, new or from its last checkpoint, and the batches it is trained by."""
+
+    recommender: Recommender
+    batches: TrainingBatches
+
+
+def build(known: NoiseKnown, directory: RunDirectory) -> Built:
+    """The recommender of a run: the last checkpoint's, or a new one."""
+    settings, item_count = known.settings, known.dataset.item_count
+    train, noise = known.noisy.split.train, known.probability
+    if directory.exists() and directory.last.exists():
+        recommender = load_model(directory.last)
+    else:
+        users = int(user_codes(train).max())
+        recommender = build_recommender(settings, item_count, users, known.mixture_rate)
+        observed = np.bincount(train.items, minlength=item_count + 1)
+        recommender.assume_noise(noise_frequencies(observed, settings.noise.distribution))
+        clean = None if noise is None else 1.0 - noise
+        recommender.backbone.adapt(np.bincount(train.items, clean, minlength=item_count + 1))
+        if getattr(settings.gates, "source", None) is not None:
+            _take_gates(recommender, settings)
+    batches = build_batches(settings, train, item_count, recommender.backbone, noise)
+    return Built(recommender, batches)
+
+
+def _take_gates(recommender: Recommender, settings: Settings) -> None:
+    source = RunDirectory(Path(settings.gates.source))
+    source.check_keras()
+    fix_gates(
+        recommender,
+        load_model(source.best),
+        settings.gates.shuffle,
+        settings.seed,
+        recommender.backbone.causal,
+    )
+
+
+def build_batches(
+    settings: Settings,
+    train: Histories,
+    item_count: int,
+    backbone: Backbone,
+    noise: np.ndarray | None = None,
+) -> TrainingBatches:
+    """The batches by which the settings train a backbone.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    train
+        The users' training sequences.
+    item_count
+        Number of items.
+    backbone
+        What reads the batches.
+    noise
+        The probability of noise of each item of `train`; None (default) for none.
+    """
+    objective = build_objective(settings)
+    known: dict[str, Any] = {}
+    if noise is not None:
+        correction = settings.noise.corrects
+        known = {
+            "target_weights": correction.target_weights(noise),
+            "left_out": noise if correction.leaves_items_out else None,
+            "clean_probability": 1.0 - noise,
+        }
+    return TrainingBatches(
+        train,
+        item_count,
+        settings.model.max_length,
+        settings.fit.batch_size,
+        objective.negatives,
+        settings.seed,
+        settings.fit.windows,
+        extra_inputs=backbone.extra_inputs,
+        task=backbone.task,
+        share_negatives=objective.share_negatives,
+        **known,
+    )
+
+
+def build_recommender(
+    settings: Settings, item_count: int, user_count: int = 0, noise_rate: float = 0.0
+) -> Recommender:
+    """The untrained, compiled recommender of these settings.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    item_count
+        Number of items.
+    user_count
+        Of users of whom something can be learned; needed if the backbone knows users, or for
+        `gates.delay`; 0 by default.
+    noise_rate
+        See `build_objective`; 0 by default.
+    """
+    settings = resolve(settings)
+    model = settings.model
+    attention = getattr(model, "attention", None)
+    backbone: Backbone = choice_of(Settings, "model").make(
+        model,
+        item_count=item_count,
+        user_count=user_count,
+        gates=build_gates(settings),
+        soften=settings.soften,
+        attention=None if attention is None else get_attention(paths(attention)),
+    )
+    recommender = Recommender(backbone, build_objective(settings, noise_rate))
+    recommender.compile(
+        keras.optimizers.Adam(settings.fit.learning_rate, beta_2=0.98),
+        l2=settings.fit.l2,
+        seed=settings.seed,
+        **_gate_training(settings, user_count),
+    )
+    # Else the first train step makes the optimizers' variables, and has to be traced twice.
+    recommender.build_optimizers()
+    return recommender
+
+
+def _gate_training(settings: Settings, user_count: int) -> dict[str, Any]:
+    """What `GateTraining.compile` takes of gates that learn."""
+    gates = settings.gates
+    if gates.name not in GATES:
+        return {}
+    return {
+        "gate_optimizer": keras.optimizers.Adam(_gate_learning_rate(settings, user_count)),
+        "estimator": get_estimator(paths(gates.estimator)),
+        "credit": gates.credit,
+        "estimator_batch_size": gates.estimator_batch_size,
+    }
+
+
+def _gate_learning_rate(settings: Settings, user_count: int) -> Any:
+    """Of the gates' Adam: a number, or a schedule that is 0 in the epochs of `gates.delay`."""
+    gates = settings.gates
+    if gates.delay == 0:
+        return gates.learning_rate
+    if user_count < 1:
+        raise ValueError(
+            "`user_count` must be given with `gates.delay`, whose epochs have as many steps as "
+            f"there are batches of users. Received: user_count={user_count}"
+        )
+    if gates.target_density is not None:
+        raise ValueError(
+            "`gates.delay` must be 0 with `gates.target_density`, whose sparsity weight would only "
+            f"rise while the gates stand still. Received: gates.delay={gates.delay}, "
+            f"gates.target_density={gates.target_density}"
+        )
+    steps = gates.delay * math.ceil(user_count / settings.fit.batch_size)
+    rates = [0.0, gates.learning_rate]
+    return keras.optimizers.schedules.PiecewiseConstantDecay([steps - 1], rates)

@@ -1,0 +1,97 @@
+"""The first stage of a run: what is known of the noise in its data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tf_recdenoiser.data import Histories
+from tf_recdenoiser.noise import DETECTORS, NO_DETECTOR, ORACLE, NoiseModel, NoisySplit
+from tf_recdenoiser.runs.build import build_batches, build_recommender
+from tf_recdenoiser.runs.noise_known import NoiseKnown
+from tf_recdenoiser.runs.resolve import resolve
+from tf_recdenoiser.runs.scoring import PARTS
+from tf_recdenoiser.runs.settings import Settings
+
+DEFAULT_DETECTOR = "context"
+"""What looks for noise if nothing else is said."""
+
+
+def with_detector(settings: Settings, noisy: NoisySplit) -> Settings:
+    """Resolved settings with the detector that they leave open.
+
+    ValueError for an oracle where no noise is known.
+    """
+    settings = resolve(settings)
+    if settings.detector is None:
+        able = DETECTORS[DEFAULT_DETECTOR].can_cross_fit(noisy.split.train)
+        settings = settings.replace({"noise.detector": DEFAULT_DETECTOR if able else NO_DETECTOR})
+        settings = resolve(settings)
+    marks = (noisy.train, noisy.valid, noisy.test)
+    if settings.detector == ORACLE and not any(one.items.any() for one in marks):
+        raise ValueError(
+            "`noise.detector='oracle'` needs noise whose places are known: inject some, by "
+            f"`noise.injection.rate`. Received: {settings.source}, of which no noise is known"
+        )
+    return settings
+
+
+def detect(known: NoiseKnown, report: Callable[[str], None]) -> NoiseKnown:
+    """Look for noise as the settings say; what the run needs later is tried before."""
+    settings = known.settings
+    # A search may take long: what cannot be made is named before it.
+    recommender = build_recommender(settings, 1, 1)
+    build_batches(settings, known.noisy.split.train, known.dataset.item_count, recommender.backbone)
+    for part in PARTS:
+        known.scorer(part)
+    model = noise_model(settings, known.dataset.item_count, report)
+    found = model.cross_fit(
+        known.noisy.split.train, settings.noise.distribution, seed=settings.seed, report=report
+    )
+    return dataclasses.replace(known, detection=found)
+
+
+def noise_model(
+    settings: Settings, item_count: int, report: Callable[[str], None] = lambda text: None
+) -> NoiseModel:
+    """What finds noise as the settings say.
+
+    A model that judges by a recommender has it trained without gates or penalty, and for as many
+    epochs as the settings say.
+
+    Parameters
+    ----------
+    settings
+        Of the run; their detector is one of `DETECTORS`.
+    item_count
+        Number of items.
+    report
+        Told when a recommender is trained.
+    """
+    plain = resolve(settings.plain())
+
+    def fit_recommender(others: Histories, weights: np.ndarray, fold: int) -> Any:
+        report(f"a recommender for part {fold + 1} of the users")
+        recommender = build_recommender(plain, item_count)
+        recommender.backbone.adapt(np.bincount(others.items, weights, minlength=item_count + 1))
+        batches = build_batches(plain, others, item_count, recommender.backbone, 1.0 - weights)
+        epochs = plain.fit.epochs
+        recommender.fit(
+            batches.dataset(0, epochs).map(recommender.objective.example),
+            epochs=epochs,
+            steps_per_epoch=batches.steps_per_epoch,
+            shuffle=False,  # the batches are shuffled already
+            verbose=0,
+        )
+        return recommender
+
+    sizes = {
+        name: getattr(settings.model, name)
+        for name in ("max_length", "hidden_dim")
+        if hasattr(settings.model, name)
+    }
+    kind = DETECTORS[str(settings.detector)]
+    return kind(item_count, fit_recommender=fit_recommender, **sizes)
