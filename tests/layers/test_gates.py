@@ -48,10 +48,10 @@ def test_gates_that_start_at_1_are_open_in_every_draw(sharpness: float) -> None:
         assert np.all(drawn.numpy() == 1)
 
 
-@pytest.mark.parametrize("heads", [None, 3])
-def test_there_is_one_logit_for_each_link(heads: int | None) -> None:
-    gates, _ = random_gates(num_heads=heads)
-    expected = (N, M) if heads is None else (heads, N, M)
+@pytest.mark.parametrize("num_heads", [None, 3])
+def test_there_is_one_logit_for_each_edge(num_heads: int | None) -> None:
+    gates, _ = random_gates(num_heads=num_heads)
+    expected = (N, M) if num_heads is None else (num_heads, N, M)
     assert tuple(gates.logits.shape) == expected
     assert tuple(gates(QUERY, KEY, training=True).shape) == expected
 
@@ -200,7 +200,7 @@ def test_they_compute_in_float32_whatever_the_policy() -> None:
         ({"initial_keep": 1.1}, "initial_keep"),
         ({"sharpness": 0.0}, "sharpness"),
         ({"inference": "soft"}, "inference"),
-        ({"num_heads": 0}, "heads"),
+        ({"num_heads": 0}, "num_heads"),
     ],
 )
 def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) -> None:

@@ -66,7 +66,7 @@ class SASRec(keras.Model):
 
     def __init__(self, items: int, length: int, width: int, depth: int, dtype: Any = None) -> None:
         super().__init__(dtype=dtype)
-        self.items, self.length, self.hidden_dim, self.depth = items, length, width, depth
+        self.items, self.length, self.width, self.depth = items, length, width, depth
         self.item_table = keras_hub.layers.ReversibleEmbedding(items + 1, width)
         self.positions = keras_hub.layers.PositionEmbedding(length)
         self.drop = keras.layers.Dropout(0.2)
@@ -76,7 +76,7 @@ class SASRec(keras.Model):
     def build(self, input_shape: Any) -> None:
         self.item_table.build((None, self.length))
         for part in (self.positions, *self.blocks, self.norm):
-            part.build((None, self.length, self.hidden_dim))
+            part.build((None, self.length, self.width))
         super().build(input_shape)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
