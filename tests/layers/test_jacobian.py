@@ -11,12 +11,12 @@ import tensorflow as tf
 from tests.layers.reference import normal, randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
-    Draws,
     Dropout,
     JacobianRegularizedBlock,
     PositionalGates,
     TransformerBlock,
 )
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 
 B, N, D, GAMMA = 3, 3, 4, 0.7
 X = normal(B, N, D)
@@ -76,15 +76,12 @@ def penalty(
     mask: np.ndarray | None = None,
     targets: float | None = None,
 ) -> float:
-    """As a loss of the layer; with `targets`, as a model that divides by them itself has it."""
-    with Draws(tf.constant([seed, 0]), adds_losses=targets is None) as draws:
+    """As a loss of the layer, divided by the positions that are items or by `targets`."""
+    sample = Sample(tf.constant([seed, 0]), penalty_divisor=targets)
+    with Evaluation(sample):
         layer(tf.constant(X), mask=None if mask is None else tf.constant(mask), training=True)
-    if targets is None:
-        (value,) = layer.losses
-        return float(value)
-    assert not layer.losses
-    (total,) = draws.penalties["jacobian"]
-    return float(total) / targets
+    (value,) = layer.losses
+    return float(value)
 
 
 @pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
@@ -198,7 +195,7 @@ def test_with_gamma_zero_it_adds_nothing() -> None:
 
 def test_further_evaluations_add_no_penalty() -> None:
     layer = wrapped()
-    with Draws(tf.constant([0, 0]), with_penalties=False):
+    with Evaluation(Sample(tf.constant([0, 0]), with_penalties=False)):
         layer(X, training=True)
     assert not layer.losses
 
@@ -210,7 +207,7 @@ def test_it_shifts_no_noise_of_the_block_or_of_later_layers(batch_size: int | No
     last = Dropout(0.5)
     outputs = []
     for inner in (block, layer, layer):
-        with Draws(tf.constant([3, 4])):
+        with Evaluation(Sample(tf.constant([3, 4]))):
             outputs.append(last(inner(X, training=True), training=True).numpy())
     np.testing.assert_array_equal(outputs[0], outputs[1])
     np.testing.assert_array_equal(outputs[1], outputs[2])

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tests.params import only
 from tf_recdenoiser._keras import IS_KERAS_3, keras
-from tf_recdenoiser.layers import Draws, PositionalGates
+from tf_recdenoiser.layers import PositionalGates
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training import denoise
 
 if not IS_KERAS_3:
@@ -158,7 +159,7 @@ def test_a_cache_is_refused() -> None:
 def test_the_gates_of_a_decoder_are_reported_without_the_future() -> None:
     inputs = keras.Input([N, D])
     converted = denoise(keras.Model(inputs, decoder()(inputs)))
-    with Draws(tf.zeros([2], tf.int32)) as draws:
+    with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
         converted(X, training=False)
-    (record,) = draws.records.values()
+    (record,) = recorder.gates.values()
     np.testing.assert_array_equal(record.reachable, np.tril(np.ones([N, N], bool)))
