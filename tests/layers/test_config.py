@@ -20,6 +20,7 @@ from tf_recdenoiser.layers import (
     Catalogue,
     CatalogueLogProbability,
     ContextFeatures,
+    DenoisingLinearAttention,
     DenoisingMultiHeadAttention,
     Dropout,
     HeadDrop,
@@ -92,9 +93,16 @@ CHANGED: dict[type, dict[str, Any]] = {
         "renormalize": True,
         "attention": AttentionKind("entmax15", "sliding_window", {"width": 3}),
     },
+    DenoisingLinearAttention: {
+        "num_heads": 2,
+        "key_dim": 3,
+        "value_dim": 5,
+        "dropout": 0.25,
+        "gates": KeyGates(**COMMON),
+    },
     TransformerBlock: {
         "num_heads": 2,
-        "hidden": 9,
+        "intermediate_dim": 9,
         "dropout": 0.25,
         "norm": "post",
         "causal": False,
@@ -106,12 +114,12 @@ CHANGED: dict[type, dict[str, Any]] = {
     TimeAwareAttention: {"num_heads": 2, "key_dim": 3, "gates": PositionalGates(**GATES)},
     TimeAwareBlock: {
         "num_heads": 2,
-        "hidden": 9,
+        "intermediate_dim": 9,
         "norm": "post",
         "gates": PositionalGates(**GATES),
     },
     JacobianRegularizedBlock: {
-        "block": TransformerBlock(num_heads=2, hidden=9, gates=PositionalGates(**GATES)),
+        "block": TransformerBlock(num_heads=2, intermediate_dim=9, gates=PositionalGates(**GATES)),
         "gamma": 0.125,
         "projections": 3,
         "batch_size": 2,
@@ -131,7 +139,7 @@ def plain(value: Any) -> Any:
 def test_every_public_layer_is_here() -> None:
     public = [getattr(layers, name) for name in layers.__all__]
     kinds = {k for k in public if isinstance(k, type) and issubclass(k, keras.layers.Layer)}
-    assert kinds - {layers.Gates, layers.DroppingGates} == set(CHANGED)
+    assert kinds - {layers.Gates, layers.DroppingGates, layers.GatedAttention} == set(CHANGED)
 
 
 @pytest.mark.parametrize("kind", CHANGED, ids=lambda kind: kind.__name__)

@@ -116,7 +116,7 @@ class BERT4Rec(Backbone):
         def block(name: str) -> TransformerBlock:
             return TransformerBlock(
                 num_heads,
-                hidden=4 * hidden_dim,
+                intermediate_dim=4 * hidden_dim,
                 dropout=dropout,
                 causal=False,
                 activation="gelu",

@@ -11,6 +11,7 @@ from tf_recdenoiser.layers.catalogue import Catalogue, CatalogueLogProbability
 from tf_recdenoiser.layers.context import ContextFeatures
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.embeddings import AppendOne, PositionEmbedding
+from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.gates import (
     DROPPING,
     GATES,
@@ -27,6 +28,7 @@ from tf_recdenoiser.layers.gates import (
     get_gates,
 )
 from tf_recdenoiser.layers.jacobian import JacobianRegularizedBlock
+from tf_recdenoiser.layers.linear_attention import DenoisingLinearAttention
 from tf_recdenoiser.layers.noise_mixture import NoiseMixture
 from tf_recdenoiser.layers.sampled_softmax import SampledLogProbability
 from tf_recdenoiser.layers.scores import CandidateScores
@@ -54,9 +56,11 @@ __all__ = [
     "Catalogue",
     "CatalogueLogProbability",
     "ContextFeatures",
+    "DenoisingLinearAttention",
     "DenoisingMultiHeadAttention",
     "Dropout",
     "DroppingGates",
+    "GatedAttention",
     "Gates",
     "HeadDrop",
     "ItemGates",

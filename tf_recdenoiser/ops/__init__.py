@@ -2,6 +2,7 @@
 
 from tf_recdenoiser.ops.dropout import dropout
 from tf_recdenoiser.ops.entmax import entmax, entmax15, sparsemax
+from tf_recdenoiser.ops.gated_attention import gated_attention, scaled_products
 from tf_recdenoiser.ops.gates import (
     INFERENCE_GATES,
     inference_gates,
@@ -11,6 +12,7 @@ from tf_recdenoiser.ops.gates import (
 from tf_recdenoiser.ops.intervals import personal_intervals
 from tf_recdenoiser.ops.jacobian import jacobian_frobenius
 from tf_recdenoiser.ops.linear_attention import (
+    gated_linear_attention,
     linear_attention,
     linear_weights,
     positive_features,
@@ -28,6 +30,8 @@ __all__ = [
     "entmax",
     "entmax15",
     "from_slots",
+    "gated_attention",
+    "gated_linear_attention",
     "inference_gates",
     "jacobian_frobenius",
     "keep_probability",
@@ -38,6 +42,7 @@ __all__ = [
     "model_slots",
     "personal_intervals",
     "positive_features",
+    "scaled_products",
     "sparsemax",
     "swap",
     "to_slots",
