@@ -16,7 +16,9 @@ from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import READERS, WINDOWS, OnBadRow
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.evaluation import PROTOCOLS
-from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
+from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES
+from tf_recdenoiser.layers.gates.base import PENALTIES
+from tf_recdenoiser.layers.transformer import NORMS
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import PARTS, PRESETS, Settings
 from tf_recdenoiser.training import OBJECTIVES

@@ -20,7 +20,9 @@ from tests.params import only
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import WINDOWS, Dataset
 from tf_recdenoiser.estimators import ESTIMATORS
-from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES, NORMS, PENALTIES
+from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES
+from tf_recdenoiser.layers.gates.base import PENALTIES
+from tf_recdenoiser.layers.transformer import NORMS
 from tf_recdenoiser.noise import CORRECTIONS, NOISE_DISTRIBUTIONS, PLACES
 from tf_recdenoiser.ops import INFERENCE_GATES
 from tf_recdenoiser.runs import FINDERS, NO_GATES, PRESETS, RunDirectory, Settings

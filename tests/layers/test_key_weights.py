@@ -15,9 +15,9 @@ from tf_recdenoiser.layers import (
     DenoisingMultiHeadAttention,
     JacobianRegularizedBlock,
     KeyGates,
-    Soften,
     TransformerBlock,
 )
+from tf_recdenoiser.layers.soften import Soften
 
 N, D = 4, 6
 COUNTS = np.array([[2, 0, 1, 3], [1, 1, 0, 1]], np.float32)

@@ -14,10 +14,10 @@ from tf_recdenoiser.layers import (
     DroppingGates,
     Gates,
     JacobianRegularizedBlock,
-    Soften,
     get_attention,
     get_gates,
 )
+from tf_recdenoiser.layers.soften import Soften
 
 EXTRA_INPUTS: dict[str, tuple[int, str]] = {
     "user_ids": (0, "int32"),

@@ -21,7 +21,6 @@ from tf_recdenoiser.backbones.base import (
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
 from tf_recdenoiser.layers import (
-    AppendOne,
     AttentionKind,
     Dropout,
     Gates,
@@ -30,6 +29,7 @@ from tf_recdenoiser.layers import (
     get_attention,
     serialize_attention,
 )
+from tf_recdenoiser.layers.embeddings import AppendOne
 
 MASK = -1
 """The id that stands in the place of a masked item; the item table has no row for it."""

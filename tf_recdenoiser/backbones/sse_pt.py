@@ -20,9 +20,7 @@ from tf_recdenoiser.backbones.base import (
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
 from tf_recdenoiser.layers import (
-    AppendOne,
     AttentionKind,
-    BesideUser,
     Dropout,
     Gates,
     PositionEmbedding,
@@ -32,6 +30,8 @@ from tf_recdenoiser.layers import (
     get_attention,
     serialize_attention,
 )
+from tf_recdenoiser.layers.embeddings import AppendOne
+from tf_recdenoiser.layers.users import BesideUser
 
 
 @register

@@ -15,7 +15,8 @@ from tf_recdenoiser.layers.attention_kinds import (
 )
 from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.normalizers import NORMALIZERS
-from tf_recdenoiser.ops import gated_attention, scaled_products
+from tf_recdenoiser.ops import gated_attention
+from tf_recdenoiser.ops.gated_attention import scaled_products
 
 
 @register

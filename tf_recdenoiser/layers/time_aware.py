@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
 from tf_recdenoiser.layers.transformer import TransformerBlock
-from tf_recdenoiser.ops import personal_intervals
+from tf_recdenoiser.ops.intervals import personal_intervals
 
 
 class TimeContext(NamedTuple):
