@@ -89,7 +89,7 @@ def test_a_branch_repeats_the_gates_and_shifts_no_noise() -> None:
     with Evaluation(sample) as recorder:
         drawn = gates(X, X, training=True)
         before = noise()
-        branch = sample.branch(recorder.count_branch())
+        branch = sample.branch(next(recorder.branches))
         with Evaluation(branch, Recorder(dict(recorder.gates))):
             np.testing.assert_array_equal(gates(X, X, training=True), drawn)
             np.testing.assert_array_equal(noise(), np.ones((1, 40)))

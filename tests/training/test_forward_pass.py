@@ -18,7 +18,8 @@ X = {"item_ids": tf.constant(item_ids(3))}
 
 
 def values(model: Any) -> list[np.ndarray]:
-    return [np.array(variable) for variable in model.variables]
+    of_baselines = [variable for mean in model._baselines for variable in mean.variables]
+    return [np.array(variable) for variable in [*model.variables, *of_baselines]]
 
 
 @pytest.mark.parametrize("settings", [{"beta": 0.1}, {"target_density": 0.5}], ids=str)
@@ -26,6 +27,7 @@ def values(model: Any) -> list[np.ndarray]:
 def test_no_variable_is_assigned(kind: type[Gates], settings: dict[str, float]) -> None:
     model = toy_model(3, gates=kind(**settings), dropout=0.3, gamma=0.01)
     model.compile(loss="mse", estimator="ar", seed=1)
+    model.build_optimizers()
     before = values(model)
     for run in (model, tf.function(model)):
         with Evaluation(Sample(tf.constant([1, 2]), model.estimator)):

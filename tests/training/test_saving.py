@@ -56,7 +56,8 @@ def train(model: DenoisingModel, steps: int) -> None:
 
 
 def state(model: DenoisingModel) -> list[np.ndarray]:
-    return [variable.numpy() for variable in model.variables]
+    of_baselines = [variable for mean in model._baselines for variable in mean.variables]
+    return [variable.numpy() for variable in [*model.variables, *of_baselines]]
 
 
 @pytest.mark.parametrize("estimator", ["disarm", "ar"])

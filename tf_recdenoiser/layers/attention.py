@@ -75,17 +75,12 @@ class DenoisingMultiHeadAttention(GatedAttention):
         return self.kind.edges(queries, keys)
 
     def attend(
-        self,
-        query: tf.Tensor,
-        key: tf.Tensor,
-        value: tf.Tensor,
-        mask: tf.Tensor | None,
-        gates: tf.Tensor | None,
-        key_weights: tf.Tensor | None,
-        causal: bool,
-        context: Any,
-        training: bool | None,
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: Any, gates: Any, **call: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        def mix(weights: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+            dropped = self.attention_dropout(weights, training=call["training"])
+            return self.mix(dropped, value, call["context"])
+
         return gated_attention(
             query,
             key,
@@ -93,12 +88,10 @@ class DenoisingMultiHeadAttention(GatedAttention):
             mask,
             gates,
             self.normalizer,
-            key_weights=key_weights,
+            key_weights=call["key_weights"],
             renormalize=self.renormalize,
-            score=lambda query, key: self.score(query, key, context),
-            mix=lambda weights, value: self.mix(
-                self.attention_dropout(weights, training=training), value, context
-            ),
+            score=lambda query, key: self.score(query, key, call["context"]),
+            mix=mix,
         )
 
     def score(self, query: tf.Tensor, key: tf.Tensor, context: Any) -> tf.Tensor:

@@ -148,12 +148,9 @@ class GatedAttention(keras.layers.Layer):
     def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
         value_shape = value_shape or query_shape
         key_shape = key_shape or value_shape
+        shape = (None, self.output_dim or query_shape[-1])
         self.output_dense = self._projection(
-            OutOfHeads,
-            "attention_output",
-            "bnhk,hkd->bnd",
-            (None, self.output_dim or query_shape[-1]),
-            "d",
+            OutOfHeads, "attention_output", "bnhk,hkd->bnd", shape, "d"
         )
         self.query_dense.build(query_shape)
         self.output_dense.build((*query_shape[:-1], self.num_heads, self.value_dim))
@@ -185,8 +182,9 @@ class GatedAttention(keras.layers.Layer):
                 "`gates` must be None in a call of a layer with gates of its own; make it with "
                 f"`gates=None`. Received: a tensor of shape {gates.shape}"
             )
-        self.check_call(query, key, attention_mask, use_causal_mask, gates)
-        edges = self.edges(query.shape[1], key.shape[1])
+        lengths = query.shape[1], key.shape[1]
+        self.check_call(lengths, attention_mask, use_causal_mask, gates)
+        edges = self.edges(*lengths)
         visible, live = self._masks(
             (query, value, key),
             (query_mask, value_mask, key_mask),
@@ -204,7 +202,7 @@ class GatedAttention(keras.layers.Layer):
             mask=None if visible is None else visible[:, tf.newaxis],
             gates=gates,
             key_weights=key_weights,
-            causal=use_causal_mask,
+            use_causal_mask=use_causal_mask,
             context=context,
             training=training,
         )
@@ -216,16 +214,7 @@ class GatedAttention(keras.layers.Layer):
         return (outputs, weights) if return_attention_scores else outputs
 
     def attend(
-        self,
-        query: tf.Tensor,
-        key: tf.Tensor,
-        value: tf.Tensor,
-        mask: tf.Tensor | None,
-        gates: tf.Tensor | None,
-        key_weights: tf.Tensor | None,
-        causal: bool,
-        context: Any,
-        training: bool | None,
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: Any, gates: Any, **call: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The mixed values `[B, H, n, v]` and the gated weights `[B, H, n, m]`.
 
@@ -237,8 +226,8 @@ class GatedAttention(keras.layers.Layer):
             Boolean, broadcastable to `[B, H, n, m]`: False hides an edge; None hides none.
         gates
             Z, broadcastable to `[B, H, n, m]`; None for none.
-        key_weights, causal, context, training
-            As the layer was called with.
+        call
+            `key_weights`, `use_causal_mask`, `context` and `training`, as the layer was called.
         """
         raise TypeError(f"{type(self).__name__} must define `attend`.")
 
@@ -247,14 +236,9 @@ class GatedAttention(keras.layers.Layer):
         return None
 
     def check_call(
-        self,
-        query: tf.Tensor,
-        key: tf.Tensor,
-        attention_mask: tf.Tensor | None,
-        causal: bool,
-        gates: tf.Tensor | None,
+        self, lengths: tuple[int, int], attention_mask: Any, causal: bool, gates: Any
     ) -> None:
-        """ValueError for call arguments that do not go with this kind of attention."""
+        """ValueError for call arguments that do not go with this kind; `lengths` are n and m."""
         if attention_mask is not None and len(attention_mask.shape) not in (2, 3):
             raise ValueError(
                 "`attention_mask` must be `[n, m]` or `[B, n, m]`, the same for all heads. "
@@ -274,14 +258,8 @@ class GatedAttention(keras.layers.Layer):
             return None
         if isinstance(self.gates, DroppingGates):
             return self.gates(query, num_heads=self.num_heads, training=training)
-        return self.gates(
-            query,
-            key,
-            live=live,
-            edges=edges,
-            use_causal_mask=use_causal_mask,
-            training=training,
-        )
+        how = {"use_causal_mask": use_causal_mask, "training": training}
+        return self.gates(query, key, live=live, edges=edges, **how)
 
     def _masks(
         self,

@@ -130,7 +130,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         batch = tf.shape(inputs)[0]
         items = tf.ones(tf.shape(inputs)[:2]) if mask is None else tf.cast(mask, tf.float32)
         positions = tf.reduce_sum(items)
-        sample = evaluation.sample.branch(evaluation.recorder.count_branch())
+        sample = evaluation.sample.branch(next(evaluation.recorder.branches))
         seeds = map(sample.noise_seed, itertools.count(1))
         if self.batch_size is not None:
             order = tf.argsort(tf.random.stateless_uniform([batch], next(seeds)))

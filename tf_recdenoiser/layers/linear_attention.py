@@ -57,46 +57,31 @@ class DenoisingLinearAttention(GatedAttention):
         ATTENTIONS[LINEAR].check_gates(self.gates)
 
     def attend(
-        self,
-        query: tf.Tensor,
-        key: tf.Tensor,
-        value: tf.Tensor,
-        mask: tf.Tensor | None,
-        gates: tf.Tensor | None,
-        key_weights: tf.Tensor | None,
-        causal: bool,
-        context: Any,
-        training: bool | None,
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: Any, gates: Any, **call: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
         return gated_linear_attention(
             query,
             key,
-            self.attention_dropout(value, training=training),
+            self.attention_dropout(value, training=call["training"]),
             mask,
             gates,
-            causal=causal,
-            key_weights=key_weights,
+            causal=call["use_causal_mask"],
+            key_weights=call["key_weights"],
             renormalize=self.renormalize,
         )
 
     def check_call(
-        self,
-        query: tf.Tensor,
-        key: tf.Tensor,
-        attention_mask: tf.Tensor | None,
-        causal: bool,
-        gates: tf.Tensor | None,
+        self, lengths: tuple[int, int], attention_mask: Any, causal: bool, gates: Any
     ) -> None:
         if attention_mask is not None:
             raise ValueError(
                 "`attention_mask` must be None where attention is linear, which never forms the "
                 f"weights of pairs. Received: a mask of shape {attention_mask.shape}"
             )
-        queries, keys = query.shape[1], key.shape[1]
-        if causal and queries != keys:
+        if causal and lengths[0] != lengths[1]:
             raise ValueError(
                 "`use_causal_mask` must be False where attention is linear and queries and keys "
-                f"are not the same positions. Received: {queries} queries, {keys} keys"
+                f"are not the same positions. Received: {lengths[0]} queries, {lengths[1]} keys"
             )
         if gates is not None and gates.shape[-2] != 1:
             raise ValueError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -109,23 +111,12 @@ class Recorder:
         What each gate layer did.
     attention
         What each attention layer did, at inference.
-    noises
-        How many layers have drawn noise, such as dropout's.
-    branches
-        How often a part of the model was called once more.
+    noises, branches
+        The numbers, from 1, of layers that draw noise such as dropout's, and of calls of a part of
+        the model once more.
     """
 
     gates: dict[Any, GateRecord] = dataclasses.field(default_factory=dict)
     attention: list[AttentionRecord] = dataclasses.field(default_factory=list)
-    noises: int = 0
-    branches: int = 0
-
-    def count_noise(self) -> int:
-        """The number of one more layer that draws noise, from 1."""
-        self.noises += 1
-        return self.noises
-
-    def count_branch(self) -> int:
-        """The number of one more branch, from 1."""
-        self.branches += 1
-        return self.branches
+    noises: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
+    branches: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))

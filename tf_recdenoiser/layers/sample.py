@@ -57,12 +57,6 @@ class Sample:
     changed: Any = None
     rows: tf.Tensor | None = None
 
-    @classmethod
-    def unseeded(cls) -> Sample:
-        """Of a layer that trains in any Keras model: from TensorFlow's global generator."""
-        seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
-        return cls(seed, penalty_divisor=None)
-
     def again(self, index: int, earlier: Mapping[Any, GateRecord], changed: Any = None) -> Sample:
         """The same noise and uniform numbers, with the gates of evaluation `index`.
 
@@ -127,8 +121,9 @@ class Evaluation:
 
     @classmethod
     def unseeded(cls) -> Evaluation:
-        """Of a layer that is called in no other; see `Sample.unseeded`."""
-        return cls(Sample.unseeded())
+        """Of a layer in any Keras model: seeded by TensorFlow's global generator."""
+        seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
+        return cls(Sample(seed, penalty_divisor=None))
 
     def __enter__(self) -> Recorder:
         _ACTIVE.set((*_ACTIVE.get(), self))
@@ -154,4 +149,4 @@ def noise_seed() -> tf.Tensor | None:
     evaluation = current_evaluation() or Evaluation.unseeded()
     if not evaluation.sample.with_dropout:
         return None
-    return evaluation.sample.noise_seed(evaluation.recorder.count_noise())
+    return evaluation.sample.noise_seed(next(evaluation.recorder.noises))

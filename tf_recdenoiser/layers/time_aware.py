@@ -107,13 +107,13 @@ class TimeAwareAttention(DenoisingMultiHeadAttention):
     weights are summed by interval before they multiply the values.
     """
 
-    def attend(  # type: ignore[override]
-        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, *, context: Any, **further: Any
+    def attend(
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: Any, gates: Any, **call: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        context = TimeContext(*context)
+        context = TimeContext(*call["context"])
         key += self._heads(context.position_keys, key)
         value += self._heads(context.position_values, value)
-        return super().attend(query, key, value, context=context, **further)
+        return super().attend(query, key, value, mask, gates, **{**call, "context": context})
 
     def score(self, query: tf.Tensor, key: tf.Tensor, context: Any) -> tf.Tensor:
         by_interval = super().score(query, self._heads(context.interval_keys, key), context)

@@ -112,9 +112,9 @@ class GateTraining(_BeforeKerasModel):
             f"{what}_{index + 1}" for index in range(count) for what in ("density", "keep")
         ]
         self._trackers = [keras.metrics.Mean(name=name) for name in names]
-        self._baselines = getattr(self, "_baselines", [])
-        if all(layer.built for layer in self.gate_layers):
-            self._build_baselines()
+        # Past Keras' tracking, by which tf_keras would make layers of the model of them; they are
+        # saved with it as any attribute.
+        self.__dict__.setdefault("_baselines", [])
 
     @property
     def gate_layers(self) -> list[Gates]:
@@ -237,7 +237,7 @@ class GateTraining(_BeforeKerasModel):
         """Create the running means of losses, one for each gate layer, if any are wanted."""
         if self.estimator.baseline and not self._baselines:
             with tf.init_scope():
-                self._baselines = [Baseline(layer) for layer in self.gate_layers]
+                self._baselines.extend(Baseline(layer) for layer in self.gate_layers)
 
     def _baseline(self, layer: Gates, loss: tf.Tensor) -> tf.Tensor:
         """The mean of the earlier losses that the gates of `layer` answered for."""
@@ -286,7 +286,8 @@ class GateTraining(_BeforeKerasModel):
         return tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 0]), step)
 
     def build_optimizers(self) -> None:
-        """Create the optimizers' variables, which otherwise the first step does."""
+        """Create the variables of optimizers and baselines, which otherwise the first step does."""
+        self._build_baselines()
         variables, gate_variables = self._split(self.trainable_variables)
         self.optimizer.build(variables)
         if gate_variables:
