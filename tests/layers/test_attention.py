@@ -193,7 +193,7 @@ def test_a_wrong_argument_is_named(options: dict[str, Any], argument: str) -> No
 
 
 @pytest.mark.parametrize("rank", [2, 3])
-def test_gates_on_links_that_a_mask_forbids_have_no_price_and_do_not_train(rank: int) -> None:
+def test_gates_on_edges_that_a_mask_forbids_have_no_penalty_and_do_not_train(rank: int) -> None:
     x = tf.random.stateless_normal([2, 4, 6], [0, 1])
     mask = tf.linalg.band_part(tf.ones([2, 4, 4] if rank == 3 else [4, 4], tf.bool), -1, 0)
     found = []

@@ -223,7 +223,7 @@ def test_gates_multiply_the_weights(name: str, renormalize: bool) -> None:
 
 
 @every_attention
-def test_gates_count_the_links_there_are(name: str) -> None:
+def test_gates_count_the_edges_there_are(name: str) -> None:
     """What the pattern leaves out is not reachable: no penalty, no estimate, no statistics."""
     for kind in fitting_gates(name):
         layer = made(name, kind(beta=1.0))

@@ -62,7 +62,7 @@ def usable(causal: bool) -> np.ndarray:
 @every_kind
 @both_ways
 @pytest.mark.parametrize("keep", [0.6, 0.9])
-def test_before_training_the_least_a_link_is_kept_is_the_initial_keep(
+def test_before_training_the_least_an_edge_is_kept_is_the_initial_keep(
     kind: type[Gates], causal: bool, keep: float
 ) -> None:
     gates = built(kind, randomly=False, initial_keep=keep, sharpness=2.0, inference="expectation")

@@ -17,7 +17,7 @@ QUERY, KEY = normal(2, N, 5), normal(2, M, 5)
 X, Y, WEIGHTS = {"item_ids": item_ids(3)}, np.ones([2, 3], np.float32), valid(3)
 
 
-def test_the_logit_of_a_link_is_that_of_its_offset() -> None:
+def test_the_logit_of_an_edge_is_that_of_its_offset() -> None:
     gates = RelativeGates(inference="expectation", sharpness=2.0)
     gates.build(QUERY.shape, KEY.shape)
     by_offset = dict(zip(range(1 - M, N), normal(N + M - 1, seed=3), strict=True))
@@ -40,7 +40,7 @@ def as_positional(model: DenoisingModel, gates: PositionalGates) -> DenoisingMod
 @pytest.mark.parametrize("penalty", ["entries", "edges"])
 @pytest.mark.parametrize("credit", [False, True])
 @pytest.mark.parametrize("estimator", ["disarm", "ar", "straight_through"])
-def test_the_gradient_of_an_offset_is_the_sum_over_its_links(
+def test_the_gradient_of_an_offset_is_the_sum_over_its_edges(
     estimator: str, credit: bool, penalty: str
 ) -> None:
     """That of positional gates, by the chain rule; exactly 0 for offsets that cannot occur."""

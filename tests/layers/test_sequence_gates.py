@@ -92,7 +92,7 @@ def test_logits_are_those_of_the_formula(kind: type[Gates], causal: bool) -> Non
 @every_kind
 @both_ways
 @pytest.mark.parametrize("penalty", ["entries", "edges"])
-def test_the_penalty_counts_each_link_in_use(kind: type[Gates], causal: bool, penalty: str) -> None:
+def test_the_penalty_counts_each_edge_in_use(kind: type[Gates], causal: bool, penalty: str) -> None:
     gates = random_gates(kind, beta=0.3, penalty=penalty, sharpness=0.5)
     record = drawn(gates, causal)
     logits = record.logits.numpy()[:, 0]

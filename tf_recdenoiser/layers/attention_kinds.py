@@ -31,7 +31,7 @@ class AttentionKind:
         (Katharopoulos et al. 2020), which are never worked out one by one.
     pattern
         A name from `PATTERNS` of the edges there are, beside what masks hide; None (default) for
-        all. A edge that is not there takes no part in the normalisation.
+        all. An edge that is not there takes no part in the normalisation.
     options
         Of the pattern; none by default.
 
@@ -61,8 +61,8 @@ class AttentionKind:
             )
         if self.is_linear and self.pattern is not None:
             raise ValueError(
-                "`pattern` must be None where attention is linear, which sums over all keys "
-                f"before it knows the query. Received: pattern={self.pattern!r}"
+                "`pattern` must be None where attention is linear, whose sums over all keys are "
+                f"the same for every query. Received: pattern={self.pattern!r}"
             )
         unknown = set(self.options) - self._option_names()
         if unknown:

@@ -1,4 +1,4 @@
-"""From item ids to the vectors a sequence encoder reads."""
+"""From item ids to the input vectors of a sequence encoder."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PositionEmbedding(keras.layers.Layer):
 
 @register
 class AppendOne(keras.layers.Layer):
-    """`[..., d]` to `[..., d + 1]`: a 1 at the end, which meets a bias in the other vector.
+    """`[..., d]` to `[..., d + 1]`: appends a 1, which multiplies a bias in the other vector.
 
     So scores with a bias are inner products. The mask passes through.
 

@@ -306,7 +306,7 @@ class GatedAttention(keras.layers.Layer):
         return_attention_scores: bool = False,
         **__: Any,
     ) -> Any:
-        # Of Keras 3, whose own knows from `compute_output_shape` of one output alone.
+        # Of Keras 3, whose own would be of one output alone.
         shape = self.compute_output_shape(query.shape)
         outputs = keras.KerasTensor(shape, dtype=self.compute_dtype)
         if not return_attention_scores:

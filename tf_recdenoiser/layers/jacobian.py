@@ -23,13 +23,12 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     """Wraps a block and penalises the Frobenius norm of its Jacobian (Eq. 12, 13).
 
     While training it adds (gamma / d) (1/N) sum over sequences of ||J||_F^2, where d is the
-    input's width and N the number of valid targets (outside a `DenoisingModel`, which knows it,
-    the number of positions), so that a block which is the identity counts gamma for each
-    position. The norm is estimated without bias by random projections,
-    on all sequences of the batch or on `batch_size` of them drawn at random. Padded positions are
-    left out on both sides. J is the block's with the gates of the step and without dropout
-    (`layers.Dropout`; Keras' own stays on), as the block will be used. At inference the layer is
-    the block.
+    input's width and N the number of valid targets (in a plain Keras model the number of
+    positions), so that a block which is the identity counts gamma for each position. The norm is
+    estimated without bias by random projections, on all sequences of the batch or on `batch_size`
+    of them drawn at random. Padded positions are left out on both sides. J is the block's with the
+    gates of the step and without dropout (`layers.Dropout`; Keras' own stays on), as the block
+    will be used. At inference the layer is the block.
 
     Parameters
     ----------

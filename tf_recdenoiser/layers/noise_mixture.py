@@ -15,10 +15,10 @@ from tf_recdenoiser._keras import keras, register
 class NoiseMixture(keras.layers.Layer):
     """log [(1 - rho) exp(s_i) + rho exp(c) I q(i)]: an item's score where noise may have put it.
 
-    With s_i the log ratio of what a user means to a uniform law, up to a constant c, this is the
-    log ratio of what a log shows: a share rho of it is noise, drawn by the law q whatever came
-    before. A model trained on these scores need not explain what noise explains better, and its
-    own s_i are those of what users mean.
+    With s_i the log ratio of a user's own choice to a uniform distribution, up to a constant c,
+    this is the log ratio of what is observed, a share rho of which is noise, drawn from q whatever
+    came before. A model trained on these scores need not explain what noise explains better, and
+    its own s_i are those of users' choices.
 
     Called with scores `[B, n, C]` or `[B, n]` and the ids of the items scored, in the same shape
     or, where the positions of a sequence share them, `[B, C]`; returns float32 in the scores'
@@ -31,7 +31,7 @@ class NoiseMixture(keras.layers.Layer):
     item_count
         I.
     offset
-        c: what s_i is where an item is as probable as by a uniform law; 0 by default.
+        c: s_i of an item that is as probable as in a uniform distribution; 0 by default.
 
     Attributes
     ----------

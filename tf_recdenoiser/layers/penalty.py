@@ -12,7 +12,7 @@ from tf_recdenoiser._keras import keras, layers_of
 class Penalty(keras.layers.Layer):
     """Called with a penalty, a scalar, adds it to the loss.
 
-    A layer with a penalty has one of these, so that a train step can tell parts of the loss apart.
+    A layer with a penalty has one of these, by which a train step finds the parts of the loss.
 
     Parameters
     ----------

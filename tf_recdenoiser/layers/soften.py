@@ -1,4 +1,4 @@
-"""Items that count by the probability that they are meant."""
+"""Items weighted by the probability that they are no noise."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tf_recdenoiser._keras import keras, register
 
 @register
 class Soften(keras.layers.Layer):
-    """w_j x_j: the vectors `[B, n, d]` of items times the probability `[B, n]` that each is meant.
+    """Multiplies the vectors `[B, n, d]` of items by the probability `[B, n]` that each is clean.
 
-    What is certainly noise gives the zero vector, in the place where it stood. The mask of the
-    vectors passes through.
+    An item that is certainly noise becomes a zero vector at its position. The mask of the vectors
+    passes through.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Attention that knows the time between two items (TiSASRec)."""
+"""Attention that depends on the time between two items (TiSASRec)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tf_recdenoiser.ops.intervals import personal_intervals
 
 
 class TimeContext(NamedTuple):
-    """What time-aware attention reads beside a history's vectors; batch first.
+    """The inputs of time-aware attention beside a history's vectors; batch first.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Users' vectors, and how they stand beside those of the items they met."""
+"""Users' vectors, and those of items with the user's beside them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class UserEmbedding(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         table = tf.convert_to_tensor(self.embeddings)
-        # Without a gradient: training knows all users, and the gradient would be dense.
+        # Without a gradient: every user occurs in training, and the gradient would be dense.
         anyone = tf.stop_gradient(tf.reduce_mean(table, axis=0))
         known = (inputs > 0)[:, tf.newaxis]
         return tf.where(known, tf.gather(table, tf.maximum(inputs - 1, 0)), anyone)

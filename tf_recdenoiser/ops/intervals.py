@@ -9,7 +9,7 @@ def personal_intervals(times: tf.Tensor, is_item: tf.Tensor, largest: int) -> tf
     """r_ij = min(floor(|t_i - t_j| / r_min), k), with r_min the history's least interval above 0.
 
     The personalised, clipped intervals of TiSASRec (Li et al. 2020, section 3.2). All are 0
-    where a history's items were met at one time, and between an item and padding.
+    where all items of a history have one time, and between an item and padding.
 
     Parameters
     ----------

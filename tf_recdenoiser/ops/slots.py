@@ -16,11 +16,11 @@ def model_slots(known: tf.Tensor, length: int) -> tf.Tensor:
     known
         Boolean `[B, L]`, oldest entry first.
     length
-        n, how many items the model reads.
+        n, the length of the model's input.
 
     Returns
     -------
-    int32 `[B, L]` in 0 … n; 0 for entries that the model does not read.
+    int32 `[B, L]` in 0 … n; 0 for entries that are not in the input.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def to_slots(codes: tf.Tensor, slots: tf.Tensor, length: int) -> tf.Tensor:
     >>> to_slots(tf.constant([[7, 8, 0, 9]]), tf.constant([[0, 2, 0, 3]]), length=3).numpy()
     array([[0, 8, 9]], dtype=int32)
     """
-    # Slot 0 takes what the model does not read, and is cut off.
+    # Slot 0 takes what is not in the input, and is cut off.
     shape = tf.stack([tf.shape(codes)[0], length + 1])
     return tf.scatter_nd(with_rows(slots), codes, shape)[:, 1:]
 
@@ -47,7 +47,7 @@ def to_slots(codes: tf.Tensor, slots: tf.Tensor, length: int) -> tf.Tensor:
 def from_slots(values: tf.Tensor, slots: tf.Tensor) -> tf.Tensor:
     """What a model says of its slots, `[B, …, n]`, for each entry of a history: `[B, …, L]`.
 
-    0 for entries that the model does not read.
+    0 for entries that are not in the input.
 
     Examples
     --------

@@ -77,7 +77,7 @@ def denoise(
         As `DenoisingMultiHeadAttention` takes them; `"positional"` by default.
     blocks
         The layers to wrap in `JacobianRegularizedBlock`, of the model or of one inside it: names,
-        or a function that tells of a layer whether it is one; none by default. Each maps
+        or a function that is true of a layer to wrap; none by default. Each maps
         `[B, n, d]` to `[B, n, d']` and keeps its name.
     gamma, jacobian_batch_size
         Weight of their penalty, above 0 if there are any, and how many sequences of a batch it

@@ -17,7 +17,7 @@ class Explanation:
     """How the newest position, the one that recommends, saw each item of a history.
 
     Layers are the attention layers, first to last. Padding has 0 everywhere, and so have the
-    oldest items of a history that is longer than what the backbone reads of it. What is pruned
+    oldest items of a history that is longer than the backbone's input. What is pruned
     adds nothing to the newest position in that layer; it still takes its share of the softmax,
     whose rows are not renormalised. What a sparse kind of attention leaves out by itself has an
     attention of 0, but only gates prune.

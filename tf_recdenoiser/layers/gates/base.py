@@ -27,28 +27,30 @@ _DUAL_STEP = 0.003
 class Gates(keras.layers.Layer):
     """Base of the layers that decide which attention edges stay open.
 
-    A subclass gives the logits of its gates by `gate_logits`. Everything else is here: while
-    training they are drawn as the train step's estimator asks (in a plain Keras model by
-    straight-through);
-    otherwise they are the deterministic `inference` gates. While training the layer adds the
-    sparsity penalty of Eq. 13, divided by N, the number of valid targets (outside a
-    `DenoisingModel`, which knows it, by the number of positions):
+    A subclass computes the logits of its gates in `gate_logits`; everything else is here. While
+    training the gates are drawn for the estimator of the train step, and by straight-through in a
+    plain Keras model. Otherwise they are the deterministic `inference` gates.
+
+    While training the layer adds the sparsity penalty of Eq. 13. It is divided by N, the number
+    of valid targets; in a plain Keras model, which does not count them, by the number of
+    positions.
 
     * `penalty="entries"`: (beta/N) sum over reachable (u, v) of sigma(k Phi_uv), the paper's;
       where each sequence has gates of its own, the mean over sequences of the sum over its
       live (u, v);
     * `penalty="edges"`: (beta/N) sum over sequences and over live (u, v), both positions
-      being items and not padding: beta is then the price of an open edge per prediction, and
-      means the same on every data set.
+      being items and not padding: beta is then the weight of one open edge in one prediction,
+      and means the same on every data set.
 
-    With `target_density` the price is found while training, by dual ascent. With e the mean of
-    sigma(k Phi) over the terms of the sum above less the target, each step makes
+    With `target_density` the train step of a `DenoisingModel` finds the sparsity weight by dual
+    ascent. With e the mean of sigma(k Phi) over the terms of the sum above less the target, each
+    step makes
 
         lambda <- max(0, lambda + 0.003 e)
 
     and the penalty is (P/N) (lambda e + e^2), an augmented Lagrangian, in which P is the number
-    of positions that are items: lambda + 2 e is the price in nats, per prediction, of keeping
-    everything, whatever the sizes of data and batches.
+    of positions that are items. So lambda + 2 e is what keeping everything adds to the loss of a
+    prediction, whatever the sizes of data and batches.
 
     Parameters
     ----------
@@ -58,30 +60,30 @@ class Gates(keras.layers.Layer):
         `"entries"` or `"edges"`; None (default): the kind's `default_penalty`.
     initial_keep
         Keep probability before training, in (0.5, 1]; 0.9 by default. At 1/2 and below
-        everything is pruned at inference; at 1 every gate is open in
-        every draw, and the default estimator leaves it so.
+        everything is pruned at inference; at 1 every gate is open in every draw, and the default
+        estimator leaves it so.
     sharpness
         k in sigma(k Phi); 1 by default (L0-ARM uses 7).
     inference
         `"clip"` (default), `"hard"` or `"expectation"`; see `ops.inference_gates`.
     target_density
         In (0, 1): the mean keep probability to be reached, in place of `beta`; None (default)
-        for `beta`.
+        for `beta`. A ValueError in the training of a plain Keras model.
 
     Attributes
     ----------
     same_in_every_row
         Whether a key has one gate for all queries; the logits then have 1 in place of n.
     shared
-        Whether the blocks of a backbone have one such layer between them, which is told of the
-        items and not of what earlier blocks made of them; false by default: one for each block.
+        Whether all blocks of a backbone use one such layer, called with the items and not with
+        the outputs of earlier blocks; false by default: one for each block.
     default_estimator
         The name of the estimator that suits gates of this kind; None for any.
     default_penalty
         The penalty of gates of this kind, if none is given; `"entries"`, the paper's, but for
         `RelativeGates`.
     sparse_by_default
-        Whether a run gives such gates a price if it does not say which; true by default.
+        Whether runs give such gates a sparsity weight by default; true by default.
     """
 
     same_in_every_row: ClassVar[bool] = False
@@ -128,8 +130,8 @@ class Gates(keras.layers.Layer):
             )
         if target_density is not None and beta > 0:
             raise ValueError(
-                "`target_density` must be None where `beta` is above 0, since it finds the price "
-                f"of open gates itself. Received: target_density={target_density}, beta={beta}"
+                "`target_density` must be None where `beta` is above 0, since it finds the "
+                f"sparsity weight itself. Received: target_density={target_density}, beta={beta}"
             )
         self.supports_masking = True
         self.beta = beta

@@ -44,7 +44,7 @@ class ItemGates(LowRankGates):
 
     shared: ClassVar[bool] = True
     default_estimator = "straight_through"
-    # A price makes them drop redundant items before noise (`benchmarks/RESULTS.md`).
+    # A sparsity weight makes them drop redundant items before noise (`benchmarks/RESULTS.md`).
     sparse_by_default = False
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
