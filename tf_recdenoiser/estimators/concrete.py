@@ -7,6 +7,7 @@ import dataclasses
 import tensorflow as tf
 
 from tf_recdenoiser.estimators.base import PathwiseEstimator
+from tf_recdenoiser.ops.checks import require
 
 _STRETCH_LOW, _STRETCH_HIGH = -0.1, 1.1
 
@@ -30,10 +31,7 @@ class Concrete(PathwiseEstimator):
     hard: bool = False
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0:
-            raise ValueError(
-                f"`temperature` must be above 0. Received: temperature={self.temperature}"
-            )
+        require(self.temperature > 0, "temperature", self.temperature, "be above 0")
 
     def gates(self, logits: tf.Tensor, uniform: tf.Tensor) -> tuple[tf.Tensor, ...]:
         # Below the smallest step of float32 the logistic noise would be infinite.

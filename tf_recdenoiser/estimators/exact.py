@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tf_recdenoiser.ops.checks import require
+
 
 def gate_states(count: int) -> np.ndarray:
     """All states of `count` binary gates, float64 `[2**count, count]`.
@@ -16,10 +18,7 @@ def gate_states(count: int) -> np.ndarray:
            [0., 1.],
            [1., 1.]])
     """
-    if not 0 < count <= 24:
-        raise ValueError(
-            f"`count` must be from 1 to 24, since 2**count states are listed. Received: {count}"
-        )
+    require(0 < count <= 24, "count", count, "be from 1 to 24, since 2**count states are listed")
     codes = np.arange(2**count)[:, np.newaxis]
     return ((codes >> np.arange(count)) & 1).astype(np.float64)
 

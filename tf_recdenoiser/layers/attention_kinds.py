@@ -15,6 +15,7 @@ import numpy as np
 from tf_recdenoiser.layers.gates import DroppingGates, Gates
 from tf_recdenoiser.layers.normalizers import NORMALIZERS
 from tf_recdenoiser.ops import PATTERNS
+from tf_recdenoiser.ops.checks import require, require_one_of
 
 LINEAR = "linear"
 
@@ -48,22 +49,11 @@ class AttentionKind:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        allowed = (*NORMALIZERS, LINEAR)
-        if self.normalizer not in allowed:
-            raise ValueError(
-                f"`normalizer` must be one of {', '.join(allowed)}. "
-                f"Received: normalizer={self.normalizer!r}"
-            )
-        if self.pattern is not None and self.pattern not in PATTERNS:
-            raise ValueError(
-                f"`pattern` must be None or one of {', '.join(PATTERNS)}. "
-                f"Received: pattern={self.pattern!r}"
-            )
-        if self.is_linear and self.pattern is not None:
-            raise ValueError(
-                "`pattern` must be None where attention is linear, whose sums over all keys are "
-                f"the same for every query. Received: pattern={self.pattern!r}"
-            )
+        require_one_of((*NORMALIZERS, LINEAR), "normalizer", self.normalizer)
+        rule = f"be None or one of {', '.join(PATTERNS)}"
+        require(self.pattern is None or self.pattern in PATTERNS, "pattern", self.pattern, rule)
+        rule = "be None where attention is linear, whose sums over all keys serve every query"
+        require(self.pattern is None or not self.is_linear, "pattern", self.pattern, rule)
         unknown = set(self.options) - self._option_names()
         if unknown:
             raise ValueError(

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.layers.sample import noise_seed
 from tf_recdenoiser.ops import dropout
+from tf_recdenoiser.ops.checks import require
 
 
 @register
@@ -31,8 +32,7 @@ class Dropout(keras.layers.Layer):
 
     def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"`rate` must be in [0, 1). Received: rate={rate}")
+        require(0 <= rate < 1, "rate", rate, "be in [0, 1)")
         self.rate = rate
         self.supports_masking = True
 

@@ -14,6 +14,7 @@ from tf_recdenoiser.layers.gates import DroppingGates, Gates, get_gates
 from tf_recdenoiser.layers.projections import IntoHeads, OutOfHeads
 from tf_recdenoiser.layers.records import AttentionRecord
 from tf_recdenoiser.layers.sample import current_evaluation
+from tf_recdenoiser.ops.checks import require
 
 
 class GatedAttention(keras.layers.Layer):
@@ -94,8 +95,7 @@ class GatedAttention(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         for name, value in {"num_heads": num_heads, "key_dim": key_dim}.items():
-            if value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+            require(value >= 1, name, value, "be at least 1")
         self.supports_masking = True
         self.num_heads = num_heads
         self.key_dim = key_dim

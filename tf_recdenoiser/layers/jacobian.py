@@ -14,6 +14,7 @@ from tf_recdenoiser.layers.penalty import Penalty
 from tf_recdenoiser.layers.records import Recorder
 from tf_recdenoiser.layers.sample import Evaluation, current_evaluation
 from tf_recdenoiser.ops import jacobian_frobenius
+from tf_recdenoiser.ops.checks import require, require_one_of
 
 DISTRIBUTIONS = ("rademacher", "normal")
 
@@ -64,21 +65,11 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if gamma < 0:
-            raise ValueError(f"`gamma` must not be negative. Received: gamma={gamma}")
-        if projections < 1:
-            raise ValueError(
-                f"`projections` must be at least 1. Received: projections={projections}"
-            )
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(
-                f"`batch_size` must be None or at least 1. Received: batch_size={batch_size}"
-            )
-        if distribution not in DISTRIBUTIONS:
-            raise ValueError(
-                f"`distribution` must be one of {', '.join(DISTRIBUTIONS)}. "
-                f"Received: distribution={distribution!r}"
-            )
+        require(gamma >= 0, "gamma", gamma, "not be negative")
+        require(projections >= 1, "projections", projections, "be at least 1")
+        holds = batch_size is None or batch_size >= 1
+        require(holds, "batch_size", batch_size, "be None or at least 1")
+        require_one_of(DISTRIBUTIONS, "distribution", distribution)
         self.block = block
         self.gamma = gamma
         self.projections = projections

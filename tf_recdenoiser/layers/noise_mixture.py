@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser.ops.checks import require
 
 
 @register
@@ -47,8 +48,7 @@ class NoiseMixture(keras.layers.Layer):
 
     def __init__(self, rate: float, item_count: int, offset: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
-        if not 0 <= rate < 1:
-            raise ValueError(f"`rate` must be in [0, 1). Received: rate={rate}")
+        require(0 <= rate < 1, "rate", rate, "be in [0, 1)")
         self.rate, self.item_count, self.offset = rate, item_count, offset
         self.supports_masking = True
         self.log_distribution = self.add_weight(

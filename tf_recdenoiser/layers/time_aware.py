@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
 from tf_recdenoiser.layers.transformer import TransformerBlock
+from tf_recdenoiser.ops.checks import require
 from tf_recdenoiser.ops.intervals import personal_intervals
 
 
@@ -50,10 +51,7 @@ class TimeEmbedding(keras.layers.Layer):
     def __init__(self, hidden_dim: int, max_interval: int, **kwargs: Any) -> None:
         # Seconds of today do not fit into float32, to which Keras would cast them.
         super().__init__(**{**kwargs, "autocast": False})
-        if max_interval < 1:
-            raise ValueError(
-                f"`max_interval` must be at least 1. Received: max_interval={max_interval}"
-            )
+        require(max_interval >= 1, "max_interval", max_interval, "be at least 1")
         self.hidden_dim = hidden_dim
         self.max_interval = max_interval
 

@@ -18,6 +18,7 @@ from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.gates import DroppingGates, Gates
 from tf_recdenoiser.layers.linear_attention import DenoisingLinearAttention
+from tf_recdenoiser.ops.checks import require, require_one_of
 
 NORMS = ("pre", "post")
 
@@ -73,10 +74,8 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if num_heads < 1:
-            raise ValueError(f"`num_heads` must be at least 1. Received: num_heads={num_heads}")
-        if norm not in NORMS:
-            raise ValueError(f"`norm` must be one of {', '.join(NORMS)}. Received: norm={norm!r}")
+        require(num_heads >= 1, "num_heads", num_heads, "be at least 1")
+        require_one_of(NORMS, "norm", norm)
         self.supports_masking = True
         self.num_heads = num_heads
         self.intermediate_dim = intermediate_dim

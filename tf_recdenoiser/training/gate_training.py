@@ -14,6 +14,7 @@ from tf_recdenoiser.layers import Gates
 from tf_recdenoiser.layers.penalty import penalties_of
 from tf_recdenoiser.layers.records import GateRecord, Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample
+from tf_recdenoiser.ops.checks import require
 from tf_recdenoiser.training.baseline import Baseline
 
 PARTS = ("data", "sparsity", "jacobian")
@@ -89,15 +90,10 @@ class GateTraining(_BeforeKerasModel):
             As `keras.Model.compile` takes them.
         """
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        if estimator_batch_size is not None and estimator_batch_size < 1:
-            raise ValueError(
-                "`estimator_batch_size` must be None or at least 1. "
-                f"Received: estimator_batch_size={estimator_batch_size}"
-            )
-        if l2 < 0:
-            raise ValueError(f"`l2` must not be negative. Received: l2={l2}")
-        if not 0 <= baseline_decay < 1:
-            raise ValueError(f"`baseline_decay` must be in [0, 1). Received: {baseline_decay}")
+        holds = estimator_batch_size is None or estimator_batch_size >= 1
+        require(holds, "estimator_batch_size", estimator_batch_size, "be None or at least 1")
+        require(l2 >= 0, "l2", l2, "not be negative")
+        require(0 <= baseline_decay < 1, "baseline_decay", baseline_decay, "be in [0, 1)")
         self.gate_optimizer = keras.optimizers.get(
             gate_optimizer or keras.optimizers.Adam(GATE_LEARNING_RATE)
         )

@@ -12,6 +12,7 @@ from tf_recdenoiser.layers.penalty import Penalty
 from tf_recdenoiser.layers.records import GateRecord, is_per_sequence
 from tf_recdenoiser.layers.sample import Evaluation, Sample, current_evaluation
 from tf_recdenoiser.ops import INFERENCE_GATES, inference_gates, keep_probability
+from tf_recdenoiser.ops.checks import require, require_one_of
 from tf_recdenoiser.ops.gates import weighted_mean
 
 PENALTIES = ("entries", "edges")
@@ -104,30 +105,15 @@ class Gates(keras.layers.Layer):
     ) -> None:
         # Under mixed precision a probability near 1 needs float32's steps.
         super().__init__(**{**kwargs, "dtype": "float32"})
-        if beta < 0:
-            raise ValueError(f"`beta` must not be negative. Received: beta={beta}")
+        require(beta >= 0, "beta", beta, "not be negative")
         penalty = self.default_penalty if penalty is None else penalty
-        if penalty not in PENALTIES:
-            raise ValueError(
-                f"`penalty` must be one of {', '.join(PENALTIES)}. Received: penalty={penalty!r}"
-            )
-        if not 0.5 < initial_keep <= 1:
-            raise ValueError(
-                "`initial_keep` must be above 0.5 (at 0.5 and below everything is pruned at "
-                f"inference) and at most 1. Received: initial_keep={initial_keep}"
-            )
-        if sharpness <= 0:
-            raise ValueError(f"`sharpness` must be above 0. Received: sharpness={sharpness}")
-        if inference not in INFERENCE_GATES:
-            raise ValueError(
-                f"`inference` must be one of {', '.join(INFERENCE_GATES)}. "
-                f"Received: inference={inference!r}"
-            )
-        if target_density is not None and not 0 < target_density < 1:
-            raise ValueError(
-                "`target_density` must be None or above 0 and below 1. "
-                f"Received: target_density={target_density}"
-            )
+        require_one_of(PENALTIES, "penalty", penalty)
+        rule = "be above 0.5 (at 0.5 and below everything is pruned at inference) and at most 1"
+        require(0.5 < initial_keep <= 1, "initial_keep", initial_keep, rule)
+        require(sharpness > 0, "sharpness", sharpness, "be above 0")
+        require_one_of(INFERENCE_GATES, "inference", inference)
+        shares = target_density is None or 0 < target_density < 1
+        require(shares, "target_density", target_density, "be None or above 0 and below 1")
         if target_density is not None and beta > 0:
             raise ValueError(
                 "`target_density` must be None where `beta` is above 0, since it finds the "

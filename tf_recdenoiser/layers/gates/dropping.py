@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers.sample import noise_seed
+from tf_recdenoiser.ops.checks import require
 
 
 class DroppingGates(keras.layers.Layer):
@@ -28,8 +29,7 @@ class DroppingGates(keras.layers.Layer):
 
     def __init__(self, rate: float = 0.1, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
-        if not 0 <= rate < 1:
-            raise ValueError(f"`rate` must be in [0, 1). Received: rate={rate}")
+        require(0 <= rate < 1, "rate", rate, "be in [0, 1)")
         self.rate = rate
         self.supports_masking = True
 

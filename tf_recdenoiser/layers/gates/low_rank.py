@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser.layers.gates.base import Gates
+from tf_recdenoiser.ops.checks import require
 
 
 class LowRankGates(Gates):
@@ -29,8 +30,7 @@ class LowRankGates(Gates):
 
     def __init__(self, rank: int = 16, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if rank < 1:
-            raise ValueError(f"`rank` must be at least 1. Received: rank={rank}")
+        require(rank >= 1, "rank", rank, "be at least 1")
         self.rank = rank
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.layers.gates.base import Gates, fixed_lengths
+from tf_recdenoiser.ops.checks import require
 
 
 @register
@@ -31,10 +32,8 @@ class PositionalGates(Gates):
 
     def __init__(self, num_heads: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if num_heads is not None and num_heads < 1:
-            raise ValueError(
-                f"`num_heads` must be None or at least 1. Received: num_heads={num_heads}"
-            )
+        holds = num_heads is None or num_heads >= 1
+        require(holds, "num_heads", num_heads, "be None or at least 1")
         self.num_heads = num_heads
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Any, ClassVar
 
+from tf_recdenoiser.ops.checks import require
 from tf_recdenoiser.training.objectives.binary_cross_entropy import CandidateCrossentropy
 from tf_recdenoiser.training.objectives.noise_aware import NoiseAwareObjective
 from tf_recdenoiser.training.objectives.sampled import SampledObjective
@@ -54,10 +55,7 @@ class GeneralizedBinaryCrossEntropy(NoiseAwareObjective, SampledObjective):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.calibration <= 1:
-            raise ValueError(
-                f"`calibration` must be in [0, 1]. Received: calibration={self.calibration}"
-            )
+        require(0 <= self.calibration <= 1, "calibration", self.calibration, "be in [0, 1]")
 
     def power(self, item_count: int) -> float:
         """B, of a catalogue of so many items."""

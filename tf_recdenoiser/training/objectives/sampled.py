@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import Backbone
 from tf_recdenoiser.layers.scores import CandidateScores
+from tf_recdenoiser.ops.checks import require
 from tf_recdenoiser.training.objectives.base import Objective
 
 
@@ -47,10 +48,7 @@ class SampledObjective(Objective):
     share_negatives: bool = False
 
     def __post_init__(self) -> None:
-        if self.negatives < 1:
-            raise ValueError(
-                f"`negatives` must be at least 1. Received: negatives={self.negatives}"
-            )
+        require(self.negatives >= 1, "negatives", self.negatives, "be at least 1")
 
     def inputs(self, max_length: int) -> dict[str, Any]:
         drawn = [self.negatives] if self.share_negatives else [max_length, self.negatives]
