@@ -46,7 +46,7 @@ def test_every_state_is_listed_once_in_the_order_of_its_binary_number(count: int
 
 @pytest.mark.parametrize("count", [0, 25])
 def test_states_too_many_or_none_are_refused(count: int) -> None:
-    with pytest.raises(ValueError, match=rf"`count` must be .* Received: {count}$"):
+    with pytest.raises(ValueError, match=rf"`count` must be .* Received: count={count}$"):
         gate_states(count)
 
 
