@@ -150,10 +150,7 @@ class Moments:
 
 
 def moments(
-    estimator: Estimator,
-    toy: Enumerated,
-    credit: bool = False,
-    baseline: float | np.ndarray = 0.0,
+    estimator: Estimator, toy: Enumerated, credit: bool = False, baseline: float | np.ndarray = 0.0
 ) -> Moments:
     """The mean and variance of `estimator` over all uniform numbers, without chance.
 

@@ -296,10 +296,7 @@ def test_a_pattern_may_have_options_and_another_normalizer() -> None:
         ({"normalizer": "max"}, r"`normalizer` must be one of softmax, .*normalizer='max'"),
         ({"pattern": "zebra"}, r"`pattern` must be None or one of strided, .*pattern='zebra'"),
         ({"pattern": "star", "normalizer": "linear"}, r"`pattern` must be None .*pattern='star'"),
-        (
-            {"pattern": "star", "options": {"width": 1}},
-            r"`options` must .*star\. Received: width",
-        ),
+        ({"pattern": "star", "options": {"width": 1}}, r"`options` must .*star\. Received: width"),
         ({"options": {"width": 1}}, r"`options` must be .* Received: width"),
     ],
 )

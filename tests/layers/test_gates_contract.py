@@ -14,12 +14,7 @@ from tests.estimators.toy import item_ids, toy_loss, toy_model, valid
 from tests.layers.reference import normal, randomize
 from tests.params import only
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers import (
-    GATES,
-    DenoisingMultiHeadAttention,
-    Gates,
-    PositionalGates,
-)
+from tf_recdenoiser.layers import GATES, DenoisingMultiHeadAttention, Gates, PositionalGates
 from tf_recdenoiser.layers.gates import get_gates
 from tf_recdenoiser.layers.records import GateRecord
 from tf_recdenoiser.layers.sample import Evaluation, Sample

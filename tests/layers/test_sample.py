@@ -10,11 +10,7 @@ import tensorflow as tf
 
 from tests.layers.reference import normal
 from tf_recdenoiser.estimators import Arm, DisArm, Rloo
-from tf_recdenoiser.layers import (
-    DenoisingMultiHeadAttention,
-    Dropout,
-    PositionalGates,
-)
+from tf_recdenoiser.layers import DenoisingMultiHeadAttention, Dropout, PositionalGates
 from tf_recdenoiser.layers.records import GateRecord, Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample, current_evaluation
 

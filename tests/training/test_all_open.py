@@ -24,13 +24,7 @@ def model(gates: Gates | None) -> DenoisingModel:
     backbone = SASRec(ITEMS, N, hidden_dim=6, num_heads=2, dropout=0.3, gates=gates)
     scores = keras.layers.Dense(1)(backbone.output)
     model = DenoisingModel(inputs=backbone.input, outputs=scores)
-    model.compile(
-        keras.optimizers.Adam(0.01),
-        loss=toy_loss,
-        credit=True,
-        l2=0.01,
-        seed=1,
-    )
+    model.compile(keras.optimizers.Adam(0.01), loss=toy_loss, credit=True, l2=0.01, seed=1)
     return model
 
 

@@ -223,10 +223,7 @@ def test_padding_is_hidden_from_attention_and_passed_on() -> None:
     pooled = keras.layers.GlobalAveragePooling1D()(attention()(x, x))
     model = keras.Model(inputs, pooled)
     np.testing.assert_allclose(
-        outputs(denoise(model, OPEN), IDS),
-        outputs(model, IDS),
-        rtol=1e-4,
-        atol=1e-5,
+        outputs(denoise(model, OPEN), IDS), outputs(model, IDS), rtol=1e-4, atol=1e-5
     )
 
 

@@ -19,15 +19,7 @@ import pytest
 import tensorflow as tf
 
 from tests.estimators.toy import LAYERS, item_ids, toy_loss, toy_model, valid
-from tf_recdenoiser.estimators import (
-    Ar,
-    Arm,
-    DisArm,
-    Estimator,
-    Reinforce,
-    Rloo,
-    gate_states,
-)
+from tf_recdenoiser.estimators import Ar, Arm, DisArm, Estimator, Reinforce, Rloo, gate_states
 from tf_recdenoiser.layers import GATES, Gates
 from tf_recdenoiser.layers.records import GateRecord
 from tf_recdenoiser.layers.sample import Evaluation, Sample
@@ -115,12 +107,7 @@ def cells(logits: np.ndarray, estimator: Estimator) -> tuple[np.ndarray, np.ndar
     """Centres and widths of the cells of one number, for a gate with these logits."""
     keep = 1 / (1 + np.exp(-logits.astype(np.float64)))
     thresholds = (
-        keep
-        if estimator.evaluations != 2 or isinstance(estimator, Rloo)
-        else [
-            *keep,
-            *(1 - keep),
-        ]
+        keep if estimator.evaluations != 2 or isinstance(estimator, Rloo) else [*keep, *(1 - keep)]
     )
     edges = np.unique(np.round([0, *thresholds, 1], 5))
     return (edges[1:] + edges[:-1]) / 2, np.diff(edges)

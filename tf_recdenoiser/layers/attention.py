@@ -8,11 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import register
-from tf_recdenoiser.layers.attention_kinds import (
-    AttentionKind,
-    get_attention,
-    serialize_attention,
-)
+from tf_recdenoiser.layers.attention_kinds import AttentionKind, get_attention, serialize_attention
 from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.normalizers import NORMALIZERS
 from tf_recdenoiser.ops import gated_attention

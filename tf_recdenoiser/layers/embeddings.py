@@ -35,10 +35,7 @@ class PositionEmbedding(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         self.positions = self.add_weight(
-            name="positions",
-            shape=tuple(input_shape[1:]),
-            initializer="uniform",
-            trainable=True,
+            name="positions", shape=tuple(input_shape[1:]), initializer="uniform", trainable=True
         )
         self.built = True
 

@@ -299,12 +299,7 @@ class GatedAttention(keras.layers.Layer):
         return (*query_shape[:-1], self.output_dim or query_shape[-1])
 
     def compute_output_spec(
-        self,
-        query: Any,
-        value: Any,
-        *_: Any,
-        return_attention_scores: bool = False,
-        **__: Any,
+        self, query: Any, value: Any, *_: Any, return_attention_scores: bool = False, **__: Any
     ) -> Any:
         # Of Keras 3, whose own would be of one output alone.
         shape = self.compute_output_shape(query.shape)

@@ -9,11 +9,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import implicit_mask, keras, policy_of, register
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
-from tf_recdenoiser.layers.attention_kinds import (
-    AttentionKind,
-    get_attention,
-    serialize_attention,
-)
+from tf_recdenoiser.layers.attention_kinds import AttentionKind, get_attention, serialize_attention
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.gates import DroppingGates, Gates

@@ -133,11 +133,7 @@ def _solution(
         entropy = -solution * tf.math.log(positive)
         # d p/d alpha, of which the parts along `share` are in the centring.
         by_alpha = solution / (alpha - 1.0) ** 2 + entropy / (alpha - 1.0)
-        return (
-            None,
-            slope * centered,
-            tf.reduce_sum(by_alpha * centered, axis=-1, keepdims=True),
-        )
+        return (None, slope * centered, tf.reduce_sum(by_alpha * centered, axis=-1, keepdims=True))
 
     return tf.identity(weights), gradient
 

@@ -205,10 +205,7 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
         )
 
     def index(
-        self,
-        candidates: tf.data.Dataset | None = None,
-        kind: str = "brute_force",
-        k: int = 10,
+        self, candidates: tf.data.Dataset | None = None, kind: str = "brute_force", k: int = 10
     ) -> Any:
         """A TFRS top-k layer from histories, as batches give them, to the best candidates.
 

@@ -28,10 +28,7 @@ GATES: dict[str, type[Gates]] = {
 }
 """Every kind of trained gate by name."""
 
-DROPPING: dict[str, type[DroppingGates]] = {
-    "layer_drop": LayerDrop,
-    "head_drop": HeadDrop,
-}
+DROPPING: dict[str, type[DroppingGates]] = {"layer_drop": LayerDrop, "head_drop": HeadDrop}
 """Every kind of gate that only drops at random by name."""
 
 
