@@ -283,10 +283,10 @@ class GatedAttention(keras.layers.Layer):
         queries = [] if query_mask is None else [query_mask[:, :, tf.newaxis]]
         live = _every(keys + queries)
         if edges is not None:
-            keys = [*keys, tf.constant(edges)[tf.newaxis]]
+            keys.append(tf.constant(edges)[tf.newaxis])
         if use_causal_mask:
             ones = tf.ones([1, tf.shape(tensors[0])[1], tf.shape(tensors[2])[1]], tf.bool)
-            keys = [*keys, tf.linalg.band_part(ones, -1, 0)]
+            keys.append(tf.linalg.band_part(ones, -1, 0))
         return _every(keys), live
 
     def compute_mask(self, query: Any, value: Any = None, **masks: Any) -> Any:

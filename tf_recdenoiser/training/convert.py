@@ -331,26 +331,23 @@ def _takes_cache(layer: Any) -> bool:
 def _arguments(layer: Any) -> dict[str, Any]:
     """Those of `DenoisingMultiHeadAttention`; ValueError where it has none like one of `layer`."""
     config = layer.get_config()
-    hidden_dim = config["output_shape"]
-    hidden_dim = (
-        hidden_dim[0]
-        if isinstance(hidden_dim, (list, tuple)) and len(hidden_dim) == 1
-        else hidden_dim
-    )
+    width = config["output_shape"]
+    if isinstance(width, (list, tuple)) and len(width) == 1:
+        width = width[0]
     defaults = inspect.signature(keras.layers.MultiHeadAttention.__init__).parameters
     others = defaults.keys() & config.keys() - {*_SHARED, *_WITHOUT_EFFECT, "output_shape"}
     extra = {name: config[name] for name in others if config[name] != defaults[name].default}
     if list(extra.get("attention_axes", ())) == [1]:
         del extra["attention_axes"]
-    if isinstance(hidden_dim, (list, tuple)):
-        extra["output_shape"] = hidden_dim
+    if isinstance(width, (list, tuple)):
+        extra["output_shape"] = width
     if extra:
         raise ValueError(
             f"`{layer.name}` must not have arguments that `DenoisingMultiHeadAttention` does not "
             "take, to be converted; make the model without them. "
             f"Received: {', '.join(f'{name}={extra[name]!r}' for name in sorted(extra))}"
         )
-    return {**{name: config[name] for name in _SHARED}, "output_shape": hidden_dim}
+    return {**{name: config[name] for name in _SHARED}, "output_shape": width}
 
 
 def _copy_projections(theirs: Any, ours: DenoisingMultiHeadAttention) -> None:
