@@ -16,8 +16,8 @@ class NoiseAwareObjective(Objective):
     Parameters
     ----------
     noise_rate
-        rho, how much of what came next is taken for noise: the objective is then one of scores
-        under a `NoiseMixture`, and the model's own scores are those of what users mean. 0 by
+        rho, the assumed share of noise among the targets: the objective is then one of scores
+        under a `NoiseMixture`, and the model's own scores are those of clean items. 0 by
         default.
     """
 
@@ -25,7 +25,7 @@ class NoiseAwareObjective(Objective):
 
     @abc.abstractmethod
     def neutral_score(self, item_count: int) -> float:
-        """The best score for an item that is as probable as by a uniform law."""
+        """The best score for an item that is as probable as in a uniform distribution."""
 
     def mixture(self, item_count: int) -> NoiseMixture | None:
         if self.noise_rate == 0:
