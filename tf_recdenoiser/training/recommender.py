@@ -109,7 +109,7 @@ class Recommender(DenoisingModel):
         Parameters
         ----------
         shares
-            I q(i), `[item_count + 1]`: 1 where noise is item i as often as in a uniform distribution.
+            I q(i), `[item_count + 1]`: 1 where item i is as frequent in noise as in a uniform one.
         """
         for layer in layers_of(self):
             if isinstance(layer, NoiseMixture):
