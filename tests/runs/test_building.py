@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tf_recdenoiser.runs.building import build_batches, check_data
 
 from tests.runs.small import DATASET, plain, small
 from tf_recdenoiser.backbones import BACKBONES, SASRec
@@ -22,6 +21,7 @@ from tf_recdenoiser.runs import (
     load_split,
     resolved,
 )
+from tf_recdenoiser.runs.building import build_batches, check_data
 from tf_recdenoiser.training import OBJECTIVES, GeneralizedBinaryCrossEntropy
 
 UNTIMED = dataclasses.replace(DATASET, times=None)

@@ -7,11 +7,11 @@ from pathlib import Path
 import keras_tuner
 import numpy as np
 import pytest
-from tf_recdenoiser.runs.training import scorer
 
 from tests.runs.small import DATASET, plain
 from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.runs import load_split
+from tf_recdenoiser.runs.training import scorer
 from tf_recdenoiser.tuning import RecommenderHyperModel
 
 BASE = plain(epochs=2)
