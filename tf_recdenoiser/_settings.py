@@ -90,11 +90,15 @@ class Choice:
         self._without = without
         self._bases = bases or {}
         self._within = within or {}
+        self._made: dict[tuple[str, Any], type[Section]] = {}
 
-    @functools.cached_property
+    @property
     def sections(self) -> dict[str, type[Section]]:
-        """The dataclass of each name."""
-        return {name: self._section(name, kind) for name, kind in self.table.items()}
+        """The dataclass of each name; what the table gains later has one, too."""
+        for name, kind in self.table.items():
+            if (name, kind) not in self._made:
+                self._made[name, kind] = self._section(name, kind)
+        return {name: self._made[name, kind] for name, kind in self.table.items()}
 
     def _section(self, name: str, kind: Callable[..., Any] | None) -> type[Section]:
         base = self._bases.get(name, Section)
@@ -222,7 +226,7 @@ def replace(section: Any, changes: Mapping[str, Any]) -> Any:
         If there is no such setting, or the value cannot be.
     """
     flat, root = _flat(changes), type(section)
-    for path in sorted(flat, key=lambda path: (not _names(root, path), path.count("."))):
+    for path in sorted(flat, key=lambda path: (path.count("."), not path.endswith(f".{NAME}"))):
         section = _set(section, path.split("."), flat[path], path, root)
     return section
 
@@ -237,15 +241,6 @@ def _flat(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _names(root: type, path: str) -> bool:
-    """Whether a path leads to a name, or to a section that has one."""
-    return path.endswith(f".{NAME}") or any(
-        path == known.removesuffix(f".{NAME}")
-        for known in all_paths(root)
-        if known.endswith(f".{NAME}")
-    )
-
-
 def _set(section: Any, parts: list[str], value: Any, path: str, root: type) -> Any:
     head, *rest = parts
     fields = {field.name: field for field in dataclasses.fields(section)}
@@ -253,7 +248,7 @@ def _set(section: Any, parts: list[str], value: Any, path: str, root: type) -> A
         raise SettingsError(_unknown(path, root))
     current, one_of_several = getattr(section, head), fields[head].metadata.get("choice")
     if one_of_several is not None and rest in ([], [NAME]):
-        if not isinstance(value, Section):
+        if not isinstance(value, Section) and (value, fields[head].default) != (None, None):
             value = one_of_several.named(value, current, path.removesuffix(f".{NAME}"))
     elif rest:
         if not isinstance(current, Section):
@@ -268,12 +263,12 @@ def _set(section: Any, parts: list[str], value: Any, path: str, root: type) -> A
 
 def _converted(hint: Any, value: Any, path: str) -> Any:
     allowed = _types(hint)
+    if value == NONE and type(None) in allowed:
+        return None
     if isinstance(value, Section) or type(value) in allowed:
         return value
     if type(value) is int and float in allowed:
         return float(value)
-    if value == NONE and type(None) in allowed:
-        return None
     wanted = " or ".join(_WORDS[one] for one in allowed)
     raise SettingsError(f"`{path}` must be {wanted}. Received: {path}={value!r}")
 
@@ -300,7 +295,6 @@ def nearest(path: str, root: type) -> str:
     return f"Did you mean {' or '.join(found)}? " if found else ""
 
 
-@functools.cache
 def all_paths(root: type) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Every setting there can be, by path: the choice it depends on and the names that have it."""
     found: dict[str, tuple[str, tuple[str, ...]]] = {}

@@ -121,7 +121,10 @@ def test_caser_scores_by_an_item_vector_of_its_own_and_a_bias() -> None:
 
 
 def test_popularity_is_how_often_each_item_is_met_in_training(tmp_path: Path) -> None:
-    settings = Settings("synthetic", backbone="popularity", max_length=12, epochs=9, detect="none")
+    settings = Settings.of(
+        "synthetic",
+        {"model": "popularity", "model.max_length": 12, "fit.epochs": 9, "noise.detector": "none"},
+    )
     directory = RunDirectory(tmp_path / "run")
     metrics = train(settings, DATASET, directory)
     assert (metrics["epochs"], metrics["best_epoch"], metrics["parameters"]) == (1, 1, 0)
@@ -145,7 +148,10 @@ def test_popularity_is_how_often_each_item_is_met_in_training(tmp_path: Path) ->
 
 def test_a_popularity_run_that_goes_on_is_what_it_was(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "run")
-    settings = Settings("synthetic", backbone="popularity", max_length=12, epochs=2, detect="none")
+    settings = Settings.of(
+        "synthetic",
+        {"model": "popularity", "model.max_length": 12, "fit.epochs": 2, "noise.detector": "none"},
+    )
     train(settings, DATASET, directory)
     before = metrics_of(directory), history_of(directory)
     train(settings, DATASET, directory, resume=True)
@@ -153,8 +159,14 @@ def test_a_popularity_run_that_goes_on_is_what_it_was(tmp_path: Path) -> None:
 
 
 def test_what_was_noise_is_not_popular(tmp_path: Path) -> None:
-    settings = Settings(
-        "synthetic", backbone="popularity", max_length=12, detect="oracle", injection_rate=0.3
+    settings = Settings.of(
+        "synthetic",
+        {
+            "model": "popularity",
+            "model.max_length": 12,
+            "noise.detector": "oracle",
+            "noise.injection.rate": 0.3,
+        },
     )
     directory = RunDirectory(tmp_path / "run")
     train(settings, DATASET, directory)

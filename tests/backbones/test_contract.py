@@ -151,7 +151,7 @@ def test_a_later_item_changes_no_earlier_output_if_it_is_causal(
 
 @every_backbone
 def test_its_configuration_makes_it_again(kind: type[Backbone]) -> None:
-    denoiser = {"gates": PositionalGates(beta=0.2), "gamma": 0.01} if kind.gated else {}
+    denoiser = {"gates": PositionalGates(beta=0.2), "model.gamma": 0.01} if kind.gated else {}
     model = made(kind, **denoiser, name="mine")
     config = model.get_config()
     assert set(config) == taken_by(kind)
@@ -166,7 +166,7 @@ def test_its_configuration_makes_it_again(kind: type[Backbone]) -> None:
 def test_it_is_saved_and_loaded(
     kind: type[Backbone], options: dict[str, str], tmp_path: Path
 ) -> None:
-    model = made(kind, **options, **{"gamma": 0.1} if kind.gated else {})
+    model = made(kind, **options, **{"model.gamma": 0.1} if kind.gated else {})
     model.adapt(np.arange(ITEMS + 1))
     model.save(tmp_path / "encoder.keras")
     loaded = keras.models.load_model(tmp_path / "encoder.keras")
@@ -259,7 +259,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     directory = RunDirectory(tmp_path_factory.mktemp("backbones") / request.param)
     # Masks that are drawn anew make a loss that falls later.
     epochs = 12 if request.param == "bert4rec" else 6
-    settings = small(backbone=request.param, epochs=epochs, learning_rate=0.01)
+    settings = small({"model": request.param, "fit.epochs": epochs, "fit.learning_rate": 0.01})
     only_others_take = set().union(*map(taken_by, BACKBONES.values())) - taken_by(
         BACKBONES[request.param]
     )
@@ -268,7 +268,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         for field in dataclasses.fields(Settings)
         if field.name in only_others_take
     }
-    train(dataclasses.replace(settings, **left_out), DATASET, directory)
+    train(settings.replace(left_out), DATASET, directory)
     return load_run(directory.path)
 
 
@@ -289,7 +289,7 @@ def histories(run: Run, lengths: tuple[int, ...] = (1, 5, 12, 17)) -> dict[str, 
     """The newest items of some users, as a server is asked about them, and as the model reads."""
     whole = DATASET.histories
     users = np.arange(len(lengths))
-    n = run.settings.max_length
+    n = run.settings.model.max_length
     width = max(n, *lengths)
     recent = whole.last(width)[: len(lengths)]
     times = whole.last_times(width)[: len(lengths)]
@@ -378,7 +378,7 @@ def test_what_is_served_is_what_the_model_says(
         [item.encode() for item in row] for row in run.item_ids[best - 1].tolist()
     ]
     expected = explain(run.recommender, **both["read"])
-    n = run.settings.max_length
+    n = run.settings.model.max_length
     for name in ("kept", "kept_per_layer", "attention_per_layer"):
         found = explained[name]
         np.testing.assert_allclose(found[..., -n:], getattr(expected, name), rtol=1e-5, atol=1e-6)

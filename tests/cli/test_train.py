@@ -171,41 +171,41 @@ def test_a_combination_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
 
 # What a setting may be, where that is not any number.
 VALUES: dict[str, Iterable[Any]] = {
-    "data": ["log.csv"],
-    "format": ["csv"],
-    "on_bad_row": ["skip"],
-    "user_column": ["who"],
-    "item_column": ["what"],
-    "time_column": ["when"],
-    "rating_column": ["stars"],
-    "backbone": BACKBONES,
+    "log": ["log.csv"],
+    "log.format": ["csv"],
+    "log.on_bad_row": ["skip"],
+    "log.user_column": ["who"],
+    "log.item_column": ["what"],
+    "log.time_column": ["when"],
+    "log.rating_column": ["stars"],
+    "model": BACKBONES,
     "objective": OBJECTIVES,
-    "norm": NORMS,
-    "attention": ATTENTIONS,
+    "model.norm": NORMS,
+    "model.attention": ATTENTIONS,
     "gates": [*GATES, *DROPPING, NO_GATES],
-    "penalty": PENALTIES,
-    "inference": INFERENCE_GATES,
-    "estimator": ESTIMATORS,
-    "windows": WINDOWS,
-    "detect": FINDERS,
-    "correction": CORRECTIONS,
-    "noise_distribution": NOISE_DISTRIBUTIONS,
-    "injection_distribution": NOISE_DISTRIBUTIONS,
-    "injection_places": PLACES,
-    "gates_from": ["runs/other"],
-    "shuffle_gates": [True],
-    "credit": [False],
-    "estimator_batch_size": [7],
-    "initial_keep": [0.75],
-    "gamma": [0.5],
-    "beta": [0.5],
-    "dropout": [0.5],
-    "user_swap": [0.5],
-    "mask_share": [0.5],
-    "target_density": [0.5],
-    "negatives": [3],
-    "share_negatives": [True],
-    "calibration": [0.5],
+    "gates.penalty": PENALTIES,
+    "gates.inference": INFERENCE_GATES,
+    "gates.estimator": ESTIMATORS,
+    "fit.windows": WINDOWS,
+    "noise.detector": FINDERS,
+    "noise.correction": CORRECTIONS,
+    "noise.distribution": NOISE_DISTRIBUTIONS,
+    "noise.injection.distribution": NOISE_DISTRIBUTIONS,
+    "noise.injection.places": PLACES,
+    "gates.source": ["runs/other"],
+    "gates.shuffle": [True],
+    "gates.credit": [False],
+    "gates.estimator_batch_size": [7],
+    "gates.initial_keep": [0.75],
+    "model.gamma": [0.5],
+    "gates.beta": [0.5],
+    "model.dropout": [0.5],
+    "model.user_swap": [0.5],
+    "model.mask_share": [0.5],
+    "gates.target_density": [0.5],
+    "objective.negatives": [3],
+    "objective.share_negatives": [True],
+    "objective.calibration": [0.5],
 }
 
 
@@ -236,26 +236,31 @@ def test_every_setting_can_be_given(
     outcome = tf_recdenoiser("train", "log.csv", "--out", "run", *options)
     assert outcome.status == 0, outcome.err
     assert json_of(RunDirectory(Path("run")), "settings.json") == values
-    assert untrained[0][0] == Settings(**values)
+    assert untrained[0][0] == Settings.of(values)
     same = {field.name for field in dataclasses.fields(Settings) if other(field) == field.default}
     assert all(len(list(VALUES[name])) == 1 for name in same)
 
 
 def test_what_is_not_given_is_the_default(untrained: Asked, tmp_path: Path) -> None:
     assert tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run").status == 0
-    assert untrained[0][0] == Settings(SYNTHETIC)
+    assert untrained[0][0] == Settings.of(SYNTHETIC)
 
 
 def test_a_preset_is_what_no_option_says_otherwise(untrained: Asked, tmp_path: Path) -> None:
     options = ("--preset", "paper", "--beta", 0.1, "--jacobian-batch-size", 16, "--credit")
     tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
-    expected = {**PRESETS["paper"], "beta": 0.1, "jacobian_batch_size": 16, "credit": True}
-    assert untrained[0][0] == Settings(SYNTHETIC, **expected)
+    expected = {
+        **PRESETS["paper"],
+        "gates.beta": 0.1,
+        "model.jacobian_batch_size": 16,
+        "gates.credit": True,
+    }
+    assert untrained[0][0] == Settings.of(SYNTHETIC, expected)
 
 
 def test_the_plain_preset_is_a_run_without_the_denoiser(untrained: Asked, tmp_path: Path) -> None:
     tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", "--preset", "plain")
-    assert untrained[0][0] == Settings(SYNTHETIC).plain()
+    assert untrained[0][0] == Settings.of(SYNTHETIC).plain()
 
 
 def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
@@ -468,7 +473,7 @@ def test_a_resumed_run_need_not_repeat_its_settings(
     command = ("train", SYNTHETIC, "--out", run.path, "--resume")
     assert tf_recdenoiser(*command, "--epochs", 4, "--hidden-dim", 8).status == 0
     settings, _, resume = untrained[0]
-    assert settings == dataclasses.replace(trained.settings(), epochs=4)
+    assert settings == trained.settings().replace({"fit.epochs": 4})
     assert resume
 
 

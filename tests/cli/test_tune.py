@@ -39,7 +39,7 @@ def test_what_is_fixed_is_not_searched(tuned: tuple[Outcome, Path]) -> None:
     assert outcome.status == 0, outcome.err
     search = load_search(out)
     assert search is not None
-    assert search.choices == {"num_heads": (1, 2, 4), "dropout": (0.0, 0.3)}
+    assert search.choices == {"model.num_heads": (1, 2, 4), "model.dropout": (0.0, 0.3)}
     assert (search.base.hidden_dim, search.base.gates, search.base.learning_rate) == (
         8,
         "none",

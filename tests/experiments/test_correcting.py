@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -35,9 +34,18 @@ from tf_recdenoiser.runs import (
     train,
 )
 
-SIZES = {"max_length": 12, "hidden_dim": 8, "num_layers": 1, "batch_size": 32}
-SIZES |= {"patience": 0, "validate_every": 5}
-BASE = Settings(SYNTHETIC, injection_rate=0.3, epochs=2, detect="none", **NO_DENOISER, **SIZES)
+SIZES = {"model.max_length": 12, "model.hidden_dim": 8, "model.num_layers": 1, "fit.batch_size": 32}
+SIZES |= {"fit.patience": 0, "evaluation.validate_every": 5}
+BASE = Settings.of(
+    SYNTHETIC,
+    {
+        "noise.injection.rate": 0.3,
+        "fit.epochs": 2,
+        "noise.detector": "none",
+        **NO_DENOISER,
+        **SIZES,
+    },
+)
 SEEDS = (0, 1)
 METHODS = chosen(CORRECTING, ["oracle sequence", "context sequence"])
 
@@ -99,7 +107,7 @@ def test_noise_is_found_by_each_means_the_run_has(
 
 def surprised(path: Path, counts: np.ndarray, **changes: Any) -> tuple[Run, np.ndarray, np.ndarray]:
     """A run of an epoch, test histories, and its surprisal at their items."""
-    settings = plain(epochs=1, **changes)
+    settings = plain({"fit.epochs": 1, **changes})
     train(settings, DATASET, RunDirectory(path))
     loaded = load_run(path)
     histories = load_split(settings, DATASET).split.test.histories.last(12)
@@ -143,8 +151,13 @@ BACKBONES_OF_EACH_SORT = ["bert4rec", "tisasrec", "sse_pt", "gru4rec", "populari
     "backbone", only(lambda name: name in ("bert4rec", "gru4rec"), BACKBONES_OF_EACH_SORT)
 )
 def test_noise_can_be_looked_for_by_every_kind_of_backbone(backbone: str, tmp_path: Path) -> None:
-    options = {"max_length": 12, "injection_rate": 0.3, "epochs": 1, "detect": "none"}
-    settings = Settings(SYNTHETIC, backbone=backbone, **options, **NO_DENOISER)
+    options = {
+        "model.max_length": 12,
+        "noise.injection.rate": 0.3,
+        "fit.epochs": 1,
+        "noise.detector": "none",
+    }
+    settings = Settings.of(SYNTHETIC, {"model": backbone, **options, **NO_DENOISER})
     train(settings, load_dataset(settings), RunDirectory(tmp_path / "run"))
     found = find_injected(tmp_path / "run")
     assert ("surprisal" in found) == (backbone != "bert4rec")
@@ -185,10 +198,10 @@ def test_every_run_differs_from_the_plain_one_by_its_method_alone(
 ) -> None:
     for seed in SEEDS:
         plain_run = RunDirectory(out / f"plain-{seed}").settings()
-        assert plain_run == resolved(dataclasses.replace(BASE, seed=seed))
+        assert plain_run == resolved(BASE.replace({"seed": seed}))
         for name in METHODS:
             run_of_it = RunDirectory(out / f"{name.replace(' ', '-')}-{seed}").settings()
-            assert run_of_it == dataclasses.replace(plain_run, **CORRECTING[name])
+            assert run_of_it == plain_run.replace(CORRECTING[name])
 
 
 @pytest.mark.slow
@@ -245,7 +258,7 @@ def test_where_histories_are_clean_there_is_nothing_to_find(
 def test_runs_of_other_settings_are_not_kept(
     out: Path, found: dict[str, dict[str, Comparison]]
 ) -> None:
-    wider = dataclasses.replace(BASE, hidden_dim=16)
+    wider = BASE.replace({"model.hidden_dim": 16})
     with pytest.raises(RunError, match=r"keeps its settings.*Received: width: 16, was 8"):
         run_paired(wider, DATASET, out, METHODS, SEEDS)
 
@@ -253,7 +266,7 @@ def test_runs_of_other_settings_are_not_kept(
 @pytest.mark.slow
 def test_each_way_to_look_for_noise_has_its_own_search(tmp_path: Path) -> None:
     names = ["context sequence", "context sequence:noise_distribution=uniform"]
-    base = dataclasses.replace(BASE, epochs=1)
+    base = BASE.replace({"fit.epochs": 1})
     run_paired(base, DATASET, tmp_path, chosen(CORRECTING, names), [0])
     first, second = (
         RunDirectory(tmp_path / f"context-sequence{end}-0").detection()
@@ -264,7 +277,7 @@ def test_each_way_to_look_for_noise_has_its_own_search(tmp_path: Path) -> None:
 
 def test_a_setting_of_a_method_may_have_options_of_its_own() -> None:
     text = "plain:attention=sliding_window:width=4;beta=0.5"
-    expected = {"attention": "sliding_window:width=4", "beta": 0.5}
+    expected = {"model.attention": "sliding_window:width=4", "gates.beta": 0.5}
     assert chosen(CORRECTING, [text]) == {text: expected}
 
 
@@ -284,7 +297,11 @@ def test_any_log_and_any_backbone_can_be_compared(
     assert "Bad rows, skipped: 1." in shown.err
     assert set(json.loads(shown.out)["finding"]) == {"random", "popularity", "surprisal"}
     settings = RunDirectory(out / "oracle-sequence-0").settings()
-    assert (settings.backbone, settings.gru_units, settings.injection_rate) == ("gru4rec", 8, 0.25)
+    assert (settings.model.name, settings.model.gru_units, settings.noise.injection.rate) == (
+        "gru4rec",
+        8,
+        0.25,
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -14,7 +13,15 @@ from tf_recdenoiser.cli.app import run
 from tf_recdenoiser.experiments import GATING, chosen, run_paired, window_width
 from tf_recdenoiser.runs import RunDirectory, load_run, resolved
 
-BASE = plain(epochs=2, validate_every=2, penalty=None, beta=0.1, gate_learning_rate=1.0)
+BASE = plain(
+    {
+        "fit.epochs": 2,
+        "evaluation.validate_every": 2,
+        "gates.penalty": None,
+        "gates.beta": 0.1,
+        "gates.learning_rate": 1.0,
+    }
+)
 LENGTH = BASE.max_length
 
 
@@ -51,7 +58,7 @@ def test_shuffled_gates_are_as_many_in_every_row_and_others(out: Path) -> None:
 
 
 def test_the_window_has_about_as_many_links_as_the_gates(out: Path) -> None:
-    attention = RunDirectory(out / "window-1").settings().attention
+    attention = RunDirectory(out / "window-1").settings().model.attention.name
     width = int(attention.removeprefix("sliding_window:width="))
     density = np.mean(RunDirectory(out / "positional-1").metrics()["density"])
     shares = [
@@ -64,8 +71,12 @@ def test_the_window_has_about_as_many_links_as_the_gates(out: Path) -> None:
 
 def test_a_method_can_have_another_setting() -> None:
     (changes,) = chosen(GATING, ["relative:beta=0.5"]).values()
-    settings = resolved(dataclasses.replace(BASE, **changes))
-    assert (settings.gates, settings.penalty, settings.beta) == ("relative", "edges", 0.5)
+    settings = resolved(BASE.replace(changes))
+    assert (settings.gates, settings.gates.penalty, settings.gates.beta) == (
+        "relative",
+        "edges",
+        0.5,
+    )
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ def test_every_backbone_is_a_system_and_those_with_attention_are_denoised_too() 
 
 def test_systems_that_read_times_are_left_out_where_a_log_has_none(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text(WITHOUT_TIMES)
-    without = load_dataset(Settings(str(tmp_path / "log.txt")))
+    without = load_dataset(Settings.of(str(tmp_path / "log.txt")))
     assert set(MODELS) - set(fitting_models(without)) == {"tisasrec", "denoised tisasrec"}
     assert fitting_models(DATASET) == list(MODELS)
 
@@ -42,10 +42,14 @@ def test_the_command_trains_systems_with_the_settings_they_take(
     shown = json.loads(capsys.readouterr().out)
     assert set(shown) == {"plain", "popularity", "fpmc", "denoised bert4rec"}
     settings = RunDirectory(out / "denoised-bert4rec-0").settings()
-    assert (settings.gates, settings.gamma, settings.dropout) == ("positional", 1e-4, 0.3)
+    assert (settings.gates, settings.model.gamma, settings.model.dropout) == (
+        "positional",
+        1e-4,
+        0.3,
+    )
     plain = RunDirectory(out / "plain-0").settings()
     assert (plain.gates, plain.gamma, plain.dropout) == ("none", 0.0, 0.3)
     assert (plain.hidden_dim, plain.num_layers, plain.attention) == (8, 1, "entmax15")
-    assert (plain.mask_share, settings.mask_share) == (Settings.mask_share, 0.3)
+    assert (plain.mask_share, settings.model.mask_share) == (Settings.mask_share, 0.3)
     full = RunDirectory(out / "fpmc-0").metrics()["test"]["full"]
     assert shown["fpmc"]["full ndcg@10"]["mean"] == pytest.approx(full["ndcg@10"])

@@ -33,7 +33,7 @@ class InputGates(Gates):
         )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_heads": self.num_heads}
+        return {**super().get_config(), "model.num_heads": self.num_heads}
 
 
 def logits(query: Any, key: Any) -> Any:

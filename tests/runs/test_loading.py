@@ -10,7 +10,8 @@ import pytest
 from tests.runs.small import DATASET
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import leave_one_out
-from tf_recdenoiser.runs import Run, RunDirectory, RunError, Scorer, load_run
+from tf_recdenoiser.runs import Run, RunDirectory, RunError, load_run
+from tf_recdenoiser.runs.scoring import Scorer
 
 Copy = Callable[[RunDirectory], RunDirectory]
 

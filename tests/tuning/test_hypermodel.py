@@ -7,14 +7,14 @@ from pathlib import Path
 import keras_tuner
 import numpy as np
 import pytest
+from tf_recdenoiser.runs.training import scorer
 
 from tests.runs.small import DATASET, plain
 from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.runs import load_split
-from tf_recdenoiser.runs.training import scorer
 from tf_recdenoiser.tuning import RecommenderHyperModel
 
-BASE = plain(epochs=2)
+BASE = plain({"fit.epochs": 2})
 
 
 def ndcg(model: object) -> float:
@@ -23,7 +23,7 @@ def ndcg(model: object) -> float:
 
 
 def test_fit_leaves_the_weights_of_the_best_epoch() -> None:
-    hypermodel = RecommenderHyperModel(BASE, DATASET, {"hidden_dim": (4, 8)})
+    hypermodel = RecommenderHyperModel(BASE, DATASET, {"model.hidden_dim": (4, 8)})
     hp = keras_tuner.HyperParameters()
     model = hypermodel.build(hp)
     assert hypermodel.settings(hp).hidden_dim == model.backbone.get_config()["hidden_dim"] == 8
@@ -37,7 +37,7 @@ def test_fit_leaves_the_weights_of_the_best_epoch() -> None:
 @pytest.mark.skipif(not IS_KERAS_3, reason="KerasTuner takes no model of tf_keras")
 def test_random_search_finds_and_loads_the_best(tmp_path: Path) -> None:
     tuner = keras_tuner.RandomSearch(
-        RecommenderHyperModel(BASE, DATASET, {"hidden_dim": (4, 8)}),
+        RecommenderHyperModel(BASE, DATASET, {"model.hidden_dim": (4, 8)}),
         keras_tuner.Objective("val_ndcg@10", "max"),
         max_trials=2,
         seed=1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import keras_tuner
@@ -16,8 +15,8 @@ from tf_recdenoiser.runs import Settings, build_recommender
 from tf_recdenoiser.tuning import CHOICES, choices_for, search_space
 from tf_recdenoiser.tuning.tuners import brackets_within, sweep_size
 
-BASE = Settings("log.csv", max_length=6, detect="none")
-PAPER = dataclasses.replace(BASE, gates="positional")
+BASE = Settings.of("log.csv", {"model.max_length": 6, "noise.detector": "none"})
+PAPER = BASE.replace({"gates": "positional"})
 
 
 def space(base: Settings, **options: Any) -> keras_tuner.HyperParameters:
@@ -36,16 +35,16 @@ def test_the_space_is_that_of_the_paper_and_more() -> None:
     )
 
 
-@pytest.mark.parametrize("changes", [{"gates": "relative"}, {"penalty": "edges"}])
+@pytest.mark.parametrize("changes", [{"gates": "relative"}, {"gates.penalty": "edges"}])
 def test_prices_of_links_are_a_hundredth_of_those_of_entries(changes: dict[str, Any]) -> None:
-    hp = space(dataclasses.replace(PAPER, **changes))
+    hp = space(PAPER.replace(changes))
     (beta,) = (one.values for one in hp.space if one.name == "beta")
     np.testing.assert_allclose(sorted(beta), [10.0**-k for k in (7, 6, 5, 4, 3)])
     assert hp["beta"] == 0.001  # the default
 
 
 def test_at_first_it_chooses_what_the_base_has() -> None:
-    base = dataclasses.replace(PAPER, hidden_dim=30, objective="gbce", beta=0.01)
+    base = PAPER.replace({"model.hidden_dim": 30, "objective": "gbce", "gates.beta": 0.01})
     hp = space(base)
     assert (hp["hidden_dim"], hp["objective"], hp["beta"]) == (30, "gbce", 0.01)
 
@@ -58,18 +57,18 @@ def test_what_is_chosen_is_in_the_settings(data: st.DataObject) -> None:
     chosen = {name: data.draw(st.sampled_from(values)) for name, values in choices.items()}
     hp.values = dict(chosen)
     found = search_space(hp, PAPER, choices)
-    assert found == dataclasses.replace(PAPER, **chosen)
+    assert found == PAPER.replace(chosen)
     assert found.hidden_dim % found.num_heads == 0
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_the_first_and_the_last_values_can_be_built(backbone: str) -> None:
     gates = "relative" if BACKBONES[backbone].gated else "none"
-    base = dataclasses.replace(BASE, backbone=backbone, gates=gates)
+    base = BASE.replace({"model": backbone, "gates": gates})
     choices = choices_for(base)
     for end in (0, -1):
         chosen = {name: values[end] for name, values in choices.items()}
-        model = build_recommender(dataclasses.replace(base, **chosen), 7, 5)
+        model = build_recommender(base.replace(chosen), 7, 5)
         assert model.backbone.item_count == 7
 
 
@@ -78,31 +77,31 @@ def test_the_first_and_the_last_values_can_be_built(backbone: str) -> None:
     [
         ({"gates": "none"}, {"beta", "estimator", "initial_keep", "gate_learning_rate"}),
         ({"gates": "head_drop"}, {"beta", "estimator", "initial_keep", "gate_learning_rate"}),
-        ({"target_density": 0.7}, {"beta"}),
+        ({"gates.target_density": 0.7}, {"beta"}),
     ],
 )
 def test_what_has_no_effect_is_not_searched(changes: dict[str, Any], missing: set[str]) -> None:
-    assert CHOICES.keys() - choices_for(dataclasses.replace(PAPER, **changes)) == missing
+    assert CHOICES.keys() - choices_for(PAPER.replace(changes)) == missing
 
 
 def test_heads_and_widths_go_together() -> None:
     assert choices_for(BASE, fixed=["hidden_dim"])["num_heads"] == (1, 2, 5)
-    eight = dataclasses.replace(BASE, hidden_dim=8)
+    eight = BASE.replace({"model.hidden_dim": 8})
     assert choices_for(eight, fixed=["hidden_dim"])["num_heads"] == (1, 2, 4)
-    four = dataclasses.replace(BASE, num_heads=4)
+    four = BASE.replace({"model.num_heads": 4})
     assert choices_for(four, fixed=["num_heads"])["hidden_dim"] == (20, 40)
     with pytest.raises(ValueError, match=r"`hidden_dim` must have a value .* Received: "):
-        choices_for(dataclasses.replace(BASE, num_heads=7), fixed=["num_heads"])
+        choices_for(BASE.replace({"model.num_heads": 7}), fixed=["num_heads"])
 
 
 def test_objectives_that_refuse_a_fixed_setting_are_left_out() -> None:
-    base = dataclasses.replace(BASE, calibration=0.5)
+    base = BASE.replace({"objective.calibration": 0.5})
     assert choices_for(base, fixed=["calibration"])["objective"] == ("gbce",)
 
 
 def test_what_decides_the_data_cannot_be_searched() -> None:
     with pytest.raises(ValueError, match=r"must be one of .* Received: k_core"):
-        choices_for(BASE, given={"k_core": (0, 5)})
+        choices_for(BASE, given={"log.k_core": (0, 5)})
 
 
 @pytest.mark.parametrize("brackets", [1, 2, 3, 4])
