@@ -304,6 +304,12 @@ def all_paths(root: type) -> dict[str, tuple[str, tuple[str, ...]]]:
     return found
 
 
+def enabling(path: str, root: type) -> dict[str, str]:
+    """Names by which a path of `all_paths` becomes a setting: the first of each choice above it."""
+    where, names = all_paths(root)[path]
+    return {**enabling(f"{where}.{NAME}", root), f"{where}.{NAME}": names[0]} if where else {}
+
+
 def _walk(section: type, prefix: str, where: str, name: str) -> Iterator[tuple[str, str, str]]:
     for field in dataclasses.fields(section):
         path = prefix + field.name

@@ -29,14 +29,6 @@ LEFT_OPEN = {"gates.estimator.name": "disarm", "noise.detector.name": "context"}
 ALL = _settings.all_paths(Settings)
 
 
-def choosing(path: str) -> dict[str, Any]:
-    """The changes that make a path a setting: the names that it depends on."""
-    where, names = ALL[path]
-    if not where:
-        return {}
-    return {**choosing(f"{where}.name"), f"{where}.name": names[0]}
-
-
 # --- Values -----------------------------------------------------------------------------------
 
 
@@ -96,7 +88,7 @@ def test_a_whole_number_is_a_number_too() -> None:
 @pytest.mark.parametrize("path", ALL)
 def test_every_setting_can_be_set_by_its_path(path: str) -> None:
     """To the value it has, or one it may have, in Python and as `--set` is given it."""
-    chosen = Settings().replace(choosing(path))
+    chosen = Settings().replace(_settings.enabling(path, Settings))
     value = {**chosen.paths(), **LEFT_OPEN}.get(path)
     written = str(value).lower() if type(value) in (bool, type(None)) else str(value) or '""'
     for one in (value, assignment(f"{path}={written}")[1]):

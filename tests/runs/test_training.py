@@ -312,7 +312,7 @@ OTHER = {
     "gates.credit": False,
     "gates.estimator_batch_size": 4,
     "objective.name": "bce",
-    "objective.share_negatives": True,
+    "objective.share_negatives": False,
     "noise.detector.name": "oracle",
     "noise.distribution": "uniform",
     "noise.injection.rate": 0.5,
