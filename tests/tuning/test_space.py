@@ -30,16 +30,10 @@ def test_the_space_is_that_of_the_paper_and_more() -> None:
     values = {one.name: one.values for one in space(PAPER).space}
     assert list(values) == list(CHOICES)
     assert values["model.hidden_dim"] == [10, 20, 30, 40, 50]
-    assert (
-        sorted(values["gates.beta"])
-        == sorted(values["model.gamma"])
-        == [10.0**-k for k in (5, 4, 3, 2, 1)]
-    )
-    assert all(
-        width % heads == 0
-        for width in values["model.hidden_dim"]
-        for heads in values["model.num_heads"]
-    )
+    tenths = [10.0**-k for k in (5, 4, 3, 2, 1)]
+    assert sorted(values["gates.beta"]) == sorted(values["model.gamma"]) == tenths
+    sizes, heads = values["model.hidden_dim"], values["model.num_heads"]
+    assert all(size % count == 0 for size in sizes for count in heads)
 
 
 @pytest.mark.parametrize("changes", [{"gates": "relative"}, {"gates.penalty": "edges"}])

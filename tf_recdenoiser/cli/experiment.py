@@ -85,7 +85,7 @@ def noise(
     plain, *others = (run_directory(out, name, numbers[0]) for name in found)
     finding = find_injected(plain, _one_of_each_kind(others))
     if json:
-        print_json({"finding": finding, "mending": _as_json(found)})
+        print_json({"finding": finding, "correcting": _as_json(found)})
         return
     if finding:
         output.print(_finding_table(finding))
