@@ -275,8 +275,9 @@ def _converted(hint: Any, value: Any, path: str) -> Any:
 
 def _unknown(path: str, root: type) -> str:
     known = all_paths(root)
-    if path in known:
-        where, names = known[path]
+    whole = path if path in known else f"{path}.{NAME}"
+    if whole in known:
+        where, names = known[whole]
         return (
             f"`{path}` has no effect here: it goes with {where} {', '.join(names)}. "
             f"Received: {path}"
@@ -292,6 +293,7 @@ def nearest(path: str, root: type) -> str:
     found = same or difflib.get_close_matches(path, known, 2, 0.8)
     ends = {one.rpartition(".")[2]: one for one in known}
     found = found or [ends[one] for one in difflib.get_close_matches(last, ends, 1, 0.6)]
+    found = [one.removesuffix(f".{NAME}") for one in found]
     return f"Did you mean {' or '.join(found)}? " if found else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
@@ -195,21 +196,16 @@ def settings_of(context: typer.Context, base: Settings | None = None) -> Setting
         settings = settings.replace(read_settings(config))
     if preset is not None:
         settings = settings.replace(PRESETS[preset])
-    settings = settings.replace(_log_of(context)).replace(stated(context))
-    if settings.log == Settings().log:
-        raise RunError("A log must be given, or a `--config` that names one. Received: none")
-    return settings
+    log = context.params.get("log")
+    if log is not None and log != settings.source:
+        settings = dataclasses.replace(settings, log=Settings.of(log).log)
+    return settings.replace(stated(context))
 
 
 def defaults_of(context: typer.Context) -> Mapping[str, Any]:
     """The command's own defaults of settings, by their paths."""
     defaults: Mapping[str, Any] = getattr(context.command.callback, "defaults", {})
     return defaults
-
-
-def _log_of(context: typer.Context) -> dict[str, Any]:
-    log = context.params.get("log")
-    return {} if log is None else {"log": Settings.of(log).log}
 
 
 def stated(context: typer.Context) -> dict[str, Any]:
