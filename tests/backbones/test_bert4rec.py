@@ -113,9 +113,9 @@ def test_a_share_of_windows_has_the_newest_item_alone_masked() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model.mask_share": 0.0}, r"`mask_share` must be .*Received: mask_share=0.0"),
-        ({"model.mask_share": 1.0}, r"`mask_share` must be .*Received: mask_share=1.0"),
-        ({"model.last_share": 1.1}, r"`last_share` must be .*Received: last_share=1.1"),
+        ({"mask_share": 0.0}, r"`mask_share` must be .*Received: mask_share=0.0"),
+        ({"mask_share": 1.0}, r"`mask_share` must be .*Received: mask_share=1.0"),
+        ({"last_share": 1.1}, r"`last_share` must be .*Received: last_share=1.1"),
     ],
 )
 def test_a_wrong_argument_is_named(options: dict[str, Any], message: str) -> None:

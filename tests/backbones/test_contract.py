@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import itertools
@@ -24,7 +23,7 @@ from tf_recdenoiser._keras import keras, layers_of
 from tf_recdenoiser.backbones import BACKBONES, EXTRA_INPUTS, Backbone, BERT4Rec, SASRec
 from tf_recdenoiser.layers import GATES, Draws, Gates, PositionalGates
 from tf_recdenoiser.retrieval import export_saved_model
-from tf_recdenoiser.runs import Run, RunDirectory, Settings, load_run, train
+from tf_recdenoiser.runs import Run, RunDirectory, load_run, train
 from tf_recdenoiser.training import DEFAULT_OBJECTIVE, OBJECTIVES, Recommender, explain
 
 ITEMS, USERS, N, D = 9, 4, 6, 4
@@ -151,7 +150,7 @@ def test_a_later_item_changes_no_earlier_output_if_it_is_causal(
 
 @every_backbone
 def test_its_configuration_makes_it_again(kind: type[Backbone]) -> None:
-    denoiser = {"gates": PositionalGates(beta=0.2), "model.gamma": 0.01} if kind.gated else {}
+    denoiser = {"gates": PositionalGates(beta=0.2), "gamma": 0.01} if kind.gated else {}
     model = made(kind, **denoiser, name="mine")
     config = model.get_config()
     assert set(config) == taken_by(kind)
@@ -166,7 +165,7 @@ def test_its_configuration_makes_it_again(kind: type[Backbone]) -> None:
 def test_it_is_saved_and_loaded(
     kind: type[Backbone], options: dict[str, str], tmp_path: Path
 ) -> None:
-    model = made(kind, **options, **{"model.gamma": 0.1} if kind.gated else {})
+    model = made(kind, **options, **{"gamma": 0.1} if kind.gated else {})
     model.adapt(np.arange(ITEMS + 1))
     model.save(tmp_path / "encoder.keras")
     loaded = keras.models.load_model(tmp_path / "encoder.keras")
@@ -259,16 +258,10 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     directory = RunDirectory(tmp_path_factory.mktemp("backbones") / request.param)
     # Masks that are drawn anew make a loss that falls later.
     epochs = 12 if request.param == "bert4rec" else 6
-    settings = small({"model": request.param, "fit.epochs": epochs, "fit.learning_rate": 0.01})
-    only_others_take = set().union(*map(taken_by, BACKBONES.values())) - taken_by(
-        BACKBONES[request.param]
-    )
-    left_out = {
-        field.name: field.default
-        for field in dataclasses.fields(Settings)
-        if field.name in only_others_take
-    }
-    train(settings.replace(left_out), DATASET, directory)
+    changes = {"model": request.param, "fit.epochs": epochs, "fit.learning_rate": 0.01}
+    if not BACKBONES[request.param].gated:
+        changes["gates"] = "none"
+    train(small(changes), DATASET, directory)
     return load_run(directory.path)
 
 

@@ -142,9 +142,9 @@ def test_both_evaluations_of_an_estimator_see_the_same_swaps() -> None:
     ("options", "message"),
     [
         ({"user_count": 0}, r"`user_count` must be at least 1. Received: user_count=0"),
-        ({"model.user_dim": 0}, r"`user_dim` must be at least 1"),
-        ({"model.user_swap": 1.5}, r"`rate` must be in \[0, 1\]. Received: rate=1.5"),
-        ({"model.hidden_dim": 4, "model.user_dim": 3}, r"`num_heads` must divide"),
+        ({"user_dim": 0}, r"`user_dim` must be at least 1"),
+        ({"user_swap": 1.5}, r"`rate` must be in \[0, 1\]. Received: rate=1.5"),
+        ({"hidden_dim": 4, "user_dim": 3}, r"`num_heads` must divide"),
     ],
 )
 def test_a_wrong_argument_is_named(options: dict[str, Any], message: str) -> None:

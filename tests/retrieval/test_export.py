@@ -313,8 +313,8 @@ def test_python_loads_it_too(exported: Exported) -> None:
         lambda options: "gamma" in options,
         [
             {"gates": None},
-            {"model.norm": "post", "model.gamma": 0.1},
-            {"model.num_layers": 1, "model.num_heads": 1, "model.dropout": 0.0},
+            {"norm": "post", "gamma": 0.1},
+            {"num_layers": 1, "num_heads": 1, "dropout": 0.0},
         ],
     ),
 )
