@@ -20,14 +20,18 @@ def takes(name: str, setting: str) -> bool:
 
 
 @every_correction
+def test_targets_weigh_1_if_they_are_clean_and_less_the_more_they_are_noise(name: str) -> None:
+    weights = CORRECTIONS[name]().target_weights(NOISE)
+    if weights is not None:
+        assert weights[0] == 1 and 0 <= weights[-1] < 1
+        assert (np.diff(weights) <= 0).all()
+
+
+@pytest.mark.parametrize("name", WEIGHING)
 @pytest.mark.parametrize("least", [0.0, 0.3, 1.0])
 def test_targets_weigh_their_clean_probability_and_no_less_than_the_least(
     name: str, least: float
 ) -> None:
-    assert takes(name, "least_weight") == (name in WEIGHING)
-    if name not in WEIGHING:
-        assert CORRECTIONS[name]().target_weights(NOISE) is None
-        return
     weights = CORRECTIONS[name](least_weight=least).target_weights(NOISE)
     expected = [max(1 - probability, least) for probability in NOISE.tolist()]
     assert weights is not None and weights.tolist() == pytest.approx(expected)
