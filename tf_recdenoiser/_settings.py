@@ -64,7 +64,7 @@ def one_of(names: Collection[str]) -> tuple[str, Callable[[Any], bool]]:
 
 
 class Choice:
-    """A section that is one of several, told by its `name`.
+    """A section that is one of several, by its `name`.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Choice:
         What each name makes: something to call, whose parameters are the settings. None for a
         name without settings.
     without
-        Parameters that are no settings, since whoever makes the thing gives them.
+        Parameters that are no settings, since the caller of `make` gives them.
     bases
         Further settings, by name.
     within
@@ -104,16 +104,16 @@ class Choice:
         base = self._bases.get(name, Section)
         based = {field.name for field in dataclasses.fields(base)}
         fields: list[Any] = [(NAME, str, dataclasses.field(default=name))]
-        for one, (hint, usual) in _parameters(kind).items():
+        for one, (hint, initial) in _parameters(kind).items():
             if one in self._within:
-                fields.append((one, Any, self._within[one].field(usual)))
+                fields.append((one, Any, self._within[one].field(initial)))
             elif one not in (*self._without, *based) and _scalar(hint):
-                fields.append((one, hint, dataclasses.field(default=usual)))
+                fields.append((one, hint, dataclasses.field(default=initial)))
         return dataclasses.make_dataclass(f"{name}_settings", fields, bases=(base,), frozen=True)
 
-    def field(self, usual: str | None) -> Any:
-        """A dataclass field for this choice; `usual` is the name that it has by default."""
-        section = None if usual is None else self.named(usual)
+    def field(self, initial: str | None) -> Any:
+        """A dataclass field for this choice; `initial` is the name that it has by default."""
+        section = None if initial is None else self.named(initial)
         return dataclasses.field(default=section, metadata={"choice": self})
 
     def named(self, name: Any, current: Section | None = None, path: str = NAME) -> Section:
@@ -149,10 +149,10 @@ def default(function: Callable[..., Any], argument: str) -> Any:
 
 
 def choice(
-    table: Mapping[str, Callable[..., Any] | None], usual: str | None, **options: Any
+    table: Mapping[str, Callable[..., Any] | None], initial: str | None, **options: Any
 ) -> Any:
     """A dataclass field that is a `Choice`; see there."""
-    return Choice(table, **options).field(usual)
+    return Choice(table, **options).field(initial)
 
 
 def choice_of(section: Any, name: str) -> Choice:

@@ -152,7 +152,7 @@ def _rows(matrix: np.ndarray) -> Histories:
 def test_items_drawn_for_a_row_are_not_of_it(clean: Dataset, distribution: str) -> None:
     histories = clean.histories
     injector = NoiseInjector(histories, clean.item_count, 0.0, distribution)
-    drawn = injector.draw_unmet(histories, np.random.default_rng(0))
+    drawn = injector.draw_unseen(histories, np.random.default_rng(0))
     assert drawn.shape == histories.items.shape
     for row in range(histories.row_count):
         start, end = histories.offsets[row : row + 2]
@@ -162,6 +162,6 @@ def test_items_drawn_for_a_row_are_not_of_it(clean: Dataset, distribution: str) 
 def test_items_drawn_for_a_row_follow_the_distribution_among_those_it_lacks() -> None:
     histories = Histories(offsets_of([20_000, 6]), np.array([1] * 20_000 + [2, 2, 2, 3, 3, 4]))
     injector = NoiseInjector(histories, 4, 0.0, "popularity")
-    drawn = injector.draw_unmet(histories, np.random.default_rng(0))[:20_000]
+    drawn = injector.draw_unseen(histories, np.random.default_rng(0))[:20_000]
     shares = np.bincount(drawn[drawn > 1], minlength=5)[2:] / (drawn > 1).sum()
     np.testing.assert_allclose(shares, [3 / 6, 2 / 6, 1 / 6], atol=0.1)

@@ -90,11 +90,11 @@ class Backbone(keras.Model):
         return None
 
     def prediction_inputs(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The model's inputs by which the newest position tells what follows some histories."""
+        """The inputs with which the newest position predicts what follows some histories."""
         return inputs
 
     def adapt(self, counts: np.ndarray) -> None:
-        """Learn how often each item is met in training, `[item_count + 1]`, before the first step.
+        """Learn how often each item occurs in training, `[item_count + 1]`, before the first step.
 
         Nothing is learned of it unless a backbone says so.
         """
@@ -130,7 +130,7 @@ def item_table(item_count: int, hidden_dim: int, initializer: Any = "glorot_norm
 
 
 def scored_table(item_count: int, hidden_dim: int, initializer: Any = "glorot_normal") -> Any:
-    """An item table that nothing is read by, built as no call of the backbone builds it."""
+    """An item table for scores alone: built here, since no input passes through it."""
     items = item_table(item_count, hidden_dim, initializer)
     items.build((None, None))
     return items
@@ -192,7 +192,7 @@ def shared_gates(
     gates
         As a backbone takes them.
     vectors
-        Of the items, a Keras tensor `[B, n, d]`: what gates that blocks share are told.
+        Of the items, a Keras tensor `[B, n, d]`: what gates that blocks share are computed from.
     causal, attention
         Of the blocks; softmax by default.
 

@@ -45,9 +45,9 @@ class BERT4Rec(Backbone):
         GELU(h_t W + b) · v + b_v
 
     The table holds [v; b_v], so the output is `[B, n, d + 1]` and ends with a 1. In training
-    masked items are told from the rest (`MaskedItems`). To recommend, the mask stands after the
-    newest item, so n - 1 items are read. It has a vector of its own and no row in the item table,
-    so it is never scored.
+    masked items are predicted from the rest (`MaskedItems`). To recommend, the mask stands after
+    the newest item, so n - 1 items are read. It has a vector of its own and no row in the item
+    table, so it is never scored.
 
     Every gate, of the whole n x n matrix, can change the loss at every position: causal credit
     does not apply.
@@ -157,7 +157,7 @@ class BERT4Rec(Backbone):
 
 @dataclasses.dataclass(frozen=True)
 class MaskedItems:
-    """The training task: some items of a window are masked, and each of them is told.
+    """The training task: some items of a window are masked, and each of them is predicted.
 
     In a share of windows it is the newest alone; in the others round(`mask_share` times the
     items), but at least one, drawn at random.

@@ -39,7 +39,7 @@ class Caser(Backbone):
     of all users' vectors.
 
     Published with binary cross-entropy and 3 negatives: `--objective bce`, `--negatives 3`; the
-    paper also tells items further ahead than the next one, which is not done here.
+    paper also predicts items further ahead than the next one, which is not done here.
 
     Parameters
     ----------

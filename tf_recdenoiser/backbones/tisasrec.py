@@ -35,7 +35,7 @@ class TiSASRec(Backbone):
     gates, gamma, jacobian_batch_size, soften
         As `SASRec` takes them.
     max_interval
-        k, the longest interval that is told from longer ones; 256 by default, as in the
+        k, above which all intervals are alike; 256 by default, as in the
         authors' code.
 
     Examples

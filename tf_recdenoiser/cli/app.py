@@ -77,7 +77,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: Exception) -> int:
-    """Explain what a person can mend; let everything else, which is a fault of ours, through."""
+    """Explain what a person can put right; let through what is a fault of ours."""
     if isinstance(error, typer.TyperException):
         error.show()  # type: ignore[attr-defined]  # what Typer raises has it
         return error.exit_code

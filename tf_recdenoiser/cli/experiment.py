@@ -139,12 +139,12 @@ def models(
 _PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
 
 
-def _base(context: typer.Context, usual: Mapping[str, Any] | None = None) -> Settings:
+def _base(context: typer.Context, defaults: Mapping[str, Any] | None = None) -> Settings:
     """The plain run's settings: what the command line says, without the denoiser.
 
-    `usual` are values of settings that no flag has, unless `--set` or a file says otherwise.
+    `defaults` are values of settings that no flag has, unless `--set` or a file says otherwise.
     """
-    base = Settings().replace({**_VALIDATION, **defaults_of(context), **(usual or {})})
+    base = Settings().replace({**_VALIDATION, **defaults_of(context), **(defaults or {})})
     return settings_of(context, base).plain()
 
 

@@ -122,11 +122,11 @@ _FLAGS: dict[str, tuple[str, str, Any, OptionInfo]] = {
 
 def _with_default(path: str, option: OptionInfo, defaults: Mapping[str, Any]) -> OptionInfo:
     known = {**Settings().paths(), **defaults}
-    usual = known.get(path, known.get(f"{path}.{NAME}"))
+    default = known.get(path, known.get(f"{path}.{NAME}"))
     option = copy.copy(option)
     option.show_default = False
-    if usual is not None:
-        option.help = f"{option.help} Default: {usual}."
+    if default is not None:
+        option.help = f"{option.help} Default: {default}."
     return option
 
 
@@ -209,7 +209,7 @@ def defaults_of(context: typer.Context) -> Mapping[str, Any]:
 
 
 def stated(context: typer.Context) -> dict[str, Any]:
-    """The settings that the command line states in so many words, by their paths."""
+    """The settings that the command line itself states, by their paths."""
     flags = {
         path: context.params[name]
         for name, (_, path, _, _) in _FLAGS.items()
@@ -233,6 +233,6 @@ def refuse_idle(context: typer.Context, settings: Settings, searched: Collection
 
 
 def is_stated(context: typer.Context, name: str) -> bool:
-    """Whether the command line gives a parameter in so many words."""
+    """Whether a parameter stands on the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"

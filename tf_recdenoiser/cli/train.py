@@ -68,8 +68,8 @@ def show_detection(metrics: dict[str, Any]) -> None:
         return
     if "rate" in found:
         note(
-            f"Share of noise, as estimated: {found['rate']:.2f}; items are told from drawn noise "
-            f"with an area under the ROC curve of {found['cross_fit_roc_auc']:.3f}."
+            f"Share of noise, as estimated: {found['rate']:.2f}; items and drawn noise are "
+            f"separated with an area under the ROC curve of {found['cross_fit_roc_auc']:.3f}."
         )
     if "roc_auc" in found:
         note(

@@ -133,7 +133,7 @@ def _resumed(
     protocol: str,
     search: list[str],
 ) -> Search:
-    """The recorded search with what this command line states in so many words."""
+    """The recorded search with what this command line states."""
     given = {"tuner": tuner, "trials": trials, "protocol": protocol}
     changed: dict[str, Any] = {
         name: value for name, value in given.items() if is_stated(context, name)

@@ -61,7 +61,7 @@ def run_paired(
     seeds
         Of the runs.
     observer
-        Told what is done; None (default): nobody is.
+        Gets reports of what is done; None (default) for none.
 
     Returns
     -------

@@ -69,7 +69,7 @@ def noise_model(
     item_count
         Number of items.
     report
-        Told when a recommender is trained.
+        Called with a few words when a recommender is trained.
     """
     plain = resolve(settings.plain())
 

@@ -69,7 +69,7 @@ class Run:
         user
             Raw id of the user; None (default) for one who is not known.
         times
-            When each item was met, `[L]`, in the log's unit.
+            When each interaction happened, `[L]`, in the log's unit.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Run:
             if times is None or len(times) != len(codes):
                 raise RunError(
                     f"`times` must be given, one for each item: {self.settings.model.name} reads "
-                    f"when each was met. Received: {times}"
+                    f"when each interaction happened. Received: {times}"
                 )
             inputs["times"] = _left_padded(times[codes > 0], self.settings.model.max_length)
         return inputs

@@ -50,8 +50,9 @@ def _of_gates(settings: Settings) -> dict[str, Any]:
         share = EDGES_PER_ENTRY if penalty == "edges" else 1
         chosen["gates.beta"] = backbone.default_beta / share if weighs else 0.0
     if gates.estimator is None:
-        usual = default(GateTraining.compile, "estimator")
-        chosen["gates.estimator"] = kind.default_estimator or usual
+        chosen["gates.estimator"] = kind.default_estimator or default(
+            GateTraining.compile, "estimator"
+        )
     if gates.credit is None:
         chosen["gates.credit"] = backbone.causal
     return chosen

@@ -29,7 +29,7 @@ CHOICES: Choices = {
     "gates.learning_rate": (0.01, 0.03, 0.1),
     "objective": tuple(OBJECTIVES),
 }
-"""What is searched if nothing else is said. The hidden size, β and γ have the grids of Chen et al.
+"""What is searched by default. The hidden size, β and γ have the grids of Chen et al.
 (2022); β a hundredth of it (`EDGES_PER_ENTRY`) where it is the weight of attention edges.
 """
 
@@ -138,7 +138,7 @@ def trial_base(base: Settings) -> Settings:
 
 
 def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Settings:
-    """The settings that `hp` chooses; what is searched becomes known to it by the way.
+    """The settings that `hp` chooses, after what is searched was declared to it.
 
     Parameters
     ----------
@@ -163,8 +163,8 @@ def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Set
     at_first = resolve(base).paths()
     chosen = {}
     for path, values in choices.items():
-        usual = at_first.get(path, at_first.get(f"{path}.{NAME}"))
-        chosen[path] = hp.Choice(path, [*values], default=usual if usual in values else None)
+        default = at_first.get(path, at_first.get(f"{path}.{NAME}"))
+        chosen[path] = hp.Choice(path, [*values], default=default if default in values else None)
     # Names come first: what a trial's names do not take has no effect on it.
     names = {path: value for path, value in chosen.items() if not _is_leaf(path)}
     named = trial_base(base).replace(names)

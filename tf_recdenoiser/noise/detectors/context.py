@@ -51,8 +51,8 @@ class ContextModel(NoiseModel):
 
     Item vectors are made from how items occur together, with one fold of users left out, and a
     small network learns from how an item's vector goes with those around it whether it is the
-    log's or drawn by the law of noise. In each further round items count, in the vectors, by the
-    probability that they are meant.
+    log's or drawn by the distribution of noise. In each further round items count, in the vectors,
+    by the probability that they are clean.
     """
 
     folds = 4

@@ -31,7 +31,7 @@ class Objective(abc.ABC):
     log_ratios: ClassVar[bool] = False
 
     def mixture(self, item_count: int) -> NoiseMixture | None:
-        """What makes scores of meant items those of observed ones; None where all are meant."""
+        """The layer from scores of clean items to those of observed ones; None without noise."""
         return None
 
     @property
