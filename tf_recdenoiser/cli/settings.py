@@ -16,4 +16,5 @@ def settings(context: typer.Context) -> None:
     Which settings there are depends on the names in it: `settings log.csv --gates relative` shows
     those of gates, too. What has no value yet, as a column's name, is left out.
     """
-    output.print(as_toml(settings_of(context)), highlight=False, soft_wrap=True, end="")
+    text = as_toml(settings_of(context, needs_log=False))
+    output.print(text, highlight=False, soft_wrap=True, end="")
