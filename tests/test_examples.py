@@ -235,7 +235,7 @@ def test_recommender_example(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_tuning_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     example = runpy.run_path(str(ROOT / "examples/tuning.py"))
     run = example["main"](example["SYNTHETIC"], tmp_path, epochs=1, trials=2)
-    assert run.settings.hidden_dim in (16, 32)
+    assert run.settings.model.hidden_dim in (16, 32)
     assert "NDCG@10 against the whole catalogue" in capsys.readouterr().out
 
 
