@@ -182,9 +182,7 @@ def with_settings(
     return decorate
 
 
-def settings_of(
-    context: typer.Context, base: Settings | None = None, needs_log: bool = True
-) -> Settings:
+def settings_of(context: typer.Context, base: Settings | None = None) -> Settings:
     """The settings that a command line asks for, made of `base` or else of the defaults.
 
     A file of settings comes first, then a preset, then what the command line states.
@@ -198,7 +196,7 @@ def settings_of(
     if preset is not None:
         settings = settings.replace(PRESETS[preset])
     settings = settings.replace(_log_of(context)).replace(stated(context))
-    if needs_log and not settings.source:
+    if settings.log == Settings().log:
         raise RunError("A log must be given, or a `--config` that names one. Received: none")
     return settings
 

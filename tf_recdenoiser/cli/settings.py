@@ -16,5 +16,4 @@ def settings(context: typer.Context) -> None:
     Which settings there are depends on the names in it: `settings log.csv --gates relative` shows
     those of gates, too. What has no value yet, as a column's name, is left out.
     """
-    text = as_toml(settings_of(context, needs_log=False))
-    output.print(text, highlight=False, soft_wrap=True, end="")
+    output.print(as_toml(settings_of(context)), highlight=False, soft_wrap=True, end="")

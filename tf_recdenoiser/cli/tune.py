@@ -68,8 +68,8 @@ def tune(
         list[str] | None,
         Option(
             metavar="PATH=[VALUE,…]",
-            help="Choose a setting from these values, as in `--search model.hidden_dim=[32,64]`; "
-            "may be given for several.",
+            help="Choose a setting from these values, as in `--search hidden_dim=32,64`; may be "
+            "given for several.",
         ),
     ] = None,
     resume: Annotated[
