@@ -10,7 +10,8 @@ from tf_recdenoiser.noise.corrections import CORRECTIONS, Correction
 from tf_recdenoiser.noise.detectors import DETECTORS, NoiseModel
 from tf_recdenoiser.noise.injection import NOISE_DISTRIBUTIONS, PLACES, inject_noise
 
-NO_DETECTOR, ORACLE = "none", "oracle"
+NO_DETECTOR = "none"
+ORACLE = "oracle"
 
 
 @dataclasses.dataclass(frozen=True)
