@@ -189,7 +189,7 @@ def _one_of_each_kind(runs: Iterable[Path]) -> Iterable[Path]:
 
 def _finding_table(finding: dict[str, dict[str, float]]) -> Table:
     table = Table("score", title="Noise found in test histories", title_justify="left")
-    table.add_column("area under ROC", justify="right")
+    table.add_column("ROC AUC", justify="right")
     table.add_column("precision", justify="right")
     for name, found in finding.items():
         table.add_row(name, f"{found['roc_auc']:.3f}", f"{found['precision']:.3f}")
