@@ -42,7 +42,7 @@ def test_a_history_is_its_newest_known_items(run: Run, count: int) -> None:
     newest = codes.tolist()[-12:]
     expected = [[0] * (12 - len(newest)) + newest]
     for given in (codes, with_unknown):
-        matrix = run.history_matrix(given)
+        matrix = run.inputs(given)["item_ids"]
         assert matrix.dtype == np.int32
         assert matrix.tolist() == expected
 

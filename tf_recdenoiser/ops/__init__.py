@@ -17,7 +17,13 @@ from tf_recdenoiser.ops.linear_attention import (
 )
 from tf_recdenoiser.ops.log_sum_exp import log_sum_exp_of_products
 from tf_recdenoiser.ops.patterns import PATTERNS
-from tf_recdenoiser.ops.slots import from_slots, model_slots, to_slots, with_rows
+from tf_recdenoiser.ops.slots import (
+    from_slots,
+    history_inputs,
+    model_slots,
+    to_slots,
+    with_rows,
+)
 from tf_recdenoiser.ops.softmax import masked_softmax
 from tf_recdenoiser.ops.swap import swap
 
@@ -28,6 +34,7 @@ __all__ = [
     "entmax",
     "entmax15",
     "from_slots",
+    "history_inputs",
     "inference_gates",
     "jacobian_frobenius",
     "keep_probability",
