@@ -13,7 +13,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 NAME = "name"
 NONE = "none"
@@ -274,10 +274,10 @@ def _converted(hint: Any, value: Any, path: str) -> Any:
 
 
 def _unknown(path: str, root: type) -> str:
-    known = all_paths(root)
+    known, path = all_paths(root), path.removesuffix(f".{NAME}")
     whole = path if path in known else f"{path}.{NAME}"
     if whole in known:
-        where, names = known[whole]
+        where, names, *_ = known[whole]
         return (
             f"`{path}` has no effect here: it goes with {where} {', '.join(names)}. "
             f"Received: {path}"
@@ -297,35 +297,57 @@ def nearest(path: str, root: type) -> str:
     return f"Did you mean {' or '.join(found)}? " if found else ""
 
 
-def all_paths(root: type) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Every setting there can be, by path: the choice it depends on and the names that have it."""
-    found: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for path, where, name in _walk(root, "", "", ""):
-        names = found.get(path, (where, ()))[1]
-        found[path] = (where, (*names, name) if name and name not in names else names)
+class Setting(NamedTuple):
+    """What a path leads to.
+
+    Attributes
+    ----------
+    where, names
+        The choice that it depends on, and the names there that have it; empty if it always is.
+    type
+        Of its values.
+    words
+        The values it may have, if they are words from a list; else empty.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    type: type
+    words: tuple[str, ...]
+
+
+def all_paths(root: type) -> dict[str, Setting]:
+    """Every setting there can be, by path."""
+    found: dict[str, Setting] = {}
+    for path, one in _walk(root, "", "", ()):
+        names = found[path].names if path in found else ()
+        found[path] = one._replace(names=tuple(dict.fromkeys((*names, *one.names))))
     return found
 
 
 def enabling(path: str, root: type) -> dict[str, str]:
     """Names by which a path of `all_paths` becomes a setting: the first of each choice above it."""
-    where, names = all_paths(root)[path]
+    where, names, *_ = all_paths(root)[path]
     return {**enabling(f"{where}.{NAME}", root), f"{where}.{NAME}": names[0]} if where else {}
 
 
-def _walk(section: type, prefix: str, where: str, name: str) -> Iterator[tuple[str, str, str]]:
+def _walk(
+    section: type, prefix: str, where: str, names: tuple[str, ...]
+) -> Iterator[tuple[str, Setting]]:
+    hints = typing.get_type_hints(section)
     for field in dataclasses.fields(section):
-        path = prefix + field.name
-        several = field.metadata.get("choice")
+        path, several = prefix + field.name, field.metadata.get("choice")
         if several is not None:
-            yield f"{path}.{NAME}", where, name
+            yield f"{path}.{NAME}", Setting(where, names, str, tuple(several.table))
             for one, kind in several.sections.items():
-                for inner in _walk(kind, f"{path}.", path, one):
-                    if inner[0] != f"{path}.{NAME}":
-                        yield inner
+                inner = _walk(kind, f"{path}.", path, (one,))
+                yield from (found for found in inner if found[0] != f"{path}.{NAME}")
         elif isinstance(field.default, Section):
-            yield from _walk(type(field.default), f"{path}.", where, name)
+            yield from _walk(type(field.default), f"{path}.", where, names)
         else:
-            yield path, where, name
+            hint = hints[field.name]
+            words = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+            yield path, Setting(where, names, _types(hint)[0], words)
 
 
 def _fields(section: Any) -> list[Any]:
