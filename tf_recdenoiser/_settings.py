@@ -257,8 +257,13 @@ def _set(section: Any, parts: list[str], value: Any, path: str, root: type) -> A
     elif isinstance(current, Section) and not isinstance(value, Section):
         raise SettingsError(f"`{path}` has settings of its own. Received: {path}={value!r}")
     else:
-        value = _converted(typing.get_type_hints(type(section))[head], value, path)
+        value = _converted(_hints(type(section))[head], value, path)
     return dataclasses.replace(section, **{head: value})
+
+
+@functools.cache
+def _hints(section: Any) -> dict[str, Any]:
+    return typing.get_type_hints(section)
 
 
 def _converted(hint: Any, value: Any, path: str) -> Any:
@@ -334,7 +339,7 @@ def enabling(path: str, root: type) -> dict[str, str]:
 def _walk(
     section: type, prefix: str, where: str, names: tuple[str, ...]
 ) -> Iterator[tuple[str, Setting]]:
-    hints = typing.get_type_hints(section)
+    hints = _hints(section)
     for field in dataclasses.fields(section):
         path, several = prefix + field.name, field.metadata.get("choice")
         if several is not None:
