@@ -257,7 +257,7 @@ def _set(section: Any, parts: list[str], value: Any, path: str, root: type) -> A
     elif isinstance(current, Section) and not isinstance(value, Section):
         raise SettingsError(f"`{path}` has settings of its own. Received: {path}={value!r}")
     else:
-        value = _converted(_hints(type(section))[head], value, path)
+        value = _converted(_hints(section.__class__)[head], value, path)
     return dataclasses.replace(section, **{head: value})
 
 

@@ -165,11 +165,6 @@ class TrainingBatches:
         return len(self._rows)
 
     @property
-    def skipped_row_count(self) -> int:
-        """Rows of `train` with fewer than two items, which no batch contains."""
-        return self._train.row_count - self.row_count
-
-    @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch, the last smaller one included."""
         return -(-self.row_count // self._batch_size)

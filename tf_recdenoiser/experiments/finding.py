@@ -8,12 +8,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser.noise import (
-    next_item_log_ratios,
-    noise_frequencies,
-    precision_at_noise,
-    roc_auc,
-)
+from tf_recdenoiser.noise import precision_at_noise, roc_auc
+from tf_recdenoiser.noise.detectors.surprisal import next_item_log_ratios
+from tf_recdenoiser.noise.injection import noise_frequencies
 from tf_recdenoiser.runs import Run, load_run, load_split
 from tf_recdenoiser.runs.scoring import Inputs, evaluation_inputs
 from tf_recdenoiser.training import explain

@@ -71,15 +71,6 @@ class NoisySplit:
         marked = leave_one_out(marks)
         return cls(split, marked.train, marked.valid.histories, marked.test.histories)
 
-    def without_noise(self) -> Split:
-        """The split with every noisy item removed and the sequences closed up."""
-        train, valid, test = self.split.train, self.split.valid, self.split.test
-        return Split(
-            train.keep(self.train.items == 0),
-            dataclasses.replace(valid, histories=valid.histories.keep(self.valid.items == 0)),
-            dataclasses.replace(test, histories=test.histories.keep(self.test.items == 0)),
-        )
-
 
 def inject_noise(
     dataset: Dataset,

@@ -15,7 +15,7 @@ from tf_recdenoiser.backbones import Backbone
 from tf_recdenoiser.data import Histories, TrainingBatches, user_codes
 from tf_recdenoiser.estimators import get_estimator
 from tf_recdenoiser.layers import GATES, get_attention
-from tf_recdenoiser.noise import noise_frequencies
+from tf_recdenoiser.noise.injection import noise_frequencies
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import load_model
 from tf_recdenoiser.runs.noise_known import NoiseKnown

@@ -9,7 +9,7 @@ from tf_recdenoiser._settings import SettingsError, choice_of, default
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.data import DataError, Dataset
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
-from tf_recdenoiser.noise import NO_DETECTOR, NoiseSettings
+from tf_recdenoiser.noise.settings import NO_DETECTOR, NoiseSettings
 from tf_recdenoiser.runs.settings import NO_GATES, Settings
 from tf_recdenoiser.training import OBJECTIVES, GateTraining, NoiseAwareObjective, Objective
 
