@@ -13,7 +13,6 @@ from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
     WithoutBias,
-    checked_gates,
     item_table,
     model_inputs,
     shared_gates,
@@ -27,8 +26,6 @@ from tf_recdenoiser.layers import (
     Gates,
     PositionEmbedding,
     TransformerBlock,
-    get_attention,
-    serialize_attention,
 )
 
 MASK = -1
@@ -97,15 +94,6 @@ class BERT4Rec(Backbone):
         attention: str | dict[str, Any] | AttentionKind = default(SASRec, "attention"),
         name: str | None = None,
     ) -> None:
-        gates = checked_gates(
-            gates,
-            gamma,
-            item_count=item_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-        )
         task = MaskedItems(mask_share, last_share)
         inputs = model_inputs(max_length)
         items = item_table(item_count, hidden_dim + 1, WithoutBias())
@@ -129,21 +117,7 @@ class BERT4Rec(Backbone):
         x = keras.layers.Dense(hidden_dim, activation="gelu", name="projection")(x)
         super().__init__(inputs=inputs, outputs=AppendOne()(x), name=name)
         self._task = task
-        self._set(
-            items,
-            item_count=item_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-            dropout=dropout,
-            mask_share=mask_share,
-            last_share=last_share,
-            gates=gates,
-            gamma=gamma,
-            jacobian_batch_size=jacobian_batch_size,
-            attention=serialize_attention(get_attention(attention)),
-        )
+        self._set(items)
 
     @property
     def task(self) -> MaskedItems:

@@ -11,7 +11,6 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
-    check_sizes,
     model_inputs,
     scored_table,
 )
@@ -53,12 +52,11 @@ class Popularity(Backbone):
         max_length: int = default(SASRec, "max_length"),
         name: str | None = None,
     ) -> None:
-        check_sizes(item_count=item_count, max_length=max_length)
         inputs = model_inputs(max_length)
         items = scored_table(item_count, 1, "zeros")
         items.trainable = False
         super().__init__(inputs=inputs, outputs=One(name="one")(inputs["item_ids"]), name=name)
-        self._set(items, item_count=item_count, max_length=max_length)
+        self._set(items)
 
     def adapt(self, counts: np.ndarray) -> None:
         """Take the scores from how often each item occurs, `[item_count + 1]`; row 0 is none."""
