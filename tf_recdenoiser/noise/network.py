@@ -66,7 +66,7 @@ class NetworkTrainer:
 
     Examples
     --------
-    >>> from tf_recdenoiser.noise import build_detector
+    >>> from tf_recdenoiser.noise.detectors.context import build_detector
     >>> rng = np.random.default_rng(0)
     >>> detector = build_detector(rng.normal(size=[10, 2, 8]), np.ones(10), max_length=4)
     >>> ids, drawn = rng.integers(1, 10, [2, 20, 4], np.int32)

@@ -34,7 +34,7 @@ def build_detector(
 
     Examples
     --------
-    >>> from tf_recdenoiser.noise import log_ratios
+    >>> from tf_recdenoiser.noise.network import log_ratios
     >>> rng = np.random.default_rng(0)
     >>> detector = build_detector(rng.normal(size=[10, 2, 8]), np.ones(10), max_length=4)
     >>> log_ratios(detector, np.array([[0, 0, 3, 7]], np.int32)).shape
