@@ -21,7 +21,8 @@ from tests.runs.small import DATASET, small
 from tests.serving import c_loader
 from tf_recdenoiser._keras import keras, layers_of
 from tf_recdenoiser.backbones import BACKBONES, EXTRA_INPUTS, Backbone, BERT4Rec, SASRec
-from tf_recdenoiser.layers import GATES, Draws, Gates, PositionalGates
+from tf_recdenoiser.layers import GATES, Gates, PositionalGates
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.retrieval import export_saved_model
 from tf_recdenoiser.runs import Run, RunDirectory, load_run, train
 from tf_recdenoiser.training import DEFAULT_OBJECTIVE, OBJECTIVES, Recommender, explain
@@ -193,7 +194,7 @@ def test_open_gates_are_no_gates(kind: type[Backbone], gates: type[Gates], train
         one.assign(other.numpy())
     found = []
     for model in (gated, plain):
-        with Draws(tf.constant([1, 2])):
+        with Evaluation(Sample(tf.constant([1, 2]))):
             found.append(encode(model, IDS, training=training))
     np.testing.assert_array_equal(found[0], found[1])
 

@@ -27,10 +27,10 @@ from tf_recdenoiser.backbones import Backbone, BERT4Rec, SASRec
 from tf_recdenoiser.layers import (
     AttentionKind,
     DenoisingMultiHeadAttention,
-    Draws,
     ItemGates,
     TransformerBlock,
 )
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.retrieval import export_saved_model
 from tf_recdenoiser.training import Recommender, explain
 
@@ -63,12 +63,12 @@ def item_vectors(model: Any) -> np.ndarray:
 @every_gated_backbone
 def test_every_block_uses_the_gates_of_the_items(kind: type[Backbone]) -> None:
     model = made(kind, gates=ItemGates(inference="expectation"))
-    with Draws(tf.constant([0, 0])) as draws:
+    with Evaluation(Sample(tf.constant([0, 0]))) as recorder:
         model(inputs_of(kind, IDS), training=False)
-    assert len(draws.attention) == 2 and len(draws.records) == 1
+    assert len(recorder.attention) == 2 and len(recorder.gates) == 1
     expected = item_gates(model, item_vectors(model))
     edges = ~np.isnan(expected)
-    for record in draws.attention:
+    for record in recorder.attention:
         found = tf.broadcast_to(record.gates, [len(IDS), 1, N, N])[:, 0].numpy()
         np.testing.assert_allclose(found[edges], expected[edges], rtol=1e-4, atol=1e-5)
     assert np.ptp(expected[edges]) > 0.05
@@ -117,11 +117,11 @@ def test_links_that_a_pattern_leaves_out_have_no_price() -> None:
     pattern = AttentionKind(pattern="sliding_window", options={"width": 1})
     gates = ItemGates(beta=2.0, penalty="edges", initial_keep=0.75)
     model = made(SASRec, randomly=False, gates=gates, attention=pattern)
-    with Draws(tf.constant([0, 0]), adds_losses=False) as draws:
+    with Evaluation(Sample(tf.constant([0, 0]))):
         encode(model, IDS, training=True)
     # Of six items and of three: each is linked to itself, and each but the first to one before.
     expected = 2.0 * (6 + 5 * 0.75 + 3 + 2 * 0.75)
-    assert float(draws.penalties["sparsity"][0]) == pytest.approx(expected, rel=1e-5)
+    assert float(tf.add_n(model.losses)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_bert4rec_s_mask_is_told_of_by_its_own_vector() -> None:
@@ -131,9 +131,9 @@ def test_bert4rec_s_mask_is_told_of_by_its_own_vector() -> None:
     for change in (0.0, 1.0):
         mask_vector = next(v for v in model.trainable_variables if "mask_vector" in v.name)
         mask_vector.assign(mask_vector.numpy() + change)
-        with Draws(tf.constant([0, 0])) as draws:
+        with Evaluation(Sample(tf.constant([0, 0]))) as recorder:
             model(asked, training=False)
-        found.append(draws.attention[0].gates.numpy())
+        found.append(recorder.attention[0].gates.numpy())
     assert np.abs(found[0] - found[1])[:, 0, -1, :-1].max() > 1e-4
 
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 from tests.layers.reference import array, normalize, randomize, transformer_block
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SSEPT
-from tf_recdenoiser.layers import Draws, Swap
+from tf_recdenoiser.layers import Swap
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training import BinaryCrossEntropy, Recommender
 
 ITEMS, USERS, N, D, DU, HEADS = 9, 4, 6, 4, 2, 2
@@ -71,7 +72,7 @@ def test_scores_compare_with_item_and_user_concatenated() -> None:
 
 def test_swapping_everything_draws_ids_and_padding_stays() -> None:
     ids = np.array([[0, 3, 5], [0, 0, 2]], np.int32)
-    with Draws(tf.constant([1, 2])):
+    with Evaluation(Sample(tf.constant([1, 2]))):
         swapped = Swap(1.0, count=9)(ids, training=True).numpy()
     assert (swapped[ids == 0] == 0).all() and (swapped[ids > 0] > 0).all()
     assert (swapped[ids > 0] != ids[ids > 0]).any()
@@ -80,7 +81,7 @@ def test_swapping_everything_draws_ids_and_padding_stays() -> None:
 
 def test_ids_are_swapped_as_often_as_asked_and_uniformly() -> None:
     ids = tf.fill([400, 100], 3)
-    with Draws(tf.constant([1, 2])):
+    with Evaluation(Sample(tf.constant([1, 2]))):
         swapped = Swap(0.25, count=5)(ids, training=True).numpy()
     shares = np.bincount(swapped.ravel(), minlength=6) / swapped.size
     # Standard deviations are below 0.0022.
@@ -90,9 +91,10 @@ def test_ids_are_swapped_as_often_as_asked_and_uniformly() -> None:
 def test_the_first_rows_are_swapped_alike_in_a_part_of_the_batch() -> None:
     ids = tf.fill([8, 10], 3)
     swap = Swap(0.5, count=9)
-    with Draws(tf.constant([1, 2])) as draws:
+    sample = Sample(tf.constant([1, 2]))
+    with Evaluation(sample):
         whole = swap(ids, training=True).numpy()
-    with draws.again(1):
+    with Evaluation(sample.again(1, {})):
         part = swap(ids[:3], training=True).numpy()
     np.testing.assert_array_equal(part, whole[:3])
 
@@ -102,7 +104,7 @@ def test_each_swap_acts_in_training_alone_and_where_it_should(which: str) -> Non
     swaps = {"user_swap": 0.0, "item_swap": 0.0, "target_swap": 0.0, which: 1.0}
     model = encoder(dropout=0.0, **swaps)
     inputs = {"item_ids": tf.constant(IDS[:2]), "user_ids": tf.constant(WHO[:2])}
-    with Draws(tf.constant([5, 6])):
+    with Evaluation(Sample(tf.constant([5, 6]))):
         trained = model(inputs, training=True).numpy()
         scored = model.item_embedding(inputs["item_ids"], training=True).numpy()
     plain = model(inputs, training=False).numpy()

@@ -16,7 +16,8 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
 from tf_recdenoiser.estimators import Ar, Estimator, Reinforce, Rloo, gate_states
-from tf_recdenoiser.layers import Draws, GateRecord
+from tf_recdenoiser.layers.records import GateRecord
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training import DenoisingModel
 
 LAYERS, HEADS, WIDTH, ITEMS = 2, 2, 4, 5
@@ -60,13 +61,15 @@ def toy_loss(y: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
 
 def forced(
     model: DenoisingModel, gates: Sequence[np.ndarray], seed: tf.Tensor | None = None
-) -> Draws:
-    """Draws in which the gates of each gated layer have already been drawn: `gates`."""
-    draws = Draws(tf.constant([0, 0]) if seed is None else seed, with_penalties=False)
+) -> Evaluation:
+    """An evaluation in which the gates of each gated layer have already been drawn: `gates`."""
+    seed = tf.constant([0, 0]) if seed is None else seed
+    evaluation = Evaluation(Sample(seed, with_penalties=False))
     for layer, values in zip(model.gate_layers, gates, strict=True):
         values = tf.cast(values, tf.float32)
-        draws.records[id(layer)] = GateRecord(layer, values, tf.ones([], bool), None, (values,))
-    return draws
+        record = GateRecord(layer, values, tf.ones([], bool), None, (values,))
+        evaluation.recorder.gates[layer] = record
+    return evaluation
 
 
 def matrices(states: np.ndarray, length: int) -> list[np.ndarray]:

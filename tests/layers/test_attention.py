@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tests.layers.reference import attention, normal, randomize
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers import DenoisingMultiHeadAttention, Draws, Gates, PositionalGates
+from tf_recdenoiser.layers import DenoisingMultiHeadAttention, Gates, PositionalGates
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 
 B, N, M, D, HEADS, KEY_DIM = 2, 4, 3, 6, 2, 5
 TRIANGLE = np.tril(np.ones((N, N), bool))
@@ -192,10 +193,10 @@ def test_gates_on_links_that_a_mask_forbids_have_no_price_and_do_not_train(rank:
     found = []
     for given in ({"attention_mask": mask}, {"use_causal_mask": True}):
         layer = DenoisingMultiHeadAttention(2, 3, gates=PositionalGates(beta=0.1))
-        with Draws(tf.constant([3, 4])) as draws:
+        with Evaluation(Sample(tf.constant([3, 4]))) as recorder:
             layer(x, x, training=True, **given)
-        (record,) = draws.records.values()
-        found.append((draws.penalties["sparsity"][0], record.usable, record.density))
+        (record,) = recorder.gates.values()
+        found.append((layer.losses[0], record.usable, record.density))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other)
 

@@ -19,13 +19,13 @@ from tf_recdenoiser.layers import (
     GATES,
     AttentionKind,
     DenoisingMultiHeadAttention,
-    Draws,
     Gates,
     JacobianRegularizedBlock,
     TransformerBlock,
     get_attention,
     serialize_attention,
 )
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.ops import PATTERNS
 
 # Long enough that every pattern leaves something out.
@@ -164,9 +164,9 @@ def test_the_jacobian_penalty_can_be_differentiated(name: str) -> None:
     def gradients(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(x)
-            with Draws(tf.constant([1, 2]), adds_losses=False) as draws:
+            with Evaluation(Sample(tf.constant([1, 2]))):
                 block(x, mask=tf.constant(IS_ITEM), training=True)
-            (penalty,) = draws.penalties["jacobian"]
+            (penalty,) = block.losses
         return penalty, tape.gradient(penalty, x)
 
     penalty, gradient = gradients(tf.constant(X))
@@ -189,7 +189,7 @@ def test_gates_that_are_all_open_change_nothing(name: str, training: bool) -> No
             variable.assign(value)
         found = []
         for layer in (plain, gated):
-            with Draws(tf.constant([1, 2])):
+            with Evaluation(Sample(tf.constant([1, 2]))):
                 found.append(called(layer, training=training).numpy())
         np.testing.assert_array_equal(*found)
 
@@ -200,15 +200,15 @@ def test_gates_multiply_the_weights(name: str, renormalize: bool) -> None:
     for kind in fitting_gates(name):
         gates = kind(inference="expectation")
         layer = made(name, gates, renormalize=renormalize)
-        with Draws(tf.constant([1, 2])) as draws:
+        with Evaluation(Sample(tf.constant([1, 2]))) as recorder:
             output, weights = called(layer, return_attention_scores=True, training=False)
-        (record,) = draws.records.values()
+        (record,) = recorder.gates.values()
         expected = expected_weights(layer, name, causal=True) * record.gates[0].numpy()
         if renormalize:
             total = expected.sum(-1, keepdims=True)
             expected = np.divide(expected, total, out=np.zeros_like(expected), where=total > 0)
         np.testing.assert_allclose(weights, expected, atol=1e-4)
-        (observed,) = draws.attention
+        (observed,) = recorder.attention
         np.testing.assert_array_equal(observed.weights, weights)
         values = dense(layer.value_dense, X, "bnd,dhk->bnhk")
         mixed = np.einsum("bhnm,bmhk->bnhk", expected, values)
@@ -221,9 +221,9 @@ def test_gates_count_the_links_there_are(name: str) -> None:
     """What the pattern leaves out is not reachable: no penalty, no estimate, no statistics."""
     for kind in fitting_gates(name):
         layer = made(name, kind(beta=1.0))
-        with Draws(tf.constant([1, 2])) as draws:
+        with Evaluation(Sample(tf.constant([1, 2]))) as recorder:
             called(layer, training=True)
-        (record,) = draws.records.values()
+        (record,) = recorder.gates.values()
         reachable = np.broadcast_to(record.reachable, (B, 1, N, N))[:, 0]
         assert not reachable[:, ~edges(name) | ~CAUSAL].any()
         assert reachable[0][edges(name) & CAUSAL].all()
@@ -265,9 +265,9 @@ def test_under_mixed_precision_it_is_about_the_same(name: str, policy: str) -> N
     narrow, wide = made(name, gates, dtype=policy), made(name, gates)
     narrow.set_weights(wide.get_weights())
     for training in (False, True):
-        with Draws(tf.constant([1, 2])):
+        with Evaluation(Sample(tf.constant([1, 2]))):
             found, weights = called(narrow, return_attention_scores=True, training=training)
-        with Draws(tf.constant([1, 2])):
+        with Evaluation(Sample(tf.constant([1, 2]))):
             expected = called(wide, training=training)
         assert found.dtype == weights.dtype == tf.as_dtype(policy.removeprefix("mixed_"))
         difference = np.abs(tf.cast(found, tf.float32) - expected)

@@ -114,7 +114,7 @@ CHANGED: dict[type, dict[str, Any]] = {
         "block": TransformerBlock(num_heads=2, hidden=9, gates=PositionalGates(**GATES)),
         "gamma": 0.125,
         "projections": 3,
-        "rows": 2,
+        "batch_size": 2,
         "distribution": "normal",
     },
 }

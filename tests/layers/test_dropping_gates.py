@@ -13,7 +13,6 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
     DROPPING,
     DenoisingMultiHeadAttention,
-    Draws,
     DroppingGates,
     HeadDrop,
     JacobianRegularizedBlock,
@@ -21,6 +20,7 @@ from tf_recdenoiser.layers import (
     TransformerBlock,
     get_gates,
 )
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 
 B, N, D, HEADS = 2, 4, 6, 3
 X = normal(B, N, D)
@@ -28,8 +28,8 @@ X = normal(B, N, D)
 every_kind = pytest.mark.parametrize("kind", DROPPING.values(), ids=DROPPING)
 
 
-def seeded(number: int, **options: bool) -> Draws:
-    return Draws(tf.constant([number, 0]), **options)
+def seeded(number: int, **options: bool) -> Evaluation:
+    return Evaluation(Sample(tf.constant([number, 0]), **options))
 
 
 def attended(gates: Any) -> DenoisingMultiHeadAttention:
@@ -104,9 +104,9 @@ def test_layers_are_kept_as_they_are_and_heads_made_up_for() -> None:
 def test_evaluations_of_one_step_drop_the_same(kind: type[DroppingGates]) -> None:
     layer = attended(kind(rate=0.5))
     for number in range(4):
-        with seeded(number) as draws:
+        with seeded(number):
             first = layer(X, X, training=True)
-        with draws.again(1):
+        with Evaluation(Sample(tf.constant([number, 0])).again(1, {})):
             np.testing.assert_array_equal(layer(X, X, training=True), first)
 
 
@@ -116,9 +116,9 @@ def test_the_jacobian_penalty_is_worked_out_without_it(kind: type[DroppingGates]
         block = JacobianRegularizedBlock(TransformerBlock(HEADS, gates=gates), gamma=1.0)
         block.build((None, N, D))
         randomize(block)
-        with seeded(3, adds_losses=False) as draws:
+        with seeded(3):
             block(X, training=True)
-        return float(draws.penalties["jacobian"][0])
+        return float(block.losses[0])
 
     assert penalty(kind(rate=0.9)) == pytest.approx(penalty(kind(rate=0.0)), rel=1e-5)
 

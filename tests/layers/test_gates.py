@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.layers.reference import normal
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.estimators import Arm
-from tf_recdenoiser.layers import GATES, DenoisingMultiHeadAttention, Draws, Gates, PositionalGates
+from tf_recdenoiser.layers import GATES, DenoisingMultiHeadAttention, Gates, PositionalGates
 from tf_recdenoiser.layers.gates import get_gates
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 
 B, N, M, D = 3, 4, 5, 2
 QUERY, KEY = tf.constant(normal(B, N, D)), tf.constant(normal(B, M, D, seed=1))
@@ -48,10 +49,10 @@ def test_gates_that_start_at_1_are_open_in_every_draw(sharpness: float) -> None:
         assert np.all(drawn.numpy() == 1)
 
 
-@pytest.mark.parametrize("heads", [None, 3])
-def test_there_is_one_logit_for_each_link(heads: int | None) -> None:
-    gates, _ = random_gates(num_heads=heads)
-    expected = (N, M) if heads is None else (heads, N, M)
+@pytest.mark.parametrize("num_heads", [None, 3])
+def test_there_is_one_logit_for_each_edge(num_heads: int | None) -> None:
+    gates, _ = random_gates(num_heads=num_heads)
+    expected = (N, M) if num_heads is None else (num_heads, N, M)
     assert tuple(gates.logits.shape) == expected
     assert tuple(gates(QUERY, KEY, training=True).shape) == expected
 
@@ -60,7 +61,7 @@ def test_in_training_each_is_open_with_its_keep_probability() -> None:
     gates, keep = random_gates(sharpness=2.0)
     drawn = []
     for step in range(300):
-        with Draws(tf.constant([step, 0])):
+        with Evaluation(Sample(tf.constant([step, 0]))):
             drawn.append(gates(QUERY, KEY, training=True).numpy())
     assert set(np.unique(drawn)) == {0.0, 1.0}
     spread = np.sqrt(keep * (1 - keep) / 300)
@@ -89,7 +90,7 @@ LIVE = np.random.default_rng(3).random((B, N, M)) < 0.6
 @pytest.mark.parametrize("penalty", ["entries", "edges"])
 def test_the_penalty_is_its_formula(penalty: str, live: np.ndarray | None, causal: bool) -> None:
     gates, keep = random_gates(beta=0.3, penalty=penalty, sharpness=2.0)
-    with Draws(SEED) as draws:
+    with Evaluation(Sample(SEED)):
         mask = None if live is None else tf.constant(live)
         gates(QUERY, KEY, live=mask, use_causal_mask=causal, training=True)
 
@@ -100,9 +101,10 @@ def test_the_penalty_is_its_formula(penalty: str, live: np.ndarray | None, causa
     else:
         total = (keep * reachable).sum()
     positions = sum(row.any() for sequence in edges for row in sequence)
-    (found,) = draws.penalties["sparsity"]
+    (found,) = gates.losses
     assert float(found) == pytest.approx(0.3 * total, rel=1e-5)
-    assert float(tf.add_n(gates.losses)) == pytest.approx(0.3 * total / positions, rel=1e-5)
+    gates(QUERY, KEY, live=mask, use_causal_mask=causal, training=True)
+    assert float(gates.losses[0]) == pytest.approx(0.3 * total / positions, rel=1e-5)
 
 
 def test_a_penalty_for_each_head_counts_each_head() -> None:
@@ -116,40 +118,23 @@ def test_there_is_no_penalty_at_inference_nor_in_further_evaluations(beta: float
     gates, _ = random_gates(beta=beta)
     gates(QUERY, KEY, training=False)
     assert not gates.losses
-    with Draws(SEED, with_penalties=False):
+    with Evaluation(Sample(SEED, with_penalties=False)):
         gates(QUERY, KEY, training=True)
     assert not gates.losses
     gates(QUERY, KEY, training=True)
     assert len(gates.losses) == (beta > 0)
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 2**31), st.floats(0, 0.99), st.booleans())
-def test_the_baseline_is_the_mean_of_earlier_losses(seed: int, decay: float, row: bool) -> None:
-    """Weights decay^age, normalised; the loss itself while there is no earlier one."""
-    gates = PositionalGates()
-    gates.build(QUERY.shape, KEY.shape)
-    losses = np.random.default_rng(seed).normal(size=(5, N, 1) if row else (5, 1, 1))
-    for step, loss in enumerate(losses):
-        found = gates.baseline(tf.constant(loss if row else loss[0, 0], tf.float32), decay)
-        ages = np.arange(step)[::-1]
-        weight = decay ** ages.astype(float) if step else np.ones(0)
-        mean = np.tensordot(weight / weight.sum(), losses[:step], 1) if step else loss
-        np.testing.assert_allclose(found, np.broadcast_to(mean, (N, 1)), rtol=1e-3, atol=1e-5)
-
-
 class NearGates(Gates):
     """Gates of each sequence, from the distance of query and key: as a user might write them."""
 
     def build(self, query_shape, key_shape=None) -> None:
-        self.hidden_dim = self.add_weight(
-            name="width", shape=(), initializer="ones", trainable=True
-        )
+        self.radius = self.add_weight(name="radius", shape=(), initializer="ones", trainable=True)
         super().build(query_shape, key_shape)
 
     def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         difference = query[:, :, tf.newaxis] - key[:, tf.newaxis]
-        near = tf.convert_to_tensor(self.hidden_dim) - tf.reduce_sum(tf.square(difference), axis=-1)
+        near = tf.convert_to_tensor(self.radius) - tf.reduce_sum(tf.square(difference), axis=-1)
         return near[:, tf.newaxis]
 
 
@@ -160,14 +145,13 @@ def test_a_new_kind_of_gate_is_one_method() -> None:
     distance = np.sum((QUERY.numpy()[:, :, np.newaxis] - KEY.numpy()[:, np.newaxis]) ** 2, axis=-1)
     expected = np.broadcast_to((distance < 1)[:, np.newaxis], weights.shape)
     np.testing.assert_array_equal(weights.numpy() > 0, expected)
-    with Draws(SEED, Arm(), adds_losses=False) as draws:
+    with Evaluation(Sample(SEED, Arm())) as recorder:
         layer(QUERY, KEY, training=True)
-    (record,) = draws.records.values()
+    (record,) = recorder.gates.values()
     assert record.uniform.shape == (1, B, 1, N, M)
     keep = sigma(1 - distance)
     assert float(record.mean_keep) == pytest.approx(keep.mean(), rel=1e-5)
-    assert float(draws.penalties["sparsity"][0]) == pytest.approx(keep.sum() / B, rel=1e-5)
-    assert not layer.losses
+    assert float(layer.losses[0]) == pytest.approx(keep.sum() / B, rel=1e-5)
 
 
 def test_a_kind_without_logits_says_so() -> None:
@@ -200,7 +184,7 @@ def test_they_compute_in_float32_whatever_the_policy() -> None:
         ({"initial_keep": 1.1}, "initial_keep"),
         ({"sharpness": 0.0}, "sharpness"),
         ({"inference": "soft"}, "inference"),
-        ({"num_heads": 0}, "heads"),
+        ({"num_heads": 0}, "num_heads"),
     ],
 )
 def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) -> None:

@@ -17,12 +17,12 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
     GATES,
     DenoisingMultiHeadAttention,
-    Draws,
-    GateRecord,
     Gates,
     PositionalGates,
 )
 from tf_recdenoiser.layers.gates import get_gates
+from tf_recdenoiser.layers.records import GateRecord
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 
 B, N, D = 3, 4, 6
 X = normal(B, N, D)
@@ -45,9 +45,9 @@ def built(kind: type[Gates], randomly: bool = True, **options: Any) -> Gates:
 
 def record(gates: Gates, x: np.ndarray = X, causal: bool = True, **options: Any) -> GateRecord:
     """What the gates did with `x`, of which the first items of two sequences are padding."""
-    with Draws(tf.constant([1, 2])) as draws:
+    with Evaluation(Sample(tf.constant([1, 2]))) as recorder:
         gates(x, x, live=tf.constant(LIVE), use_causal_mask=causal, **options)
-    return draws.records[id(gates)]
+    return recorder.gates[gates]
 
 
 def spread(values: tf.Tensor) -> np.ndarray:

@@ -11,12 +11,12 @@ import tensorflow as tf
 from tests.layers.reference import normal, randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
-    Draws,
     Dropout,
     JacobianRegularizedBlock,
     PositionalGates,
     TransformerBlock,
 )
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 
 B, N, D, GAMMA = 3, 3, 4, 0.7
 X = normal(B, N, D)
@@ -76,15 +76,12 @@ def penalty(
     mask: np.ndarray | None = None,
     targets: float | None = None,
 ) -> float:
-    """As a loss of the layer; with `targets`, as a model that divides by them itself has it."""
-    with Draws(tf.constant([seed, 0]), adds_losses=targets is None) as draws:
+    """As a loss of the layer, divided by the positions that are items or by `targets`."""
+    sample = Sample(tf.constant([seed, 0]), penalty_divisor=targets)
+    with Evaluation(sample):
         layer(tf.constant(X), mask=None if mask is None else tf.constant(mask), training=True)
-    if targets is None:
-        (value,) = layer.losses
-        return float(value)
-    assert not layer.losses
-    (total,) = draws.penalties["jacobian"]
-    return float(total) / targets
+    (value,) = layer.losses
+    return float(value)
 
 
 @pytest.mark.filterwarnings("ignore:.*does not support masking:UserWarning")
@@ -133,12 +130,12 @@ def projection_deviation(
     return float(np.sqrt(2 * square.sum()))
 
 
-@pytest.mark.parametrize("rows", [1, 2])
-def test_a_part_of_the_batch_gives_each_subset_alike_often(rows: int) -> None:
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_part_of_the_batch_gives_each_subset_alike_often(batch_size: int) -> None:
     """Each draw is one subset's norms, rescaled; so the mean over subsets is the whole."""
-    layer = wrapped(rows=rows)
+    layer = wrapped(batch_size=batch_size)
     norms = exact_norms(layer.block)
-    subsets = [np.mean(s) for s in itertools.combinations(norms, rows)]
+    subsets = [np.mean(s) for s in itertools.combinations(norms, batch_size)]
     expected = GAMMA / D * B / (B * N) * np.array(subsets)
     assert np.mean(expected) == pytest.approx(GAMMA / D * norms.sum() / (B * N))
     draws = 150
@@ -149,14 +146,14 @@ def test_a_part_of_the_batch_gives_each_subset_alike_often(rows: int) -> None:
     assert np.all(np.abs(share - 1 / len(subsets)) < 4 * np.sqrt(2 / 9 / draws))
 
 
-def test_more_rows_than_there_are_is_the_whole_batch() -> None:
-    layer = wrapped(rows=100)
+def test_more_sequences_than_there_are_is_the_whole_batch() -> None:
+    layer = wrapped(batch_size=100)
     expected = GAMMA / D * exact_norms(layer.block).mean() / N
     assert penalty(layer) == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_masked_rows_are_those_that_were_drawn() -> None:
-    layer = wrapped(rows=1)
+def test_the_masked_sequences_are_those_that_were_drawn() -> None:
+    layer = wrapped(batch_size=1)
     subsets = GAMMA / D * B / MASK.sum() * exact_norms(layer.block, MASK)
     for seed in range(10):
         assert np.abs(penalty(layer, seed, MASK) / subsets - 1).min() < 1e-4
@@ -198,19 +195,19 @@ def test_with_gamma_zero_it_adds_nothing() -> None:
 
 def test_further_evaluations_add_no_penalty() -> None:
     layer = wrapped()
-    with Draws(tf.constant([0, 0]), with_penalties=False):
+    with Evaluation(Sample(tf.constant([0, 0]), with_penalties=False)):
         layer(X, training=True)
     assert not layer.losses
 
 
-@pytest.mark.parametrize("rows", [None, 2])
-def test_it_shifts_no_noise_of_the_block_or_of_later_layers(rows: int | None) -> None:
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_it_shifts_no_noise_of_the_block_or_of_later_layers(batch_size: int | None) -> None:
     block = TransformerBlock(num_heads=2, dropout=0.5, gates=PositionalGates(initial_keep=0.6))
-    layer = JacobianRegularizedBlock(block, GAMMA, batch_size=rows)
+    layer = JacobianRegularizedBlock(block, GAMMA, batch_size=batch_size)
     last = Dropout(0.5)
     outputs = []
     for inner in (block, layer, layer):
-        with Draws(tf.constant([3, 4])):
+        with Evaluation(Sample(tf.constant([3, 4]))):
             outputs.append(last(inner(X, training=True), training=True).numpy())
     np.testing.assert_array_equal(outputs[0], outputs[1])
     np.testing.assert_array_equal(outputs[1], outputs[2])
@@ -260,7 +257,7 @@ def test_it_trains_in_a_plain_keras_model(name: str) -> None:
     [
         ({"gamma": -1.0}, "gamma"),
         ({"gamma": 1.0, "projections": 0}, "projections"),
-        ({"gamma": 1.0, "rows": 0}, "rows"),
+        ({"gamma": 1.0, "batch_size": 0}, "batch_size"),
         ({"gamma": 1.0, "distribution": "uniform"}, "distribution"),
     ],
 )

@@ -12,11 +12,11 @@ from tests.layers.reference import normal, randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
     DenoisingMultiHeadAttention,
-    Draws,
     JacobianRegularizedBlock,
     PositionalGates,
     TransformerBlock,
 )
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 
 B, N, D = 2, 4, 6
 X = normal(B, N, D)
@@ -48,9 +48,9 @@ def test_the_block_computes_in_the_narrow_type_and_its_gates_in_float32(policy: 
     found, expected = narrow(X, training=False), wide(X, training=False)
     assert found.dtype == NARROW[policy] and expected.dtype == tf.float32
     np.testing.assert_allclose(tf.cast(found, tf.float32), expected, atol=0.15)
-    with Draws(tf.constant([0, 0])) as draws:
+    with Evaluation(Sample(tf.constant([0, 0]))) as recorder:
         narrow(X, training=True)
-    (record,) = draws.records.values()
+    (record,) = recorder.gates.values()
     assert record.gates[0].dtype == record.logits.dtype == tf.float32
     assert all(variable.dtype == "float32" for variable in narrow.trainable_variables)
 

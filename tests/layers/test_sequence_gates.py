@@ -11,13 +11,14 @@ import tensorflow as tf
 from tests.layers.reference import normal, randomize
 from tf_recdenoiser.estimators import DisArm, Rloo
 from tf_recdenoiser.layers import (
-    Draws,
     Gates,
     ItemGates,
     JacobianRegularizedBlock,
     PairwiseGates,
     TransformerBlock,
 )
+from tf_recdenoiser.layers.records import GateRecord, Recorder
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 
 B, N, D = 3, 4, 5
 X = normal(B, N, D)
@@ -67,17 +68,17 @@ def edges(causal: bool) -> list[tuple[int, int, int, list[int]]]:
     return found
 
 
-def drawn(gates: Gates, causal: bool, **options: object) -> Draws:
-    with Draws(SEED, DisArm(), adds_losses=False) as draws:
+def drawn(gates: Gates, causal: bool) -> GateRecord:
+    with Evaluation(Sample(SEED, DisArm())) as recorder:
         gates(X, X, live=tf.constant(LIVE), use_causal_mask=causal, training=True)
-    return draws
+    return recorder.gates[gates]
 
 
 @every_kind
 @both_ways
 def test_logits_are_those_of_the_formula(kind: type[Gates], causal: bool) -> None:
     gates = random_gates(kind)
-    (record,) = drawn(gates, causal).records.values()
+    record = drawn(gates, causal)
     assert record.logits.shape == (B, 1, N, N) and record.per_sequence
     expected = np.full((B, 1, N, N), np.nan)
     for b, u, v, seen in edges(causal):
@@ -93,12 +94,11 @@ def test_logits_are_those_of_the_formula(kind: type[Gates], causal: bool) -> Non
 @pytest.mark.parametrize("penalty", ["entries", "edges"])
 def test_the_penalty_counts_each_link_in_use(kind: type[Gates], causal: bool, penalty: str) -> None:
     gates = random_gates(kind, beta=0.3, penalty=penalty, sharpness=0.5)
-    draws = drawn(gates, causal)
-    (record,) = draws.records.values()
+    record = drawn(gates, causal)
     logits = record.logits.numpy()[:, 0]
     total = sum(1 / (1 + np.exp(-logits[b, u, v])) for b, u, v, _ in edges(causal))
     expected = 0.3 * (total if penalty == "edges" else total / B)
-    assert float(draws.penalties["sparsity"][0]) == pytest.approx(expected, rel=1e-5)
+    assert float(gates.losses[0]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_position_s_own_item_is_open_and_teaches_nothing() -> None:
@@ -126,14 +126,15 @@ def test_the_rank_must_be_a_number_of_columns(kind: type[Gates]) -> None:
 @every_kind
 def test_the_first_sequences_are_drawn_by_the_same_numbers_again(kind: type[Gates]) -> None:
     gates = random_gates(kind)
-    with Draws(SEED, Rloo(3)) as draws:
+    sample = Sample(SEED, Rloo(3))
+    with Evaluation(sample) as recorder:
         gates(X, X, training=True)
-    (record,) = draws.records.values()
+    (record,) = recorder.gates.values()
     for index in range(3):
-        with draws.again(index) as again:
+        with Evaluation(sample.again(index, recorder.gates)) as again:
             found = gates(X[:2], X[:2], training=True)
         np.testing.assert_array_equal(found, record.gates[index][:2])
-        (repeated,) = again.records.values()
+        (repeated,) = again.gates.values()
         np.testing.assert_array_equal(repeated.uniform, record.uniform[:, :2])
     assert len({gate.numpy().tobytes() for gate in record.gates}) == 3
 
@@ -141,14 +142,15 @@ def test_the_first_sequences_are_drawn_by_the_same_numbers_again(kind: type[Gate
 def test_evaluations_can_change_one_layer_alone() -> None:
     first, second = (random_gates(PairwiseGates) for _ in range(2))
 
-    def run(draws: Draws) -> list[np.ndarray]:
-        with draws:
+    def run(evaluation: Evaluation) -> list[np.ndarray]:
+        with evaluation:
             return [gates(X, X, training=True).numpy() for gates in (first, second)]
 
-    draws = Draws(SEED, DisArm())
-    usual = run(draws)
-    mirrored = run(draws.again(1))
-    changed = run(draws.again(1, changed=second))
+    evaluation = Evaluation(Sample(SEED, DisArm()))
+    sample, earlier = evaluation.sample, evaluation.recorder.gates
+    usual = run(evaluation)
+    mirrored = run(Evaluation(sample.again(1, earlier)))
+    changed = run(Evaluation(sample.again(1, earlier, changed=second)))
     np.testing.assert_array_equal(changed[0], usual[0])
     np.testing.assert_array_equal(changed[1], mirrored[1])
     assert all(np.any(one != other) for one, other in zip(usual, mirrored, strict=True))
@@ -163,14 +165,14 @@ def test_the_jacobian_of_a_part_of_the_batch_is_under_its_own_gates(kind: type[G
     randomize(layer)
     chosen = set()
     for step in range(8):
-        with Draws(tf.constant([step, 0]), adds_losses=False) as draws:
+        with Evaluation(Sample(tf.constant([step, 0]))) as recorder:
             layer(X, training=True)
-        (record,) = draws.records.values()
-        branch = Draws(tf.constant([step, 0])).branch()
-        row = int(tf.argsort(tf.random.stateless_uniform([B], branch.next_seed()))[0])
-        projection = layer._projection(tf.constant([1, N, D]), branch.next_seed())
+        (record,) = recorder.gates.values()
+        branch = Sample(tf.constant([step, 0])).branch(1)
+        row = int(tf.argsort(tf.random.stateless_uniform([B], branch.noise_seed(1)))[0])
+        projection = layer._projection(tf.constant([1, N, D]), branch.noise_seed(2))
         expected = B / D * squared_projection(block, record.gates[0][row], X[row], projection)
-        assert float(draws.penalties["jacobian"][0]) == pytest.approx(expected, rel=1e-3)
+        assert float(tf.add_n(layer.losses)) == pytest.approx(expected, rel=1e-3)
         chosen.add(row)
     assert len(chosen) > 1
 
@@ -180,8 +182,10 @@ def squared_projection(
 ) -> float:
     """||v^T J||^2 of the block for one sequence alone, its gates held to be these."""
     x = tf.constant(row[np.newaxis])
-    with Draws(SEED, with_dropout=False) as draws, tf.GradientTape() as tape:
-        draws.gates = lambda *_: gates
+    layer = block.attention.gates
+    record = GateRecord(layer, gates, tf.ones([], bool), None, (gates,))
+    evaluation = Evaluation(Sample(SEED, with_dropout=False), Recorder({layer: record}))
+    with evaluation, tf.GradientTape() as tape:
         tape.watch(x)
         outputs = block(x, training=True)
     product = tape.gradient(outputs, x, output_gradients=tf.cast(projection, tf.float32))

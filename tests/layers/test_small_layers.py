@@ -12,10 +12,10 @@ from tf_recdenoiser.layers import (
     CandidateScores,
     Catalogue,
     CatalogueLogProbability,
-    Draws,
     Dropout,
     PositionEmbedding,
 )
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.ops import dropout
 
 B, N, D = 2, 4, 6
@@ -23,9 +23,9 @@ B, N, D = 2, 4, 6
 
 def test_dropout_is_the_stateless_one_with_the_evaluation_s_seed() -> None:
     x = normal(B, N, D)
-    with Draws(tf.constant([1, 2])):
+    with Evaluation(Sample(tf.constant([1, 2]))):
         found = Dropout(0.4)(x, training=True)
-    seed = Draws(tf.constant([1, 2])).next_seed()
+    seed = Sample(tf.constant([1, 2])).noise_seed(1)
     np.testing.assert_array_equal(found, dropout(tf.constant(x), 0.4, seed))
 
 

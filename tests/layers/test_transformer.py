@@ -63,7 +63,11 @@ def test_a_copy_of_the_gates_is_used() -> None:
 
 @pytest.mark.parametrize(
     ("options", "argument"),
-    [({"norm": "middle"}, "norm"), ({"num_heads": 4}, "heads"), ({"num_heads": 0}, "heads")],
+    [
+        ({"norm": "middle"}, "norm"),
+        ({"num_heads": 4}, "num_heads"),
+        ({"num_heads": 0}, "num_heads"),
+    ],
 )
 def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) -> None:
     with pytest.raises(ValueError, match=rf"`{argument}` must .*Received: {argument}="):

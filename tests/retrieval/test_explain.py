@@ -126,7 +126,7 @@ def test_without_gates_every_item_is_kept() -> None:
 
 def test_without_attention_every_item_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     model = random_recommender(gates=None)
-    monkeypatch.setattr("tf_recdenoiser.layers.Draws.observe_attention", lambda *_: None)
+    monkeypatch.setattr("tf_recdenoiser.layers.attention.current_evaluation", lambda: None)
     got = explain(model, ITEM_IDS)
     np.testing.assert_array_equal(got.kept, IS_ITEM)
     assert got.kept_per_layer.shape == got.attention_per_layer.shape == (4, 0, 5)

@@ -283,7 +283,7 @@ def test_chosen_blocks_are_regularised(make: Any, blocks: Any, names: set[str]) 
     converted = denoise(model, OPEN, blocks=blocks, gamma=0.1, jacobian_batch_size=2)
     wrapped = [part for part in layers_of(converted) if isinstance(part, JacobianRegularizedBlock)]
     assert {part.name for part in wrapped} == names
-    assert {(part.gamma, part.rows) for part in wrapped} == {(0.1, 2)}
+    assert {(part.gamma, part.batch_size) for part in wrapped} == {(0.1, 2)}
     np.testing.assert_allclose(outputs(converted, X), outputs(model, X), rtol=1e-4, atol=1e-5)
     converted.compile("adam", "mse", estimator="arm", seed=0, run_eagerly=True)
     logs = converted.train_on_batch(X, np.zeros_like(X), return_dict=True)

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tests.params import only
 from tf_recdenoiser._keras import IS_KERAS_3, keras
-from tf_recdenoiser.layers import Draws, PositionalGates
+from tf_recdenoiser.layers import PositionalGates
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training import denoise
 
 if not IS_KERAS_3:
@@ -66,7 +67,7 @@ class SASRec(keras.Model):
 
     def __init__(self, items: int, length: int, width: int, depth: int, dtype: Any = None) -> None:
         super().__init__(dtype=dtype)
-        self.items, self.length, self.hidden_dim, self.depth = items, length, width, depth
+        self.items, self.length, self.width, self.depth = items, length, width, depth
         self.item_table = keras_hub.layers.ReversibleEmbedding(items + 1, width)
         self.positions = keras_hub.layers.PositionEmbedding(length)
         self.drop = keras.layers.Dropout(0.2)
@@ -76,7 +77,7 @@ class SASRec(keras.Model):
     def build(self, input_shape: Any) -> None:
         self.item_table.build((None, self.length))
         for part in (self.positions, *self.blocks, self.norm):
-            part.build((None, self.length, self.hidden_dim))
+            part.build((None, self.length, self.width))
         super().build(input_shape)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -158,7 +159,7 @@ def test_a_cache_is_refused() -> None:
 def test_the_gates_of_a_decoder_are_reported_without_the_future() -> None:
     inputs = keras.Input([N, D])
     converted = denoise(keras.Model(inputs, decoder()(inputs)))
-    with Draws(tf.zeros([2], tf.int32)) as draws:
+    with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
         converted(X, training=False)
-    (record,) = draws.records.values()
+    (record,) = recorder.gates.values()
     np.testing.assert_array_equal(record.reachable, np.tril(np.ones([N, N], bool)))

@@ -12,10 +12,10 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.layers import (
     DenoisingMultiHeadAttention,
-    Draws,
     JacobianRegularizedBlock,
     PositionalGates,
 )
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training import DenoisingModel
 
 X, Y, WEIGHTS = {"item_ids": item_ids(3)}, np.zeros([2, 3], np.float32), valid(3)
@@ -274,8 +274,8 @@ def test_a_loss_is_needed() -> None:
 
 
 def test_the_draws_of_a_step_are_those_of_its_seed() -> None:
-    """The outputs that a step returns are those of a `Draws` with the same seed."""
+    """The outputs that a step returns are those of a `Sample` with the same seed."""
     model, seed = compiled(), tf.constant([4, 5])
     _, outputs, _ = model.loss_gradients(X, Y, WEIGHTS, seed)
-    with Draws(seed, model.estimator):
+    with Evaluation(Sample(seed, model.estimator)):
         np.testing.assert_array_equal(outputs, model(X, training=True))

@@ -27,9 +27,10 @@ BATCH = (
 )
 
 
-def recommender(gates: Any, blocks: int = 2, estimator: str = "disarm") -> Recommender:
+def recommender(gates: Any, num_layers: int = 2, estimator: str = "disarm") -> Recommender:
     model = Recommender(
-        SASRec(9, max_length=N, hidden_dim=8, num_layers=blocks, gates=gates), BinaryCrossEntropy()
+        SASRec(9, max_length=N, hidden_dim=8, num_layers=num_layers, gates=gates),
+        BinaryCrossEntropy(),
     )
     model.compile(
         keras.optimizers.Adam(0.01),

@@ -1,6 +1,6 @@
 """`DenoisingModel.loss_gradients` against the formulas, computed again from the same numbers.
 
-The uniform numbers are read from a `Draws` with the same seed; gates, losses, estimates and
+The uniform numbers are taken from a `Sample` with the same seed; gates, losses, estimates and
 penalties are then worked out in NumPy, with the model run only to turn gates into scores.
 """
 
@@ -16,7 +16,8 @@ import tensorflow as tf
 from tests.estimators.toy import HEADS, LAYERS, forced, item_ids, toy_loss, toy_model, valid
 from tf_recdenoiser._keras import raw_variable
 from tf_recdenoiser.estimators import ESTIMATORS, Ar, Estimator, Rloo, get_estimator
-from tf_recdenoiser.layers import Draws, PositionalGates
+from tf_recdenoiser.layers import PositionalGates
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training import DenoisingModel
 
 LENGTH = 3
@@ -138,9 +139,9 @@ class Reference:
 
     @classmethod
     def compute(cls, case: Case, model: DenoisingModel, seed: tf.Tensor) -> Reference:
-        with Draws(seed, case.estimator) as draws:
+        with Evaluation(Sample(seed, case.estimator)) as recorder:
             model(X, training=True)
-        uniforms = [record.uniform.numpy() for record in draws.records.values()]
+        uniforms = [record.uniform.numpy() for record in recorder.gates.values()]
         keep = [sigma(SHARPNESS * layer.logits.numpy()) for layer in model.gate_layers]
         drawn = [GATES[case.name](p, u) for p, u in zip(keep, uniforms, strict=True)]
         gates = [[1.0 * gate for gate in layers] for layers in zip(*drawn, strict=True)]

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tests.estimators.toy import LAYERS, forced, toy_loss, toy_model
 from tests.params import only
 from tf_recdenoiser.estimators import gate_states
-from tf_recdenoiser.layers import Draws
+from tf_recdenoiser.layers.sample import Sample
 from tf_recdenoiser.training import DenoisingModel
 
 N = 2
@@ -39,7 +39,7 @@ def exact_gradient(model: DenoisingModel) -> np.ndarray:
 def mean_estimate(model: DenoisingModel, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """Over all uniform numbers: each cell between thresholds by its centre."""
     numbers: dict[int, tf.Tensor] = {}
-    monkeypatch.setattr(Draws, "uniform", lambda self, layer, logits: numbers[id(layer)])
+    monkeypatch.setattr(Sample, "uniform", lambda _, layer, logits, number: numbers[id(layer)])
 
     @tf.function
     def estimate(uniform: tf.Tensor) -> list[tf.Tensor]:

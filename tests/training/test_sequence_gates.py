@@ -9,6 +9,7 @@ own number, so the cell's centre gives its mean. Each cell is a sequence of one 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 from typing import Any
@@ -27,7 +28,9 @@ from tf_recdenoiser.estimators import (
     Rloo,
     gate_states,
 )
-from tf_recdenoiser.layers import GATES, Draws, Gates
+from tf_recdenoiser.layers import GATES, Gates
+from tf_recdenoiser.layers.records import GateRecord
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training import DenoisingModel
 
 IDS, TARGETS = np.array([[1, 3, 4]], np.int32), np.array([[0.3, -0.8, 0.5]], np.float32)
@@ -51,24 +54,21 @@ def in_batch(gates: np.ndarray, n: int) -> np.ndarray:
     return square
 
 
-class Forced(Draws):
-    """Draws that use the gates given, one tensor a layer, and keep the logits they ignored."""
+@dataclasses.dataclass(frozen=True)
+class Forced(Sample):
+    """Uses the gates given for each layer, whatever was drawn."""
 
-    def __init__(self, gates: list[np.ndarray]) -> None:
-        super().__init__(SEED, with_penalties=False)
-        self.forced = list(gates)
-        self.logits: list[tf.Tensor] = []
+    forced: dict[Gates, np.ndarray] = dataclasses.field(default_factory=dict)
 
-    def gates(self, layer: Gates, logits: tf.Tensor, reachable: tf.Tensor) -> tf.Tensor:
-        self.logits.append(logits)
-        return tf.constant(self.forced[len(self.logits) - 1])
+    def gates(self, record: GateRecord) -> tf.Tensor:
+        return tf.constant(self.forced[record.layer])
 
 
 def is_per_sequence(kind: type[Gates]) -> bool:
     layer = kind()
-    with Draws(SEED) as draws:
+    with Evaluation(Sample(SEED)) as recorder:
         layer(tf.zeros([1, 2, 2]), tf.zeros([1, 2, 2]), training=True)
-    return draws.records[id(layer)].per_sequence
+    return recorder.gates[layer].per_sequence
 
 
 KINDS = {name: kind for name, kind in GATES.items() if is_per_sequence(kind)}
@@ -83,21 +83,23 @@ def exact(kind: type[Gates]) -> tuple[DenoisingModel, list[np.ndarray], list[np.
     layers = 1 if kind.shared else LAYERS
     assert len(model.gate_layers) == layers
     states = gate_states(layers * len(rows))
-    forced = Forced([in_batch(s, n) for s in np.split(states, layers, axis=1)])
+    forced = [in_batch(s, n) for s in np.split(states, layers, axis=1)]
+    sample = Forced(SEED, forced=dict(zip(model.gate_layers, forced, strict=True)))
     weights = POSITION_WEIGHTS[:, :n]
     with tf.GradientTape() as tape:
-        with forced:
+        with Evaluation(sample) as recorder:
             scores = model({"item_ids": np.repeat(IDS[:, :n], len(states), 0)}, training=True)
         losses = toy_loss(TARGETS[:, :n], scores) * weights / weights.sum()
-        signs = [2 * tf.constant(gates) - 1 for gates in forced.forced]
+        signs = [2 * tf.constant(gates) - 1 for gates in forced]
+        drawn = [record.logits for record in recorder.gates.values()]
         chances = [
             tf.math.log_sigmoid(sign * logits)[:, 0] * np.tril(np.ones((n, n), np.float32))
-            for sign, logits in zip(signs, forced.logits, strict=True)
+            for sign, logits in zip(signs, drawn, strict=True)
         ]
         weight = tf.exp(tf.reduce_sum(tf.add_n(chances), axis=[1, 2]))
         expected = tf.reduce_sum(weight[:, tf.newaxis] * losses)
     assert float(tf.reduce_sum(weight)) == pytest.approx(1, abs=1e-5)
-    logits = [phi.numpy()[:, 0, rows, columns] for phi in forced.logits]
+    logits = [phi.numpy()[:, 0, rows, columns] for phi in drawn]
     return model, arrays(tape.gradient(expected, variables(model))), logits
 
 
@@ -152,7 +154,7 @@ def test_the_mean_of_an_estimator_is_the_gradient_of_the_expected_loss(
     n = length(KINDS[kind])
     numbers, weights = quadrature(logits, estimator, n)
     by_layer = {id(layer): u for layer, u in zip(model.gate_layers, numbers, strict=True)}
-    monkeypatch.setattr(Draws, "uniform", lambda _, layer, logits: by_layer[id(layer)])
+    monkeypatch.setattr(Sample, "uniform", lambda _, layer, logits, number: by_layer[id(layer)])
     model.ends_position_wise = True
     model.compile(loss=toy_loss, estimator=estimator, credit=credit)
     x = {"item_ids": tf.constant(np.repeat(IDS[:, :n], len(weights), 0))}
@@ -181,9 +183,9 @@ def test_a_part_of_the_batch_is_that_part_alone_scaled_up(
     drawn = np.random.default_rng(0).random(sizes, np.float32)
     by_layer = {id(layer): u for layer, u in zip(model.gate_layers, drawn, strict=True)}
     monkeypatch.setattr(
-        Draws,
+        Sample,
         "uniform",
-        lambda _, layer, logits: by_layer[id(layer)][:, : logits.shape[0]],
+        lambda _, layer, logits, number: by_layer[id(layer)][:, : logits.shape[0]],
     )
     found = []
     for rows, size in ((1, 2), (None, 1)):

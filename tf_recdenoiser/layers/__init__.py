@@ -9,7 +9,6 @@ from tf_recdenoiser.layers.attention_kinds import (
 )
 from tf_recdenoiser.layers.catalogue import Catalogue, CatalogueLogProbability
 from tf_recdenoiser.layers.context import ContextFeatures
-from tf_recdenoiser.layers.draws import AttentionRecord, Draws, GateRecord, current_draws
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.embeddings import AppendOne, PositionEmbedding
 from tf_recdenoiser.layers.gates import (
@@ -50,17 +49,14 @@ __all__ = [
     "PENALTIES",
     "AppendOne",
     "AttentionKind",
-    "AttentionRecord",
     "BesideUser",
     "CandidateScores",
     "Catalogue",
     "CatalogueLogProbability",
     "ContextFeatures",
     "DenoisingMultiHeadAttention",
-    "Draws",
     "Dropout",
     "DroppingGates",
-    "GateRecord",
     "Gates",
     "HeadDrop",
     "ItemGates",
@@ -81,7 +77,6 @@ __all__ = [
     "TimeEmbedding",
     "TransformerBlock",
     "UserEmbedding",
-    "current_draws",
     "get_attention",
     "get_gates",
     "serialize_attention",

@@ -14,10 +14,11 @@ from tf_recdenoiser.layers.attention_kinds import (
     get_attention,
     serialize_attention,
 )
-from tf_recdenoiser.layers.draws import current_draws
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gates import DroppingGates, Gates, get_gates
 from tf_recdenoiser.layers.normalizers import NORMALIZERS
+from tf_recdenoiser.layers.records import AttentionRecord
+from tf_recdenoiser.layers.sample import current_evaluation
 from tf_recdenoiser.ops import linear_attention, linear_weights, positive_features
 
 
@@ -228,10 +229,10 @@ class DenoisingMultiHeadAttention(keras.layers.Layer):
             mixed, weights = self._pairwise(
                 *projected, visible, gates, key_weights, context, training
             )
-        draws = current_draws()
-        if draws is not None and not training:
+        evaluation = current_evaluation()
+        if evaluation is not None and not training:
             learned = None if isinstance(self.gates, DroppingGates) else gates
-            draws.observe_attention(learned, weights)
+            evaluation.recorder.attention.append(AttentionRecord(learned, weights))
         outputs = self.output_dense(mixed)
         return (outputs, weights) if return_attention_scores else outputs
 

@@ -1,4 +1,4 @@
-"""Dropout whose noise is fixed by the active `Draws`."""
+"""Dropout whose noise is the same in every evaluation of one step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers.draws import Draws, current_draws
+from tf_recdenoiser.layers.sample import noise_seed
 from tf_recdenoiser.ops import dropout
 
 
@@ -39,10 +39,8 @@ class Dropout(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if not training or self.rate == 0:
             return inputs
-        draws = current_draws() or Draws.unseeded()
-        if not draws.with_dropout:
-            return inputs
-        return dropout(inputs, self.rate, draws.next_seed())
+        seed = noise_seed()
+        return inputs if seed is None else dropout(inputs, self.rate, seed)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

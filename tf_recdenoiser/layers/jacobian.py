@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import itertools
 from typing import Any
 
 import tensorflow as tf
 
 from tf_recdenoiser._keras import implicit_mask, keras, register
-from tf_recdenoiser.layers.draws import Draws, current_draws
+from tf_recdenoiser.layers.penalty import Penalty
+from tf_recdenoiser.layers.records import Recorder
+from tf_recdenoiser.layers.sample import Evaluation, current_evaluation
 from tf_recdenoiser.ops import jacobian_frobenius
 
 DISTRIBUTIONS = ("rademacher", "normal")
@@ -81,6 +85,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         self.projections = projections
         self.batch_size = batch_size
         self.distribution = distribution
+        self.jacobian = Penalty("jacobian")
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
@@ -97,13 +102,13 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     ) -> tf.Tensor:
         # Keras 3 fills in `mask` only where `inputs` are the only tensors.
         mask = implicit_mask(inputs) if mask is None else mask
-        active = current_draws()
-        if not training or self.gamma == 0 or (active and not active.with_penalties):
+        evaluation = current_evaluation() or Evaluation.unseeded()
+        if not training or self.gamma == 0 or not evaluation.sample.with_penalties:
             return self._run_block(inputs, mask, training, constants)
-        draws = active or Draws.unseeded()
-        with draws:
+        with evaluation:
             outputs = self._run_block(inputs, mask, training, constants)
-        draws.add_penalty(self, "jacobian", *self._penalty(inputs, mask, constants, draws))
+        penalty, positions = self._penalty(inputs, mask, constants, evaluation)
+        self.jacobian(evaluation.sample.divided(penalty, positions))
         return outputs
 
     def _run_block(
@@ -119,25 +124,28 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         inputs: tf.Tensor,
         mask: tf.Tensor | None,
         constants: dict[str, Any],
-        draws: Draws,
+        evaluation: Evaluation,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The penalty of the batch, and the number of positions that are items."""
         batch = tf.shape(inputs)[0]
         items = tf.ones(tf.shape(inputs)[:2]) if mask is None else tf.cast(mask, tf.float32)
         positions = tf.reduce_sum(items)
-        branch = draws.branch()
+        sample = evaluation.sample.branch(evaluation.recorder.count_branch())
+        seeds = map(sample.noise_seed, itertools.count(1))
         if self.batch_size is not None:
-            order = tf.argsort(tf.random.stateless_uniform([batch], branch.next_seed()))
-            branch.rows = order[: self.batch_size]
+            order = tf.argsort(tf.random.stateless_uniform([batch], next(seeds)))
+            rows = order[: self.batch_size]
+            sample = dataclasses.replace(sample, rows=rows)
             inputs, mask, constants = tf.nest.map_structure(
-                lambda part: tf.gather(part, branch.rows) if tf.is_tensor(part) else part,
+                lambda part: tf.gather(part, rows) if tf.is_tensor(part) else part,
                 (inputs, mask, constants),
             )
-        with branch:
+        # The gates that the block has drawn are used again.
+        with Evaluation(sample, Recorder(dict(evaluation.recorder.gates))):
             norms = jacobian_frobenius(
                 lambda x: self._run_block(x, mask, True, constants),
                 inputs,
-                lambda _, outputs: self._projection(tf.shape(outputs), branch.next_seed()),
+                lambda _, outputs: self._projection(tf.shape(outputs), next(seeds)),
                 self.projections,
                 mask,
             )

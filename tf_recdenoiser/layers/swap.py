@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers.draws import Draws, current_draws
+from tf_recdenoiser.layers.sample import noise_seed
 from tf_recdenoiser.ops import swap
 
 
@@ -40,10 +40,8 @@ class Swap(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if not training or self.rate == 0:
             return inputs
-        draws = current_draws() or Draws.unseeded()
-        if not draws.with_dropout:
-            return inputs
-        return swap(inputs, self.rate, self.count, draws.next_seed())
+        seed = noise_seed()
+        return inputs if seed is None else swap(inputs, self.rate, self.count, seed)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import IS_KERAS_3, keras
 from tf_recdenoiser.backbones.base import Backbone
-from tf_recdenoiser.layers import Draws, current_draws
+from tf_recdenoiser.layers.records import Recorder
+from tf_recdenoiser.layers.sample import Evaluation, Sample, current_evaluation
 from tf_recdenoiser.training import GateTraining
 from tf_recdenoiser.training.gate_training import gate_statistics
 
@@ -159,10 +160,10 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
         return self._logs(parts)
 
     def test_step(self, inputs: Any) -> dict[str, tf.Tensor]:
-        with Draws(tf.zeros([2], tf.int32)) as draws:
+        with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
             loss = tf.reduce_sum(self.compute_loss(inputs, training=False))
         total = tf.add_n([loss, *map(tf.reduce_sum, self.losses)])
-        return self._logs({"data": loss, "loss": total, **gate_statistics(draws)})
+        return self._logs({"data": loss, "loss": total, **gate_statistics(recorder)})
 
     def loss_gradients(self, inputs: Any, seed: tf.Tensor) -> tuple[list[Any], dict[str, Any]]:
         """The gradients of one batch, in the order of `trainable_variables`, and the loss.
@@ -245,7 +246,8 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
     def _batch_losses(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor, Any]:
         self._clear_losses()  # Keras clears those of the outermost layer that is called
         loss = tf.cast(_WithinCall(self.compute_loss)(batch, training=True), tf.float32)
-        records = current_draws().records.values()  # type: ignore[union-attr]
+        evaluation = current_evaluation()
+        records = () if evaluation is None else evaluation.recorder.gates.values()
         if self.gate_layers and all(record.uniform is None for record in records):
             raise ValueError(
                 "`compute_loss` must call a tower with gates, and not with `training=False`, with "
@@ -253,10 +255,12 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
             )
         return (loss[tf.newaxis] if loss.shape.rank == 0 else loss), tf.ones([]), None
 
-    def _evaluations(self, draws: Draws, batch: Any, first: tf.Tensor) -> list[list[tf.Tensor]]:
+    def _evaluations(
+        self, sample: Sample, recorder: Recorder, batch: Any, first: tf.Tensor
+    ) -> list[list[tf.Tensor]]:
         variables = [variable for metric in self.metrics for variable in metric.variables]
         counted = [tf.identity(variable) for variable in variables]
-        evaluations = super()._evaluations(draws, batch, first)
+        evaluations = super()._evaluations(sample, recorder, batch, first)
         for variable, value in zip(variables, counted, strict=True):
             variable.assign(value)
         return evaluations

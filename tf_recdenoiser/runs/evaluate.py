@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser.evaluation import PROTOCOLS
-from tf_recdenoiser.layers import Draws
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.noise import precision_at_noise, roc_auc
 from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.recording import best_epoch
@@ -67,9 +67,9 @@ def gate_statistics(recommender: Recommender, scorer: Scorer) -> dict[str, list[
     """Realised density and mean keep probability of each gated layer, on some histories."""
     backbone = recommender.backbone
     inputs = recommender.inputs_of(**scorer.some_inputs())
-    with Draws(tf.zeros([2], tf.int32)) as draws:
+    with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
         backbone(backbone.prediction_inputs(inputs), training=False)
-    records = draws.records.values()
+    records = recorder.gates.values()
     return {
         "density": [float(record.density) for record in records],
         "keep": [float(record.mean_keep) for record in records],

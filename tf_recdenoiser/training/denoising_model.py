@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import implicit_mask, keras, register
 from tf_recdenoiser.estimators import serialize_estimator
-from tf_recdenoiser.layers import Draws
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training.gate_training import GateTraining, gate_statistics
 
 
@@ -95,11 +95,11 @@ class DenoisingModel(GateTraining, keras.Model):
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        with Draws(tf.zeros([2], tf.int32)) as draws:
+        with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
             outputs = self(x, training=False)
         losses, count = self._sample_losses(y, outputs, weights)
         data_loss = tf.reduce_sum(losses) / count
-        parts = {"loss": data_loss, "data": data_loss, **gate_statistics(draws)}
+        parts = {"loss": data_loss, "data": data_loss, **gate_statistics(recorder)}
         return self._logs(parts, x, y, outputs, weights)
 
     def loss_gradients(

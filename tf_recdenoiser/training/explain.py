@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser.backbones import Backbone
-from tf_recdenoiser.layers import Draws
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training.recommender import Recommender
 
 
@@ -76,11 +76,11 @@ def explanation_tensors(backbone: Backbone, inputs: dict[str, tf.Tensor]) -> dic
         The backbone's, such as `item_ids` `[B, n]`, left-padded with 0.
     """
     prompt = backbone.prediction_inputs(inputs)
-    with Draws(tf.zeros([2], tf.int32)) as draws:
+    with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
         backbone(prompt, training=False)
     is_item = tf.cast(prompt["item_ids"] > 0, tf.float32)
     kept, kept_by_gates, attention = [], [], []
-    for record in draws.attention:
+    for record in recorder.attention:
         weights = tf.cast(record.weights[:, :, -1], tf.float32)
         attention.append(tf.reduce_mean(weights, axis=1) * is_item)
         has_gates = record.gates is not None

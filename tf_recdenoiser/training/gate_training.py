@@ -10,7 +10,11 @@ import tensorflow as tf
 from tf_recdenoiser import _keras
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.estimators import Estimator, causal_credit, get_estimator
-from tf_recdenoiser.layers import Draws, GateRecord, Gates
+from tf_recdenoiser.layers import Gates
+from tf_recdenoiser.layers.penalty import penalties_of
+from tf_recdenoiser.layers.records import GateRecord, Recorder
+from tf_recdenoiser.layers.sample import Evaluation, Sample
+from tf_recdenoiser.training.baseline import Baseline
 
 PARTS = ("data", "sparsity", "jacobian")
 """The parts of the loss of Eq. 13, as they are reported."""
@@ -108,6 +112,9 @@ class GateTraining(_BeforeKerasModel):
             f"{what}_{index + 1}" for index in range(count) for what in ("density", "keep")
         ]
         self._trackers = [keras.metrics.Mean(name=name) for name in names]
+        self._baselines = getattr(self, "_baselines", [])
+        if all(layer.built for layer in self.gate_layers):
+            self._build_baselines()
 
     @property
     def gate_layers(self) -> list[Gates]:
@@ -128,28 +135,41 @@ class GateTraining(_BeforeKerasModel):
     ) -> tuple[list[Any], Any, dict[str, Any]]:
         """The gradients of one batch, the first evaluation's outputs, the parts of the loss."""
         with tf.GradientTape() as tape:
-            with Draws(seed, self.estimator, adds_losses=False) as draws:
+            sample = Sample(seed, self.estimator)
+            with Evaluation(sample) as recorder:
                 losses, count, outputs = self._batch_losses(batch)
             data_loss = tf.reduce_sum(losses) / count
-            penalties = {name: _sum(draws.penalties.get(name, [])) / count for name in PARTS[1:]}
-            total = data_loss + _sum([*penalties.values(), *self.losses])
+            penalties, others = self._added_losses(count)
+            total = data_loss + _sum([*penalties.values(), *others])
             total += self._weight_decay() / count
             with tape.stop_recording():
-                evaluations = self._evaluations(draws, batch, losses)
+                evaluations = self._evaluations(sample, recorder, batch, losses)
             scaled = _keras.scale_loss(
-                self.optimizer, total + self._surrogate(draws, evaluations, count)
+                self.optimizer, total + self._surrogate(recorder, evaluations, count)
             )
         gradients = tape.gradient(scaled, self._tensors(self.trainable_variables))
-        parts = {"loss": total, "data": data_loss, **penalties, **gate_statistics(draws)}
+        for record in recorder.gates.values():
+            if record.dual is not None:
+                record.layer.dual.assign(record.dual)
+        parts = {"loss": total, "data": data_loss, **penalties, **gate_statistics(recorder)}
         return gradients, outputs, parts
 
-    def _evaluations(self, draws: Draws, batch: Any, first: tf.Tensor) -> list[list[tf.Tensor]]:
+    def _added_losses(self, count: tf.Tensor) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
+        """The penalties of Eq. 13 by name, divided by `count`, and what else layers added."""
+        found = penalties_of(self)
+        known = {id(penalty) for part in found.values() for penalty in part}
+        others = [loss for loss in self.losses if id(loss) not in known]
+        return {name: _sum(found.get(name, [])) / count for name in PARTS[1:]}, others
+
+    def _evaluations(
+        self, sample: Sample, recorder: Recorder, batch: Any, first: tf.Tensor
+    ) -> list[list[tf.Tensor]]:
         """For each gated layer the losses in each evaluation, `[R]` or `[R, n]`.
 
         `first` are those of the first evaluation, for the whole batch. R is the batch, or
         `estimator_batch_size`; the losses are then scaled as if those rows were the batch.
         """
-        records = _trained(draws)
+        records = _trained(recorder)
         if self.estimator.evaluations == 1 or not records:
             return [[first]] * len(records)
         scale = 1.0
@@ -164,11 +184,11 @@ class GateTraining(_BeforeKerasModel):
         def evaluations(changed: Gates | None) -> list[tf.Tensor]:
             losses = [first]
             for index in range(1, self.estimator.evaluations):
-                with draws.again(index, changed):
+                with Evaluation(sample.again(index, recorder.gates, changed)):
                     losses.append(self._batch_losses(batch)[0])
             return [scale * loss for loss in losses]
 
-        if any(record.per_sequence for record in [*draws.records.values()][1:]):
+        if any(record.per_sequence for record in [*recorder.gates.values()][1:]):
             return [evaluations(record.layer) for record in records]
         return [evaluations(None)] * len(records)
 
@@ -192,19 +212,19 @@ class GateTraining(_BeforeKerasModel):
         return total[:, tf.newaxis] if record.per_sequence else total[0]
 
     def _surrogate(
-        self, draws: Draws, evaluations: list[list[tf.Tensor]], count: tf.Tensor
+        self, recorder: Recorder, evaluations: list[list[tf.Tensor]], count: tf.Tensor
     ) -> tf.Tensor:
         """A scalar whose gradient in the logits is the estimator's, and is passed on by them."""
         last_layer = None
         if self.ends_position_wise:
-            last_layer = next(reversed(draws.records.values()), None)
+            last_layer = next(reversed(recorder.gates.values()), None)
         terms = []
-        for record, found in zip(_trained(draws), evaluations, strict=True):
+        for record, found in zip(_trained(recorder), evaluations, strict=True):
             # Shared gates are on edges of earlier blocks too.
             last = record is last_layer and not record.layer.shared
             losses = [self._accountable(loss, record, last) / count for loss in found]
             if self.estimator.baseline:
-                losses = [losses[0] - record.layer.baseline(losses[0], self.baseline_decay)]
+                losses = [losses[0] - self._baseline(record.layer, losses[0])]
             used = (
                 record if self.estimator_batch_size is None else record.first(tf.shape(found[0])[0])
             )
@@ -212,6 +232,20 @@ class GateTraining(_BeforeKerasModel):
             gradient = tf.where(used.usable, gradient, tf.zeros_like(gradient))
             terms.append(tf.reduce_sum(tf.stop_gradient(gradient) * used.logits))
         return _sum(terms)
+
+    def _build_baselines(self) -> None:
+        """Create the running means of losses, one for each gate layer, if any are wanted."""
+        if self.estimator.baseline and not self._baselines:
+            with tf.init_scope():
+                self._baselines = [Baseline(layer) for layer in self.gate_layers]
+
+    def _baseline(self, layer: Gates, loss: tf.Tensor) -> tf.Tensor:
+        """The mean of the earlier losses that the gates of `layer` answered for."""
+        self._build_baselines()
+        pairs = zip(self.gate_layers, self._baselines, strict=True)
+        return next(mean for gates, mean in pairs if gates is layer).update(
+            loss, self.baseline_decay
+        )
 
     def _weight_decay(self) -> tf.Tensor:
         if self.l2 == 0:
@@ -259,20 +293,19 @@ class GateTraining(_BeforeKerasModel):
             self.gate_optimizer.build(gate_variables)
 
 
-def _trained(draws: Draws) -> list[GateRecord]:
+def _trained(recorder: Recorder) -> list[GateRecord]:
     """What was drawn by gate layers that have something to learn."""
-    return [record for record in draws.records.values() if record.layer.trainable_variables]
+    return [record for record in recorder.gates.values() if record.layer.trainable_variables]
 
 
 def _sum(values: list[tf.Tensor]) -> tf.Tensor:
     return tf.add_n([tf.cast(value, tf.float32) for value in values]) if values else tf.zeros([])
 
 
-def gate_statistics(draws: Draws) -> dict[str, tf.Tensor]:
+def gate_statistics(recorder: Recorder) -> dict[str, tf.Tensor]:
     """For each gated layer `density_l` and `keep_l`, as they are reported."""
-    records: list[GateRecord] = list(draws.records.values())
     return {
         f"{what}_{index + 1}": value
-        for index, record in enumerate(records)
+        for index, record in enumerate(recorder.gates.values())
         for what, value in (("density", record.density), ("keep", record.mean_keep))
     }

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from tf_recdenoiser._keras import implicit_mask, keras
-from tf_recdenoiser.layers.draws import Draws, current_draws, is_per_sequence
+from tf_recdenoiser.layers.penalty import Penalty
+from tf_recdenoiser.layers.records import GateRecord, is_per_sequence
+from tf_recdenoiser.layers.sample import Evaluation, Sample, current_evaluation
 from tf_recdenoiser.ops import (
     INFERENCE_GATES,
     inference_gates,
@@ -30,7 +32,8 @@ class Gates(keras.layers.Layer):
     """Base of the layers that decide which attention edges stay open.
 
     A subclass gives the logits of its gates by `gate_logits`. Everything else is here: while
-    training the gates are drawn by the active `Draws` (outside one, by straight-through);
+    training they are drawn as the train step's estimator asks (in a plain Keras model by
+    straight-through);
     otherwise they are the deterministic `inference` gates. While training the layer adds the
     sparsity penalty of Eq. 13, divided by N, the number of valid targets (outside a
     `DenoisingModel`, which knows it, by the number of positions):
@@ -139,46 +142,14 @@ class Gates(keras.layers.Layer):
         self.sharpness = sharpness
         self.inference = inference
         self.target_density = target_density
+        self.sparsity = Penalty("sparsity")
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
         """Create what is not trained by gradients; a subclass creates its logits' parameters."""
-        queries, keys = fixed_lengths(query_shape, key_shape)
-        self.mean_loss = self.add_weight(
-            name="mean_loss",
-            shape=(1, keys) if self.same_in_every_row else (queries, 1),
-            initializer="zeros",
-            trainable=False,
-        )
-        self.losses_seen = self.add_weight(
-            name="losses_seen", shape=(), initializer="zeros", trainable=False
-        )
+        self.lengths = fixed_lengths(query_shape, key_shape)
         if self.target_density is not None:
             self.dual = self.add_weight(name="dual", shape=(), initializer="zeros", trainable=False)
         self.built = True
-
-    def baseline(self, loss: tf.Tensor, decay: float) -> tf.Tensor:
-        """The mean of earlier losses, `[n, 1]` or `[1, m]`, after which `loss` is added to it.
-
-        An exponential mean with `decay`, corrected for having started at zero. Before any
-        loss was seen the baseline is `loss` itself: the first gradient is zero instead of
-        a million times too large.
-
-        Parameters
-        ----------
-        loss
-            What this layer's gates are held to account for, a scalar or broadcastable to
-            that mean; for gates of each sequence `[B, 1, n or 1, 1]`, of which the mean over
-            sequences is added.
-        decay
-            In [0, 1).
-        """
-        seen = tf.convert_to_tensor(self.losses_seen)
-        mean = tf.convert_to_tensor(self.mean_loss)
-        earlier = tf.math.divide_no_nan(mean, 1.0 - tf.pow(decay, seen))
-        added = tf.reduce_mean(loss, axis=0)[0] if is_per_sequence(loss) else loss
-        self.mean_loss.assign(decay * mean + (1.0 - decay) * added)
-        self.losses_seen.assign(seen + 1.0)
-        return tf.where(seen > 0, earlier, loss)
 
     @property
     def initial_logit(self) -> float:
@@ -232,24 +203,37 @@ class Gates(keras.layers.Layer):
         logits = self.sharpness * self.gate_logits(query, key, visible)
         if is_per_sequence(logits):
             reachable = visible[:, tf.newaxis]
-        draws = current_draws()
+        evaluation = current_evaluation()
         if not training:
             gates = inference_gates(logits, self.inference)
-            if draws is not None:
-                draws.observe(self, logits, reachable, gates)
+            if evaluation is not None:
+                record = GateRecord(self, logits, reachable, None, (gates,))
+                evaluation.recorder.gates[self] = record
             return gates
-        draws = draws or Draws.unseeded()
-        if draws.with_penalties and (self.beta > 0 or self.target_density is not None):
+        evaluation = evaluation or Evaluation.unseeded()
+        dual = None
+        if evaluation.sample.with_penalties and (self.beta > 0 or self.target_density is not None):
             shape = tf.concat([tf.shape(query)[:1], tf.shape(reachable)[-2:]], axis=0)
             weights = self._weights(logits, reachable, tf.broadcast_to(visible, shape))
             positions = _positions(live, shape)
-            keep = keep_probability(logits)
-            if self.target_density is None:
-                penalty = self.beta * tf.reduce_sum(keep * weights)
-            else:
-                penalty = positions * self._lagrangian(weighted_mean(keep, weights))
-            draws.add_penalty(self, "sparsity", penalty, positions)
-        return draws.gates(self, logits, reachable)
+            penalty, dual = self._penalty(logits, weights, positions, evaluation.sample)
+            self.sparsity(evaluation.sample.divided(penalty, positions))
+        return self._draw(evaluation, logits, reachable, dual)
+
+    def _draw(
+        self,
+        evaluation: Evaluation,
+        logits: tf.Tensor,
+        reachable: tf.Tensor,
+        dual: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """The gates of one evaluation: drawn once, and the same when the layer is called again."""
+        sample, known = evaluation.sample, evaluation.recorder.gates
+        if self not in known:
+            uniform = sample.uniform(self, logits, number=len(known))
+            drawn = sample.estimator.gates(logits, uniform)
+            known[self] = GateRecord(self, logits, reachable, uniform, drawn, dual)
+        return sample.gates(known[self])
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: gates belong to pairs of positions."""
@@ -264,13 +248,23 @@ class Gates(keras.layers.Layer):
             return tf.reduce_sum(edges, axis=0)
         return tf.cast(reachable, tf.float32)
 
-    def _lagrangian(self, mean_keep: tf.Tensor) -> tf.Tensor:
-        """Lambda e + e^2, after a step of dual ascent in lambda."""
-        excess = mean_keep - self.target_density
+    def _penalty(
+        self, logits: tf.Tensor, weights: tf.Tensor, positions: tf.Tensor, sample: Sample
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """The penalty of the batch, a scalar, and lambda after a step of dual ascent."""
+        keep = keep_probability(logits)
+        if self.target_density is None:
+            return self.beta * tf.reduce_sum(keep * weights), None
+        if sample.penalty_divisor is None:
+            raise ValueError(
+                "`target_density` must be None where the gates train in a plain Keras model, "
+                "whose train step does not find their sparsity weight; build the model with "
+                f"`DenoisingModel`. Received: target_density={self.target_density}"
+            )
+        excess = weighted_mean(keep, weights) - self.target_density
         dual = tf.convert_to_tensor(self.dual) + _DUAL_STEP * tf.stop_gradient(excess)
         dual = tf.maximum(dual, 0.0)
-        self.dual.assign(dual)
-        return (dual + excess) * excess
+        return positions * ((dual + excess) * excess), dual
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -7,16 +7,16 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers.draws import Draws, current_draws
+from tf_recdenoiser.layers.sample import noise_seed
 
 
 class DroppingGates(keras.layers.Layer):
     """Base of the gates that are drawn with a fixed rate, and open when not training.
 
     They are the special case of the paper's gates in which whole matrices or heads are shut
-    together and nothing is learned. As for `layers.Dropout`, the noise is fixed by the active
-    `Draws`, and the Jacobian penalty is worked out without it. A subclass says in `draw` what is
-    dropped.
+    together and nothing is learned. As for `layers.Dropout`, the noise is the same in every
+    evaluation of one step, and the Jacobian penalty is worked out without it. A subclass says in
+    `draw` what is dropped.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class DroppingGates(keras.layers.Layer):
         everything_open = tf.ones([1, 1, 1])
         if not training:
             return everything_open
-        draws = current_draws() or Draws.unseeded()
-        return self.draw(num_heads, draws.next_seed()) if draws.with_dropout else everything_open
+        seed = noise_seed()
+        return everything_open if seed is None else self.draw(num_heads, seed)
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: gates belong to pairs of positions."""
