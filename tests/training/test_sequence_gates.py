@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.estimators.exact import gate_states
 from tests.estimators.toy import LAYERS, item_ids, toy_loss, toy_model, valid
 from tf_recdenoiser.estimators import (
     Ar,
@@ -26,7 +27,6 @@ from tf_recdenoiser.estimators import (
     Estimator,
     Reinforce,
     Rloo,
-    gate_states,
 )
 from tf_recdenoiser.layers import GATES, Gates
 from tf_recdenoiser.layers.records import GateRecord
