@@ -295,7 +295,7 @@ def nearest(path: str, root: type) -> str:
     known = all_paths(root)
     last = path.rpartition(".")[2]
     same = [one for one in known if one.rpartition(".")[2] == last]
-    found = same or difflib.get_close_matches(path, known, 2, 0.8)
+    found = same or difflib.get_close_matches(path, known, 1, 0.8)
     ends = {one.rpartition(".")[2]: one for one in known}
     found = found or [ends[one] for one in difflib.get_close_matches(last, ends, 1, 0.6)]
     found = [one.removesuffix(f".{NAME}") for one in found]

@@ -21,7 +21,7 @@ from tf_recdenoiser.cli.settings import settings
 from tf_recdenoiser.cli.train import train
 from tf_recdenoiser.cli.tune import tune
 from tf_recdenoiser.data import DataError
-from tf_recdenoiser.runs import RunError
+from tf_recdenoiser.runs import RunError, SettingsError
 
 _NAME = "tf-recdenoiser"
 
@@ -84,6 +84,6 @@ def _fail(error: Exception) -> int:
     if os.environ.get("TRACEBACK") or not isinstance(error, (ValueError, RuntimeError, OSError)):
         raise error
     errors.print(Text("Error:", "bold red"), str(error), soft_wrap=True, highlight=False)
-    if not isinstance(error, (DataError, RunError)):
+    if not isinstance(error, (DataError, RunError, SettingsError)):
         note("(With TRACEBACK=1 in the environment, where it was raised is shown.)", errors)
     return 1
