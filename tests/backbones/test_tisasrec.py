@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.layers.reference import array, dense, normalize, randomize, softmax, transformer_block
 from tf_recdenoiser.backbones import TiSASRec
-from tf_recdenoiser.layers import TimeAwareAttention, TimeContext
-from tf_recdenoiser.ops import personal_intervals
+from tf_recdenoiser.layers import TimeAwareAttention
+from tf_recdenoiser.layers.time_aware import TimeContext
+from tf_recdenoiser.ops.intervals import personal_intervals
 
 ITEMS, N, D, HEADS, K = 9, 6, 4, 2, 5
 IDS = np.array([[3, 1, 4, 1, 5, 9], [0, 0, 0, 2, 6, 5]], np.int32)

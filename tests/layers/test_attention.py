@@ -10,7 +10,13 @@ import tensorflow as tf
 
 from tests.layers.reference import attention, normal, randomize
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers import DenoisingMultiHeadAttention, Gates, PositionalGates
+from tf_recdenoiser.layers import (
+    DenoisingLinearAttention,
+    DenoisingMultiHeadAttention,
+    GatedAttention,
+    Gates,
+    PositionalGates,
+)
 from tf_recdenoiser.layers.sample import Evaluation, Sample
 
 B, N, M, D, HEADS, KEY_DIM = 2, 4, 3, 6, 2, 5
@@ -205,3 +211,18 @@ def test_a_mask_for_each_head_is_refused() -> None:
     x = tf.zeros([2, 4, 6])
     with pytest.raises(ValueError, match=r"`attention_mask` must be .* Received: .*2, 2, 4, 4"):
         DenoisingMultiHeadAttention(2, 3)(x, x, attention_mask=tf.ones([2, 2, 4, 4]))
+
+
+@pytest.mark.both_keras
+@pytest.mark.parametrize("kind", [DenoisingMultiHeadAttention, DenoisingLinearAttention])
+def test_build_makes_everything_from_the_shapes_of_all_inputs(kind: type[GatedAttention]) -> None:
+    query, value = tf.zeros([2, 3, 6]), tf.zeros([2, 4, 5])
+    called, built = kind(2, 3), kind(2, 3)
+    called(query, value)
+    built.build(query.shape, value.shape)
+    shapes = [[tuple(variable.shape) for variable in layer.variables] for layer in (called, built)]
+    assert shapes[0] == shapes[1]
+    assert called.gates.lengths == (3, 4) and called.key_dense.kernel.shape[0] == 5
+    before = len(built.variables)
+    built(query, value)
+    assert len(built.variables) == before

@@ -18,7 +18,9 @@ from tf_recdenoiser.layers import (
     ATTENTIONS,
     GATES,
     AttentionKind,
+    DenoisingLinearAttention,
     DenoisingMultiHeadAttention,
+    GatedAttention,
     Gates,
     JacobianRegularizedBlock,
     TransformerBlock,
@@ -42,8 +44,14 @@ every_attention = pytest.mark.parametrize(
 both_ways = pytest.mark.parametrize("causal", [False, True], ids=["both ways", "causal"])
 
 
-def made(name: str, gates: Any = None, **options: Any) -> DenoisingMultiHeadAttention:
-    layer = DenoisingMultiHeadAttention(HEADS, KEY_DIM, gates=gates, attention=name, **options)
+def attention(name: str, gates: Any = None, **options: Any) -> GatedAttention:
+    if ATTENTIONS[name].is_linear:
+        return DenoisingLinearAttention(HEADS, KEY_DIM, gates=gates, **options)
+    return DenoisingMultiHeadAttention(HEADS, KEY_DIM, gates=gates, attention=name, **options)
+
+
+def made(name: str, gates: Any = None, **options: Any) -> GatedAttention:
+    layer = attention(name, gates, **options)
     layer.build((None, N, D), (None, N, D))
     randomize(layer)
     return layer
@@ -71,7 +79,7 @@ def visible(name: str, causal: bool) -> np.ndarray:
     return np.broadcast_to(seen & IS_ITEM[:, np.newaxis], (B, N, N))
 
 
-def expected_weights(layer: DenoisingMultiHeadAttention, name: str, causal: bool) -> np.ndarray:
+def expected_weights(layer: GatedAttention, name: str, causal: bool) -> np.ndarray:
     queries, keys = (
         dense(part, X, "bnd,dhk->bnhk").swapaxes(1, 2)
         for part in (layer.query_dense, layer.key_dense)
@@ -179,9 +187,7 @@ def test_gates_that_are_all_open_change_nothing(name: str, training: bool) -> No
     """Bit for bit, with the same dropout."""
     plain = made(name, dropout=0.3)
     for kind in fitting_gates(name):
-        gated = DenoisingMultiHeadAttention(
-            HEADS, KEY_DIM, gates=kind(initial_keep=1.0), attention=name, dropout=0.3
-        )
+        gated = attention(name, kind(initial_keep=1.0), dropout=0.3)
         gated.build((None, N, D), (None, N, D))
         of_gates = {id(variable) for variable in gated.gates.variables}
         others = [v for v in gated.trainable_variables if id(v) not in of_gates]
@@ -235,8 +241,8 @@ def test_its_name_makes_it_again(name: str) -> None:
     assert get_attention(name) == get_attention(kind) == kind
     assert serialize_attention(kind) == name
     layer = made(name)
-    again = DenoisingMultiHeadAttention.from_config(layer.get_config())
-    assert again.kind == kind and again.get_config() == layer.get_config()
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
     again.build((None, N, D), (None, N, D))
     again.set_weights(layer.get_weights())
     np.testing.assert_array_equal(called(again), called(layer))
@@ -310,7 +316,15 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
 @pytest.mark.parametrize("gates", sorted(set(GATES) - {"key"}))
 def test_linear_attention_refuses_gates_of_pairs(gates: str) -> None:
     with pytest.raises(ValueError, match=rf"`gates` must .* linear.*{GATES[gates].__name__}"):
-        DenoisingMultiHeadAttention(HEADS, KEY_DIM, gates=gates, attention="linear")
+        DenoisingLinearAttention(HEADS, KEY_DIM, gates=gates)
+
+
+def test_a_block_chooses_the_layer_by_the_name() -> None:
+    block = TransformerBlock(HEADS, attention={"name": "linear"}, gates="key")
+    block.build((None, N, D))
+    assert type(block.attention) is DenoisingLinearAttention
+    with pytest.raises(ValueError, match=r"`attention` must not be linear.*'linear'$"):
+        DenoisingMultiHeadAttention(HEADS, KEY_DIM, attention="linear")
 
 
 def test_linear_attention_refuses_what_depends_on_pairs() -> None:

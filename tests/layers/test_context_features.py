@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_recdenoiser.layers import ContextFeatures
+from tf_recdenoiser.layers.context import ContextFeatures
 
 ITEMS, VIEWS, WIDTH = 20, 2, 4
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,19 +11,24 @@ import tensorflow as tf
 from tests.layers.reference import array, normal, randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
+    DenoisingLinearAttention,
     DenoisingMultiHeadAttention,
     JacobianRegularizedBlock,
     KeyGates,
-    Soften,
     TransformerBlock,
 )
+from tf_recdenoiser.layers.soften import Soften
 
 N, D = 4, 6
 COUNTS = np.array([[2, 0, 1, 3], [1, 1, 0, 1]], np.float32)
 
 
 def made(attention: str, **options: object) -> DenoisingMultiHeadAttention:
-    layer = DenoisingMultiHeadAttention(2, 3, attention=attention, **{"gates": None, **options})
+    options = {"num_heads": 2, "key_dim": 3, "gates": None, **options}
+    if attention == "linear":
+        layer: Any = DenoisingLinearAttention(**options)
+    else:
+        layer = DenoisingMultiHeadAttention(attention=attention, **options)
     x = normal(2, N, D)
     layer(x, x)
     randomize(layer)

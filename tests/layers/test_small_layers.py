@@ -8,14 +8,10 @@ import tensorflow as tf
 
 from tests.layers.reference import normal
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers import (
-    CandidateScores,
-    Catalogue,
-    CatalogueLogProbability,
-    Dropout,
-    PositionEmbedding,
-)
+from tf_recdenoiser.layers import Dropout, PositionEmbedding
+from tf_recdenoiser.layers.catalogue import Catalogue, CatalogueLogProbability
 from tf_recdenoiser.layers.sample import Evaluation, Sample
+from tf_recdenoiser.layers.scores import CandidateScores
 from tf_recdenoiser.ops import dropout
 
 B, N, D = 2, 4, 6

@@ -24,7 +24,9 @@ def random_block(**options: object) -> TransformerBlock:
 @pytest.mark.parametrize("causal", [True, False], ids=["causal", "both ways"])
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_it_is_the_formula(norm: str, causal: bool, mask: np.ndarray | None) -> None:
-    block = random_block(num_heads=2, hidden=7, norm=norm, causal=causal, dropout=0.5, epsilon=1e-5)
+    block = random_block(
+        num_heads=2, intermediate_dim=7, norm=norm, causal=causal, dropout=0.5, epsilon=1e-5
+    )
     x = normal(B, N, D)
     found = block(x, mask=None if mask is None else tf.constant(mask), training=False)
     expected = transformer_block(block, x.astype(np.float64), mask)
@@ -40,9 +42,9 @@ def test_gates_are_on_its_attention(norm: str) -> None:
     np.testing.assert_allclose(block(x, training=False), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_hidden_is_the_width_unless_given() -> None:
+def test_the_intermediate_width_is_that_of_the_input_unless_given() -> None:
     assert tuple(random_block().inner.kernel.shape) == (D, D)
-    assert tuple(random_block(hidden=9).inner.kernel.shape) == (D, 9)
+    assert tuple(random_block(intermediate_dim=9).inner.kernel.shape) == (D, 9)
 
 
 def test_another_activation() -> None:

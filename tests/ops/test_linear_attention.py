@@ -8,7 +8,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.ops import linear_attention, linear_weights, positive_features
+from tf_recdenoiser.ops import linear_attention
+from tf_recdenoiser.ops.linear_attention import linear_weights, positive_features
 
 
 def weights_of(queries: np.ndarray, keys: np.ndarray, causal: bool) -> np.ndarray:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.ops import log_sum_exp_of_products
+from tf_recdenoiser.ops.log_sum_exp import log_sum_exp_of_products
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.ops import from_slots, model_slots, to_slots
+from tf_recdenoiser.ops.slots import from_slots, model_slots, to_slots
 
 ROWS = st.tuples(st.integers(0, 4), st.integers(0, 9), st.integers(1, 5), st.integers(0, 2**32 - 1))
 

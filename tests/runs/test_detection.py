@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tests.runs.small import DATASET, plain
 from tf_recdenoiser._keras import layers_of
-from tf_recdenoiser.layers import NoiseMixture
+from tf_recdenoiser.layers.noise_mixture import NoiseMixture
 from tf_recdenoiser.noise import Cleaning, ContextModel, Detection, noise_probability, roc_auc
 from tf_recdenoiser.runs import (
     Observer,

@@ -20,7 +20,8 @@ from tests.params import only
 from tf_recdenoiser._keras import keras, layers_of, raw_variable
 from tf_recdenoiser.backbones import Backbone, SASRec
 from tf_recdenoiser.data import TrainingBatches, leave_one_out, prepare, synthetic_log
-from tf_recdenoiser.layers import NoiseMixture, SampledLogProbability
+from tf_recdenoiser.layers.noise_mixture import NoiseMixture
+from tf_recdenoiser.layers.sampled_softmax import SampledLogProbability
 from tf_recdenoiser.training import (
     DEFAULT_OBJECTIVE,
     OBJECTIVES,

@@ -14,11 +14,11 @@ from tf_recdenoiser.layers import (
     AttentionKind,
     Gates,
     JacobianRegularizedBlock,
-    Soften,
     get_attention,
     get_gates,
     serialize_attention,
 )
+from tf_recdenoiser.layers.soften import Soften
 
 EXTRA_INPUTS: dict[str, tuple[int, str]] = {
     "user_ids": (0, "int32"),

@@ -20,13 +20,13 @@ from tf_recdenoiser.backbones.base import (
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
 from tf_recdenoiser.layers import (
-    AppendOne,
     AttentionKind,
     Dropout,
     Gates,
     PositionEmbedding,
     TransformerBlock,
 )
+from tf_recdenoiser.layers.embeddings import AppendOne
 
 MASK = -1
 """The id that stands in the place of a masked item; the item table has no row for it."""
@@ -104,7 +104,7 @@ class BERT4Rec(Backbone):
         def block(name: str) -> TransformerBlock:
             return TransformerBlock(
                 num_heads,
-                hidden=4 * hidden_dim,
+                intermediate_dim=4 * hidden_dim,
                 dropout=dropout,
                 causal=False,
                 activation="gelu",

@@ -15,7 +15,9 @@ from tf_recdenoiser.backbones.base import (
     scored_table,
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
-from tf_recdenoiser.layers import AppendOne, BesideUser, Dropout, UserEmbedding
+from tf_recdenoiser.layers import Dropout, UserEmbedding
+from tf_recdenoiser.layers.embeddings import AppendOne
+from tf_recdenoiser.layers.users import BesideUser
 
 
 @register

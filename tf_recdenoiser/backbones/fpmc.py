@@ -10,7 +10,8 @@ from tf_recdenoiser.backbones.base import (
     scored_table,
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
-from tf_recdenoiser.layers import BesideUser, UserEmbedding
+from tf_recdenoiser.layers import UserEmbedding
+from tf_recdenoiser.layers.users import BesideUser
 
 
 @register

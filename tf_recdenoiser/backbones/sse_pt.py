@@ -19,9 +19,7 @@ from tf_recdenoiser.backbones.base import (
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
 from tf_recdenoiser.layers import (
-    AppendOne,
     AttentionKind,
-    BesideUser,
     Dropout,
     Gates,
     PositionEmbedding,
@@ -29,6 +27,8 @@ from tf_recdenoiser.layers import (
     TransformerBlock,
     UserEmbedding,
 )
+from tf_recdenoiser.layers.embeddings import AppendOne
+from tf_recdenoiser.layers.users import BesideUser
 
 
 @register

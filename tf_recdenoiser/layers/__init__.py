@@ -7,14 +7,12 @@ from tf_recdenoiser.layers.attention_kinds import (
     get_attention,
     serialize_attention,
 )
-from tf_recdenoiser.layers.catalogue import Catalogue, CatalogueLogProbability
-from tf_recdenoiser.layers.context import ContextFeatures
 from tf_recdenoiser.layers.dropout import Dropout
-from tf_recdenoiser.layers.embeddings import AppendOne, PositionEmbedding
+from tf_recdenoiser.layers.embeddings import PositionEmbedding
+from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.gates import (
     DROPPING,
     GATES,
-    PENALTIES,
     DroppingGates,
     Gates,
     HeadDrop,
@@ -27,53 +25,35 @@ from tf_recdenoiser.layers.gates import (
     get_gates,
 )
 from tf_recdenoiser.layers.jacobian import JacobianRegularizedBlock
-from tf_recdenoiser.layers.noise_mixture import NoiseMixture
-from tf_recdenoiser.layers.sampled_softmax import SampledLogProbability
-from tf_recdenoiser.layers.scores import CandidateScores
-from tf_recdenoiser.layers.soften import Soften
+from tf_recdenoiser.layers.linear_attention import DenoisingLinearAttention
 from tf_recdenoiser.layers.swap import Swap
-from tf_recdenoiser.layers.time_aware import (
-    TimeAwareAttention,
-    TimeAwareBlock,
-    TimeContext,
-    TimeEmbedding,
-)
-from tf_recdenoiser.layers.transformer import NORMS, TransformerBlock
-from tf_recdenoiser.layers.users import BesideUser, UserEmbedding
+from tf_recdenoiser.layers.time_aware import TimeAwareAttention, TimeAwareBlock, TimeEmbedding
+from tf_recdenoiser.layers.transformer import TransformerBlock
+from tf_recdenoiser.layers.users import UserEmbedding
 
 __all__ = [
     "ATTENTIONS",
     "DROPPING",
     "GATES",
-    "NORMS",
-    "PENALTIES",
-    "AppendOne",
     "AttentionKind",
-    "BesideUser",
-    "CandidateScores",
-    "Catalogue",
-    "CatalogueLogProbability",
-    "ContextFeatures",
+    "DenoisingLinearAttention",
     "DenoisingMultiHeadAttention",
     "Dropout",
     "DroppingGates",
+    "GatedAttention",
     "Gates",
     "HeadDrop",
     "ItemGates",
     "JacobianRegularizedBlock",
     "KeyGates",
     "LayerDrop",
-    "NoiseMixture",
     "PairwiseGates",
     "PositionEmbedding",
     "PositionalGates",
     "RelativeGates",
-    "SampledLogProbability",
-    "Soften",
     "Swap",
     "TimeAwareAttention",
     "TimeAwareBlock",
-    "TimeContext",
     "TimeEmbedding",
     "TransformerBlock",
     "UserEmbedding",

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.ops import log_sum_exp_of_products
+from tf_recdenoiser.ops.log_sum_exp import log_sum_exp_of_products
 
 
 @register

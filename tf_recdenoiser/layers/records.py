@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser.ops import weighted_mean
+from tf_recdenoiser.ops.gates import weighted_mean
 
 
 def is_per_sequence(logits: tf.Tensor) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
 from tf_recdenoiser.layers.transformer import TransformerBlock
-from tf_recdenoiser.ops import personal_intervals
+from tf_recdenoiser.ops.intervals import personal_intervals
 
 
 class TimeContext(NamedTuple):
@@ -103,24 +103,28 @@ class TimeAwareAttention(DenoisingMultiHeadAttention):
     of `DenoisingMultiHeadAttention`. Called with `context`, a `TimeContext`; `key_dim` times
     `num_heads` must be its width.
 
-    No `[B, n, n, d]` is made: q meets each of the k + 1 interval vectors once, and weights are
-    summed by interval before they meet the values.
+    No `[B, n, n, d]` is made: q is multiplied with each of the k + 1 interval vectors once, and
+    weights are summed by interval before they multiply the values.
     """
 
-    def scores(self, queries: tf.Tensor, keys: tf.Tensor, context: Any) -> tf.Tensor:
+    def attend(  # type: ignore[override]
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, *, context: Any, **further: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         context = TimeContext(*context)
-        keys += self._heads(context.position_keys, keys)
-        by_interval = tf.matmul(queries, self._heads(context.interval_keys, keys), transpose_b=True)
-        return super().scores(queries, keys, context) + tf.gather(
-            by_interval, self._of_heads(context.intervals), axis=3, batch_dims=3
-        )
+        key += self._heads(context.position_keys, key)
+        value += self._heads(context.position_values, value)
+        return super().attend(query, key, value, context=context, **further)
 
-    def mixed(self, weights: tf.Tensor, values: tf.Tensor, context: Any) -> tf.Tensor:
-        context = TimeContext(*context)
-        values += self._heads(context.position_values, values)
-        vectors = self._heads(context.interval_values, values)
+    def score(self, query: tf.Tensor, key: tf.Tensor, context: Any) -> tf.Tensor:
+        by_interval = super().score(query, self._heads(context.interval_keys, key), context)
+        intervals = self._of_heads(context.intervals)
+        of_pairs = tf.gather(by_interval, intervals, axis=3, batch_dims=3)
+        return super().score(query, key, context) + of_pairs
+
+    def mix(self, weights: tf.Tensor, value: tf.Tensor, context: Any) -> tf.Tensor:
+        vectors = self._heads(context.interval_values, value)
         totals = _totals(weights, self._of_heads(context.intervals), tf.shape(vectors)[2])
-        return super().mixed(weights, values, context) + tf.matmul(totals, vectors)
+        return super().mix(weights, value, context) + tf.matmul(totals, vectors)
 
     def _heads(self, vectors: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
         """`[B, m, d]` to `[B, H, m, k]`, of the type of `like`."""
@@ -144,4 +148,5 @@ def _totals(weights: tf.Tensor, intervals: tf.Tensor, count: tf.Tensor) -> tf.Te
 class TimeAwareBlock(TransformerBlock):
     """A `TransformerBlock` with `TimeAwareAttention`, called with `context`, a `TimeContext`."""
 
-    attention_class: ClassVar[type[DenoisingMultiHeadAttention]] = TimeAwareAttention
+    def make_attention(self, **options: Any) -> TimeAwareAttention:
+        return TimeAwareAttention(**options, attention=self.attention_kind)

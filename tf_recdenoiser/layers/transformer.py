@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,7 +15,9 @@ from tf_recdenoiser.layers.attention_kinds import (
     serialize_attention,
 )
 from tf_recdenoiser.layers.dropout import Dropout
+from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.gates import DroppingGates, Gates
+from tf_recdenoiser.layers.linear_attention import DenoisingLinearAttention
 
 NORMS = ("pre", "post")
 
@@ -33,7 +35,7 @@ class TransformerBlock(keras.layers.Layer):
     ----------
     num_heads
         H; 1 by default; must divide the width d.
-    hidden
+    intermediate_dim
         Width inside the feed-forward network; d by default, as in SASRec.
     dropout
         Rate; 0 by default.
@@ -44,11 +46,11 @@ class TransformerBlock(keras.layers.Layer):
     activation
         Of the feed-forward network; `"relu"` by default.
     gates
-        As `DenoisingMultiHeadAttention` takes them; None (default) for plain attention.
+        As `GatedAttention` takes them; None (default) for plain attention.
     epsilon
         Added to the variance in layer normalisation; 1e-8 by default, as in SASRec.
     attention
-        As `DenoisingMultiHeadAttention` takes it; `"softmax"` by default.
+        A name from `ATTENTIONS`, `"softmax"` by default, or an `AttentionKind`.
 
     Examples
     --------
@@ -57,12 +59,10 @@ class TransformerBlock(keras.layers.Layer):
     (3, 5, 8)
     """
 
-    attention_class: ClassVar[type[DenoisingMultiHeadAttention]] = DenoisingMultiHeadAttention
-
     def __init__(
         self,
         num_heads: int = 1,
-        hidden: int | None = None,
+        intermediate_dim: int | None = None,
         dropout: float = 0.0,
         norm: str = "post",
         causal: bool = True,
@@ -79,7 +79,7 @@ class TransformerBlock(keras.layers.Layer):
             raise ValueError(f"`norm` must be one of {', '.join(NORMS)}. Received: norm={norm!r}")
         self.supports_masking = True
         self.num_heads = num_heads
-        self.hidden = hidden
+        self.intermediate_dim = intermediate_dim
         self.dropout = dropout
         self.norm = norm
         self.causal = causal
@@ -99,12 +99,11 @@ class TransformerBlock(keras.layers.Layer):
                 f"Received: num_heads={self.num_heads}, hidden_dim={hidden_dim}"
             )
         dtype = policy_of(self)
-        self.attention = self.attention_class(
-            self.num_heads,
-            hidden_dim // self.num_heads,
+        self.attention = self.make_attention(
+            num_heads=self.num_heads,
+            key_dim=hidden_dim // self.num_heads,
             dropout=self.dropout,
             gates=_plain(self.gates),
-            attention=self.attention_kind,
             dtype=dtype,
             name="attention",
         )
@@ -114,8 +113,9 @@ class TransformerBlock(keras.layers.Layer):
         self.feedforward_norm = keras.layers.LayerNormalization(
             epsilon=self.epsilon, dtype=dtype, name="feedforward_norm"
         )
+        intermediate_dim = self.intermediate_dim or hidden_dim
         self.inner = keras.layers.Dense(
-            self.hidden or hidden_dim, activation=self.activation, dtype=dtype, name="inner"
+            intermediate_dim, activation=self.activation, dtype=dtype, name="inner"
         )
         self.outer = keras.layers.Dense(hidden_dim, dtype=dtype, name="outer")
         self.inner_dropout = Dropout(self.dropout, dtype=dtype)
@@ -124,8 +124,14 @@ class TransformerBlock(keras.layers.Layer):
         self.attention_norm.build(input_shape)
         self.feedforward_norm.build(input_shape)
         self.inner.build(input_shape)
-        self.outer.build((*input_shape[:-1], self.hidden or hidden_dim))
+        self.outer.build((*input_shape[:-1], intermediate_dim))
         self.built = True
+
+    def make_attention(self, **options: Any) -> GatedAttention:
+        """The attention layer, of the kind that was chosen."""
+        if self.attention_kind.is_linear:
+            return DenoisingLinearAttention(**options)
+        return DenoisingMultiHeadAttention(**options, attention=self.attention_kind)
 
     def call(
         self,
@@ -158,8 +164,8 @@ class TransformerBlock(keras.layers.Layer):
         )
 
     def _feed_forward(self, x: tf.Tensor, training: bool | None) -> tf.Tensor:
-        hidden = self.inner_dropout(self.inner(x), training=training)
-        return self.outer_dropout(self.outer(hidden), training=training)
+        inner = self.inner_dropout(self.inner(x), training=training)
+        return self.outer_dropout(self.outer(inner), training=training)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -168,7 +174,7 @@ class TransformerBlock(keras.layers.Layer):
         return {
             **super().get_config(),
             "num_heads": self.num_heads,
-            "hidden": self.hidden,
+            "intermediate_dim": self.intermediate_dim,
             "dropout": self.dropout,
             "norm": self.norm,
             "causal": self.causal,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tf_recdenoiser.ops.gated_attention import gated
+
 _CHUNK = 64
 
 
@@ -16,6 +18,62 @@ def positive_features(x: tf.Tensor) -> tf.Tensor:
     array([1., 3.], dtype=float32)
     """
     return tf.nn.elu(tf.cast(x, tf.float32)) + 1.0
+
+
+def gated_linear_attention(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    value: tf.Tensor,
+    mask: tf.Tensor | None = None,
+    gates: tf.Tensor | None = None,
+    *,
+    causal: bool = False,
+    key_weights: tf.Tensor | None = None,
+    renormalize: bool = False,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Linear attention with one gate for each key, and its weights.
+
+    With phi the `positive_features`, and Z_v and w_v the gate and the weight of key v,
+
+        output_u = sum_v w_v (phi(q_u) · phi(k_v)) Z_v x_v / sum_v w_v phi(q_u) · phi(k_v)
+
+    where the sums are over v that `mask` shows, up to u if causal. With `renormalize` Z_v stands
+    in the lower sum too.
+
+    Parameters
+    ----------
+    query, key, value
+        q `[B, H, n, k]`, k `[B, H, m, k]` and x `[B, H, m, v]`.
+    mask
+        Boolean, broadcastable to `[B, H, 1, m]`: False hides a key. None (default) hides none.
+    gates
+        Z, broadcastable to `[B, H, 1, m]`. None (default): all of them are 1.
+    causal
+        Whether position u sees positions up to u alone; False by default.
+    key_weights
+        w `[B, m]`, not negative. None (default) for 1 everywhere.
+    renormalize
+        Whether the gated weights of a row sum to 1; False by default.
+
+    Returns
+    -------
+    The output `[B, H, n, v]`, and the weights `[B, H, n, m]`, both in the type of `value`: in a
+    graph these cost nothing where nobody uses them.
+    """
+    dtype = value.dtype
+    query, key = positive_features(query), positive_features(key)
+    if mask is not None:
+        key *= tf.cast(tf.linalg.matrix_transpose(mask), key.dtype)
+    if key_weights is not None:
+        key *= tf.cast(key_weights, key.dtype)[:, tf.newaxis, :, tf.newaxis]
+    weights = gated(tf.cast(linear_weights(query, key, causal), dtype), gates, renormalize)
+    if gates is not None:
+        of_keys = tf.linalg.matrix_transpose(gates)
+        if renormalize:
+            key *= of_keys
+        else:
+            value *= tf.cast(of_keys, dtype)
+    return linear_attention(query, key, value, causal), weights
 
 
 def linear_attention(

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_recdenoiser import _keras
 from tf_recdenoiser.noise import Cleaning, NoiseScorer, Softening, Treatment
-from tf_recdenoiser.ops import from_slots, history_inputs
+from tf_recdenoiser.ops.slots import from_slots, history_inputs
 from tf_recdenoiser.retrieval.top_k import top_items
 from tf_recdenoiser.training.explain import explanation_tensors
 from tf_recdenoiser.training.recommender import Recommender

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_recdenoiser.ops import with_rows
+from tf_recdenoiser.ops.slots import with_rows
 
 NO_SCORE = float("-inf")
 """The score of an answer's column that holds no item."""

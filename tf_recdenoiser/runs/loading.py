@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.noise import Detection
-from tf_recdenoiser.ops import from_slots, history_inputs
+from tf_recdenoiser.ops.slots import from_slots, history_inputs
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import RunError, load_model
 from tf_recdenoiser.runs.noise_known import NoiseKnown

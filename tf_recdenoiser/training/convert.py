@@ -15,12 +15,13 @@ from tf_recdenoiser.layers import (
     DenoisingMultiHeadAttention,
     Dropout,
     DroppingGates,
+    GatedAttention,
     Gates,
     JacobianRegularizedBlock,
 )
 from tf_recdenoiser.training.denoising_model import DenoisingModel
 
-_GATES = default(DenoisingMultiHeadAttention.__init__, "gates")
+_GATES = default(GatedAttention.__init__, "gates")
 
 _SHARED = (
     "name",

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, layers_of, register
 from tf_recdenoiser.backbones import EXTRA_INPUTS, Backbone
-from tf_recdenoiser.layers import NoiseMixture
+from tf_recdenoiser.layers.noise_mixture import NoiseMixture
 from tf_recdenoiser.training.denoising_model import DenoisingModel
 from tf_recdenoiser.training.objectives import DEFAULT_OBJECTIVE, OBJECTIVES, Objective
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tf_recdenoiser._keras import clone, keras
-from tf_recdenoiser.layers.gates.base import PENALTIES, Gates
+from tf_recdenoiser.layers.gates.base import Gates
 from tf_recdenoiser.layers.gates.dropping import DroppingGates
 from tf_recdenoiser.layers.gates.head_drop import HeadDrop
 from tf_recdenoiser.layers.gates.item import ItemGates
@@ -63,7 +63,6 @@ def get_gates(
 __all__ = [
     "DROPPING",
     "GATES",
-    "PENALTIES",
     "DroppingGates",
     "Gates",
     "HeadDrop",

@@ -11,12 +11,8 @@ from tf_recdenoiser._keras import implicit_mask, keras
 from tf_recdenoiser.layers.penalty import Penalty
 from tf_recdenoiser.layers.records import GateRecord, is_per_sequence
 from tf_recdenoiser.layers.sample import Evaluation, Sample, current_evaluation
-from tf_recdenoiser.ops import (
-    INFERENCE_GATES,
-    inference_gates,
-    keep_probability,
-    weighted_mean,
-)
+from tf_recdenoiser.ops import INFERENCE_GATES, inference_gates, keep_probability
+from tf_recdenoiser.ops.gates import weighted_mean
 
 PENALTIES = ("entries", "edges")
 

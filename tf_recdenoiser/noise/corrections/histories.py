@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser.ops import model_slots, to_slots
+from tf_recdenoiser.ops.slots import model_slots, to_slots
 
 
 class Treatment(abc.ABC):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tf_recdenoiser.data import Histories, item_vectors
-from tf_recdenoiser.layers import ContextFeatures
+from tf_recdenoiser.layers.context import ContextFeatures
 from tf_recdenoiser.noise.detectors.base import NoiseModel
 from tf_recdenoiser.noise.network import judging
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones import Backbone
 from tf_recdenoiser.data import Histories
-from tf_recdenoiser.layers import CatalogueLogProbability
+from tf_recdenoiser.layers.catalogue import CatalogueLogProbability
 from tf_recdenoiser.noise.detectors.base import NoiseModel
 from tf_recdenoiser.noise.network import judging
 from tf_recdenoiser.training.recommender import Recommender

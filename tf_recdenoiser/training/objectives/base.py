@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from tf_recdenoiser.backbones import Backbone
-from tf_recdenoiser.layers import NoiseMixture
+from tf_recdenoiser.layers.noise_mixture import NoiseMixture
 
 
 @dataclasses.dataclass(frozen=True)

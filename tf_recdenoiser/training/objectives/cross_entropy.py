@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones import Backbone
-from tf_recdenoiser.layers import Catalogue, CatalogueLogProbability
+from tf_recdenoiser.layers.catalogue import Catalogue, CatalogueLogProbability
 from tf_recdenoiser.training.objectives.noise_aware import NoiseAwareObjective
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 
-from tf_recdenoiser.layers import NoiseMixture
+from tf_recdenoiser.layers.noise_mixture import NoiseMixture
 from tf_recdenoiser.training.objectives.base import Objective
 
 

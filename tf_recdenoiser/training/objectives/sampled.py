@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import Backbone
-from tf_recdenoiser.layers import CandidateScores
+from tf_recdenoiser.layers.scores import CandidateScores
 from tf_recdenoiser.training.objectives.base import Objective
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import Backbone
-from tf_recdenoiser.layers import SampledLogProbability
+from tf_recdenoiser.layers.sampled_softmax import SampledLogProbability
 from tf_recdenoiser.training.objectives.cross_entropy import NegativeLogLikelihood
 from tf_recdenoiser.training.objectives.noise_aware import NoiseAwareObjective
 from tf_recdenoiser.training.objectives.sampled import SampledObjective
