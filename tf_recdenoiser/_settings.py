@@ -64,7 +64,7 @@ def one_of(names: Collection[str]) -> tuple[str, Callable[[Any], bool]]:
 
 
 class Choice:
-    """A section that is one of several, by its `name`.
+    """A section that is one of several, by its `name`; it makes what it names by its `make`.
 
     Parameters
     ----------
@@ -109,7 +109,17 @@ class Choice:
                 fields.append((one, Any, self._within[one].field(initial)))
             elif one not in (*self._without, *based) and _scalar(hint):
                 fields.append((one, hint, dataclasses.field(default=initial)))
-        return dataclasses.make_dataclass(f"{name}_settings", fields, bases=(base,), frozen=True)
+
+        def make(section: Section, **given: Any) -> Any:
+            """What is named, made by these settings and, as far as it takes them, `given`."""
+            assert kind is not None
+            values = {**paths(section), **given}
+            taken = [one for one in _parameters(kind) if one in values and one != NAME]
+            return kind(**{one: values[one] for one in taken})
+
+        return dataclasses.make_dataclass(
+            f"{name}_settings", fields, bases=(base,), frozen=True, namespace={"make": make}
+        )
 
     def field(self, initial: str | None) -> Any:
         """A dataclass field for this choice; `initial` is the name that it has by default."""
@@ -126,15 +136,6 @@ class Choice:
         known = {field.name for field in dataclasses.fields(kind)} - {NAME}
         kept = {} if current is None else _changed(current)
         return kind(**{one: value for one, value in kept.items() if one in known})
-
-    def make(self, section: Section, **given: Any) -> Any:
-        """What the section names, made by its settings and, as far as it takes them, `given`."""
-        kind = self.table[section.name]  # type: ignore[attr-defined]
-        assert kind is not None
-        taken = _parameters(kind)
-        own = paths(section)
-        del own[NAME]
-        return kind(**{one: v for one, v in {**own, **given}.items() if one in taken})
 
 
 def default(function: Callable[..., Any], argument: str) -> Any:
@@ -155,22 +156,10 @@ def choice(
     return Choice(table, **options).field(initial)
 
 
-def choice_of(section: Any, name: str) -> Choice:
-    """The choice that a field of a section, or of its class, is."""
-    (found,) = (
-        field.metadata["choice"] for field in dataclasses.fields(section) if field.name == name
-    )
-    choice: Choice = found
-    return choice
-
-
 def _changed(section: Section) -> dict[str, Any]:
-    values = {field.name: getattr(section, field.name) for field in dataclasses.fields(section)}
-    return {
-        field.name: values[field.name]
-        for field in dataclasses.fields(section)
-        if field.name != NAME and values[field.name] != field.default
-    }
+    fields = [field for field in dataclasses.fields(section) if field.name != NAME]
+    own = {field.name: getattr(section, field.name) for field in fields}
+    return {field.name: own[field.name] for field in fields if own[field.name] != field.default}
 
 
 @functools.cache

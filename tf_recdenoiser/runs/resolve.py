@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from tf_recdenoiser._settings import SettingsError, choice_of, default
+from tf_recdenoiser._settings import SettingsError, default
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.data import DataError, Dataset
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
@@ -117,7 +117,7 @@ def build_gates(settings: Settings) -> Gates | DroppingGates | None:
     """The prototype of the gate layers of resolved settings, or None."""
     if settings.gates.name == NO_GATES:
         return None
-    gates: Gates | DroppingGates = choice_of(Settings, "gates").make(settings.gates)
+    gates: Gates | DroppingGates = settings.gates.make()
     if settings.gates.name in DROPPING:
         return gates
     if settings.gates.shuffle and settings.gates.source is None:
@@ -138,6 +138,5 @@ def build_objective(settings: Settings, noise_rate: float = 0.0) -> Objective:
             f"objectives {', '.join(able)}, whose scores say how probable items are. "
             f"Received: objective={settings.objective.name!r}"
         )
-    make = choice_of(Settings, "objective").make
-    objective: Objective = make(settings.objective, noise_rate=noise_rate)
+    objective: Objective = settings.objective.make(noise_rate=noise_rate)
     return objective
