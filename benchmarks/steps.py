@@ -2,15 +2,14 @@
 
     python benchmarks/steps.py [--data LOG] [--rounds 9] [--steps 40]
 
-Every round trains each system for the same number of steps, one after the other, so that a
+Every round trains each model for the same number of steps, one after the other, so that a
 machine whose speed drifts slows all of them; the ratios are medians over rounds of the time of
-a system's step divided by that of plain SASRec in the same round. Batches are made while
+a model's step divided by that of plain SASRec in the same round. Batches are made while
 training, as in a real run. TF_USE_LEGACY_KERAS=1 measures tf_keras, without it Keras 3.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import time
 from pathlib import Path
@@ -27,36 +26,37 @@ from tf_recdenoiser.runs import Settings, build_recommender, load_dataset
 from tf_recdenoiser.training import OBJECTIVES
 
 # The size of ml-1m, for where it is absent.
-SYNTHETIC = "synthetic:users=6040,items=3416,clusters=60"
+SYNTHETIC = {"log": {"users": 6040, "items": 3416, "clusters": 60}}
 SHARED = Path("../shared/data/ml-1m.txt")
 
 
-def systems(data: str) -> dict[str, Settings]:
+def compared(log: str) -> dict[str, Settings]:
     """What is compared, by name; the first is what the others are compared with."""
-    denoised = Settings(data, gates="positional")
+    plain = Settings.of(log, SYNTHETIC if log == "synthetic" else {})
+    gated = plain.replace({"gates": "positional"})
     ways = {
-        "plain": dataclasses.replace(denoised, gates="none"),
-        "AR": dataclasses.replace(denoised, estimator="ar"),
-        "ARM": dataclasses.replace(denoised, estimator="arm", credit=False),
-        "DisARM + credit": dataclasses.replace(denoised, estimator="disarm", credit=True),
+        "plain": plain,
+        "AR": gated.replace({"gates.estimator": "ar"}),
+        "ARM": gated.replace({"gates.estimator": "arm", "gates.credit": False}),
+        "DisARM + credit": gated.replace({"gates.estimator": "disarm", "gates.credit": True}),
     }
-    relative = {"relative gates": Settings(data, gates="relative")}
+    relative = {"relative gates": plain.replace({"gates": "relative"})}
     jacobian = {
-        f"{name}, Jacobian on {rows or 'all'} rows": dataclasses.replace(
-            settings, gamma=1e-4, jacobian_batch_size=rows
+        f"{name}, Jacobian on {rows or 'all'} rows": settings.replace(
+            {"model.gamma": 1e-4, "model.jacobian_batch_size": rows}
         )
         for rows in (16, None)
         for name, settings in ways.items()
     }
     fewer = {
-        "DisARM + credit on 32 rows": dataclasses.replace(
-            ways["DisARM + credit"], estimator_batch_size=32
+        "DisARM + credit on 32 rows": ways["DisARM + credit"].replace(
+            {"gates.estimator_batch_size": 32}
         )
     }
     objectives = {
-        f"plain, {name}": dataclasses.replace(ways["plain"], objective=name)
+        f"plain, {name}": plain.replace({"objective": name})
         for name in OBJECTIVES
-        if name != denoised.objective
+        if name != plain.objective.name
     }
     return {**ways, **relative, **fewer, **jacobian, **objectives}
 
@@ -78,13 +78,13 @@ def seconds_per_step(model: Any, train: Histories, steps: int) -> float:
 
 def main(
     data: Annotated[str, typer.Option(help="An interaction log, or `synthetic`.")] = (
-        str(SHARED) if SHARED.exists() else SYNTHETIC
+        str(SHARED) if SHARED.exists() else "synthetic"
     ),
     rounds: Annotated[int, typer.Option(min=1)] = 9,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each system in a round.")] = 40,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each model in a round.")] = 40,
 ) -> None:
     """Measure, and print a table."""
-    chosen = systems(data)
+    chosen = compared(data)
     plain = next(iter(chosen))
     dataset = load_dataset(chosen[plain])
     train = leave_one_out(dataset).train
@@ -97,8 +97,8 @@ def main(
         for name, model in models.items():
             times[name].append(seconds_per_step(model, train, steps))
     table = Table(title=f"{data}, n = 50, d = 50, L = 2, H = 2, batch 128; {rounds} rounds")
-    for heading in ("system", "steps/s", "ratio to plain", "min", "max"):
-        table.add_column(heading, justify="left" if heading == "system" else "right")
+    for heading in ("model", "steps/s", "ratio to plain", "min", "max"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
     for name, measured in times.items():
         ratios = [mine / other for mine, other in zip(measured, times[plain], strict=True)]
         table.add_row(
@@ -106,7 +106,7 @@ def main(
             f"{1 / statistics.median(measured):.1f}",
             *(f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))),
         )
-    Console(hidden_dim=100).print(table)
+    Console(width=100).print(table)
 
 
 if __name__ == "__main__":

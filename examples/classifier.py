@@ -2,7 +2,7 @@
 
     python examples/classifier.py
 
-It reads the last twelve items of a user of the synthetic log, and tells which of six groups the
+It reads the last twelve items of a user of the synthetic log, and says which of six groups the
 next one is from. The same layers are trained by `DenoisingModel`, whose gates get an unbiased
 gradient, and by a plain `keras.Model`, whose gates train by straight-through.
 """
@@ -22,7 +22,7 @@ from tf_recdenoiser.training import DenoisingModel
 
 keras = tf.keras
 
-LENGTH, GROUPS, ITEMS, WIDTH = 12, 6, 60, 16
+LENGTH, GROUPS, ITEMS, HIDDEN_DIM = 12, 6, 60, 16
 
 
 def make_data(users: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,10 +38,10 @@ def make_data(users: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def make_model(kind: type, gated: bool) -> keras.Model:
     """A functional model of this `kind`, with or without what denoises."""
     inputs = keras.Input([LENGTH], dtype="int32")
-    x = keras.layers.Embedding(ITEMS + 1, WIDTH)(inputs)
+    x = keras.layers.Embedding(ITEMS + 1, HIDDEN_DIM)(inputs)
     gates = PositionalGates(beta=0.05) if gated else None
-    attended = DenoisingMultiHeadAttention(2, WIDTH // 2, gates=gates, name="attention")(x, x)
-    block = keras.layers.Dense(WIDTH, activation="relu", name="mix")
+    attended = DenoisingMultiHeadAttention(2, HIDDEN_DIM // 2, gates=gates, name="attention")(x, x)
+    block = keras.layers.Dense(HIDDEN_DIM, activation="relu", name="mix")
     if gated:
         block = JacobianRegularizedBlock(block, gamma=1e-3)
     x = block(keras.layers.LayerNormalization()(x + attended))

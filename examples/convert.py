@@ -17,7 +17,7 @@ from tf_recdenoiser.training import denoise
 
 keras = tf.keras
 
-LENGTH, ITEMS, WIDTH = 12, 60, 24
+LENGTH, ITEMS, HIDDEN_DIM = 12, 60, 24
 
 
 def make_sequences(users: int) -> np.ndarray:
@@ -30,12 +30,12 @@ def make_sequences(users: int) -> np.ndarray:
 def make_model() -> keras.Model:
     """From items `[B, LENGTH]` to the scores of what comes after each `[B, LENGTH, ITEMS + 1]`."""
     inputs = keras.Input([LENGTH], dtype="int32")
-    x = keras.layers.Embedding(ITEMS + 1, WIDTH)(inputs)
+    x = keras.layers.Embedding(ITEMS + 1, HIDDEN_DIM)(inputs)
     x = keras.layers.Dropout(0.1)(x)
     for block in (1, 2):
-        attention = keras.layers.MultiHeadAttention(2, WIDTH // 2, name=f"attention_{block}")
+        attention = keras.layers.MultiHeadAttention(2, HIDDEN_DIM // 2, name=f"attention_{block}")
         x = keras.layers.LayerNormalization()(x + attention(x, x, use_causal_mask=True))
-        x = keras.layers.Dense(WIDTH, activation="relu", name=f"feed_forward_{block}")(x)
+        x = keras.layers.Dense(HIDDEN_DIM, activation="relu", name=f"feed_forward_{block}")(x)
     return keras.Model(inputs, keras.layers.Dense(ITEMS + 1)(x))
 
 

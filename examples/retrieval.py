@@ -20,7 +20,7 @@ from tf_recdenoiser.retrieval import DenoisingRetrieval
 
 keras = tf.keras
 
-LENGTH, ITEMS, GROUPS, WIDTH = 12, 120, 8, 24
+LENGTH, ITEMS, GROUPS, HIDDEN_DIM = 12, 120, 8, 24
 
 
 class ItemTower(keras.Model):
@@ -28,9 +28,9 @@ class ItemTower(keras.Model):
 
     def __init__(self) -> None:
         super().__init__()
-        self.group = keras.layers.Embedding(GROUPS, WIDTH)
+        self.group = keras.layers.Embedding(GROUPS, HIDDEN_DIM)
         self.rank = keras.Sequential(
-            [keras.layers.Dense(WIDTH, activation="relu"), keras.layers.Dense(WIDTH)]
+            [keras.layers.Dense(HIDDEN_DIM, activation="relu"), keras.layers.Dense(HIDDEN_DIM)]
         )
 
     def call(self, items: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -80,7 +80,7 @@ def main(users: int = 3000, epochs: int = 10) -> float:
     )
     task = tfrs.tasks.Retrieval(metrics=top_10, temperature=0.5, remove_accidental_hits=True)
     backbone = SASRec(
-        ITEMS, LENGTH, WIDTH, num_layers=1, dropout=0.1, gates=PositionalGates(beta=0.5)
+        ITEMS, LENGTH, HIDDEN_DIM, num_layers=1, dropout=0.1, gates=PositionalGates(beta=0.5)
     )
     model = DenoisingRetrieval(backbone, tower, task)
     model.compile(keras.optimizers.Adam(0.01))

@@ -95,11 +95,14 @@ def form(output: str) -> list[str]:
 
 
 def printed_by(command: str) -> str:
-    """Both streams of a command that ends well."""
+    """Both streams of a command that ends well; its output is also in the file after `>`."""
+    command, _, file = command.partition(" > ")
     both = io.StringIO()
     with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both):
         status = run(shlex.split(command.removeprefix("tf-recdenoiser ")))
     assert status == 0, (command, both.getvalue())
+    if file:
+        Path(file).write_text(both.getvalue(), encoding="utf-8")
     return both.getvalue()
 
 
@@ -126,7 +129,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
 @pytest.mark.graph
 def test_the_guide_prints_what_it_shows(followed: Followed) -> None:
     names = [part.command.split()[1] for part in GUIDE]
-    assert names == ["train", "evaluate", "recommend", "explain", "export"]
+    assert names == ["train", "recommend", "explain", "export"]
     for part, printed in zip(GUIDE, followed.printed, strict=True):
         here = printed.replace(str(followed.folder), "/home/you")
         assert form(here) == form(part.output), part.command
@@ -137,7 +140,8 @@ OTHERS = [part.command for part in COMMANDS if part not in GUIDE]
 
 
 def test_the_other_commands_are_of_these_kinds() -> None:
-    assert {command.split()[1] for command in OTHERS} == {"train", "explain", "experiment", "tune"}
+    kinds = {command.split()[1] for command in OTHERS}
+    assert kinds == {"settings", "train", "explain", "experiment", "tune"}
 
 
 @pytest.mark.slow
@@ -156,7 +160,10 @@ class Built(BaseException):
     """
 
 
-@pytest.mark.parametrize("command", [one for one in OTHERS if one.split()[1] != "explain"])
+TRAINING = [one for one in OTHERS if one.split()[1] not in ("settings", "explain")]
+
+
+@pytest.mark.parametrize("command", TRAINING)
 def test_what_the_other_commands_train_can_be_built(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +175,9 @@ def test_what_the_other_commands_train_can_be_built(
     trained = ("cli.train.train_run", "experiments.paired.train", "tuning.recommender_tuner.train")
     for name in trained:
         monkeypatch.setattr(f"tf_recdenoiser.{name}", built)
+    for other in OTHERS:
+        if other.split()[1] == "settings":  # a file that another command takes
+            printed_by(other)
     with pytest.raises(Built):
         printed_by(command)
 
@@ -235,7 +245,7 @@ def test_recommender_example(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_tuning_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     example = runpy.run_path(str(ROOT / "examples/tuning.py"))
     run = example["main"](example["SYNTHETIC"], tmp_path, epochs=1, trials=2)
-    assert run.settings.hidden_dim in (16, 32)
+    assert run.settings.model.hidden_dim in (16, 32)
     assert "NDCG@10 against the whole catalogue" in capsys.readouterr().out
 
 

@@ -13,7 +13,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 NAME = "name"
 NONE = "none"
@@ -64,7 +64,7 @@ def one_of(names: Collection[str]) -> tuple[str, Callable[[Any], bool]]:
 
 
 class Choice:
-    """A section that is one of several, told by its `name`.
+    """A section that is one of several, by its `name`; it makes what it names by its `make`.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Choice:
         What each name makes: something to call, whose parameters are the settings. None for a
         name without settings.
     without
-        Parameters that are no settings, since whoever makes the thing gives them.
+        Parameters that are no settings, since the caller of `make` gives them.
     bases
         Further settings, by name.
     within
@@ -90,26 +90,40 @@ class Choice:
         self._without = without
         self._bases = bases or {}
         self._within = within or {}
+        self._made: dict[tuple[str, Any], type[Section]] = {}
 
-    @functools.cached_property
+    @property
     def sections(self) -> dict[str, type[Section]]:
-        """The dataclass of each name."""
-        return {name: self._section(name, kind) for name, kind in self.table.items()}
+        """The dataclass of each name; what the table gains later has one, too."""
+        for name, kind in self.table.items():
+            if (name, kind) not in self._made:
+                self._made[name, kind] = self._section(name, kind)
+        return {name: self._made[name, kind] for name, kind in self.table.items()}
 
     def _section(self, name: str, kind: Callable[..., Any] | None) -> type[Section]:
         base = self._bases.get(name, Section)
         based = {field.name for field in dataclasses.fields(base)}
         fields: list[Any] = [(NAME, str, dataclasses.field(default=name))]
-        for one, (hint, usual) in _parameters(kind).items():
+        for one, (hint, initial) in _parameters(kind).items():
             if one in self._within:
-                fields.append((one, Any, self._within[one].field(usual)))
+                fields.append((one, Any, self._within[one].field(initial)))
             elif one not in (*self._without, *based) and _scalar(hint):
-                fields.append((one, hint, dataclasses.field(default=usual)))
-        return dataclasses.make_dataclass(f"{name}_settings", fields, bases=(base,), frozen=True)
+                fields.append((one, hint, dataclasses.field(default=initial)))
 
-    def field(self, usual: str | None) -> Any:
-        """A dataclass field for this choice; `usual` is the name that it has by default."""
-        section = None if usual is None else self.named(usual)
+        def make(section: Section, **given: Any) -> Any:
+            """What is named, made by these settings and, as far as it takes them, `given`."""
+            assert kind is not None
+            values = {**paths(section), **given}
+            taken = [one for one in _parameters(kind) if one in values and one != NAME]
+            return kind(**{one: values[one] for one in taken})
+
+        return dataclasses.make_dataclass(
+            f"{name}_settings", fields, bases=(base,), frozen=True, namespace={"make": make}
+        )
+
+    def field(self, initial: str | None) -> Any:
+        """A dataclass field for this choice; `initial` is the name that it has by default."""
+        section = None if initial is None else self.named(initial)
         return dataclasses.field(default=section, metadata={"choice": self})
 
     def named(self, name: Any, current: Section | None = None, path: str = NAME) -> Section:
@@ -122,15 +136,6 @@ class Choice:
         known = {field.name for field in dataclasses.fields(kind)} - {NAME}
         kept = {} if current is None else _changed(current)
         return kind(**{one: value for one, value in kept.items() if one in known})
-
-    def make(self, section: Section, **given: Any) -> Any:
-        """What the section names, made by its settings and, as far as it takes them, `given`."""
-        kind = self.table[section.name]  # type: ignore[attr-defined]
-        assert kind is not None
-        taken = _parameters(kind)
-        own = paths(section)
-        del own[NAME]
-        return kind(**{one: v for one, v in {**own, **given}.items() if one in taken})
 
 
 def default(function: Callable[..., Any], argument: str) -> Any:
@@ -145,28 +150,16 @@ def default(function: Callable[..., Any], argument: str) -> Any:
 
 
 def choice(
-    table: Mapping[str, Callable[..., Any] | None], usual: str | None, **options: Any
+    table: Mapping[str, Callable[..., Any] | None], initial: str | None, **options: Any
 ) -> Any:
     """A dataclass field that is a `Choice`; see there."""
-    return Choice(table, **options).field(usual)
-
-
-def choice_of(section: Any, name: str) -> Choice:
-    """The choice that a field of a section, or of its class, is."""
-    (found,) = (
-        field.metadata["choice"] for field in dataclasses.fields(section) if field.name == name
-    )
-    choice: Choice = found
-    return choice
+    return Choice(table, **options).field(initial)
 
 
 def _changed(section: Section) -> dict[str, Any]:
-    values = {field.name: getattr(section, field.name) for field in dataclasses.fields(section)}
-    return {
-        field.name: values[field.name]
-        for field in dataclasses.fields(section)
-        if field.name != NAME and values[field.name] != field.default
-    }
+    fields = [field for field in dataclasses.fields(section) if field.name != NAME]
+    own = {field.name: getattr(section, field.name) for field in fields}
+    return {field.name: own[field.name] for field in fields if own[field.name] != field.default}
 
 
 @functools.cache
@@ -222,7 +215,7 @@ def replace(section: Any, changes: Mapping[str, Any]) -> Any:
         If there is no such setting, or the value cannot be.
     """
     flat, root = _flat(changes), type(section)
-    for path in sorted(flat, key=lambda path: (not _names(root, path), path.count("."))):
+    for path in sorted(flat, key=lambda path: (path.count("."), not path.endswith(f".{NAME}"))):
         section = _set(section, path.split("."), flat[path], path, root)
     return section
 
@@ -237,15 +230,6 @@ def _flat(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _names(root: type, path: str) -> bool:
-    """Whether a path leads to a name, or to a section that has one."""
-    return path.endswith(f".{NAME}") or any(
-        path == known.removesuffix(f".{NAME}")
-        for known in all_paths(root)
-        if known.endswith(f".{NAME}")
-    )
-
-
 def _set(section: Any, parts: list[str], value: Any, path: str, root: type) -> Any:
     head, *rest = parts
     fields = {field.name: field for field in dataclasses.fields(section)}
@@ -253,7 +237,7 @@ def _set(section: Any, parts: list[str], value: Any, path: str, root: type) -> A
         raise SettingsError(_unknown(path, root))
     current, one_of_several = getattr(section, head), fields[head].metadata.get("choice")
     if one_of_several is not None and rest in ([], [NAME]):
-        if not isinstance(value, Section):
+        if not isinstance(value, Section) and (value, fields[head].default) != (None, None):
             value = one_of_several.named(value, current, path.removesuffix(f".{NAME}"))
     elif rest:
         if not isinstance(current, Section):
@@ -262,26 +246,32 @@ def _set(section: Any, parts: list[str], value: Any, path: str, root: type) -> A
     elif isinstance(current, Section) and not isinstance(value, Section):
         raise SettingsError(f"`{path}` has settings of its own. Received: {path}={value!r}")
     else:
-        value = _converted(typing.get_type_hints(type(section))[head], value, path)
+        value = _converted(_hints(section.__class__)[head], value, path)
     return dataclasses.replace(section, **{head: value})
+
+
+@functools.cache
+def _hints(section: Any) -> dict[str, Any]:
+    return typing.get_type_hints(section)
 
 
 def _converted(hint: Any, value: Any, path: str) -> Any:
     allowed = _types(hint)
+    if value == NONE and type(None) in allowed:
+        return None
     if isinstance(value, Section) or type(value) in allowed:
         return value
     if type(value) is int and float in allowed:
         return float(value)
-    if value == NONE and type(None) in allowed:
-        return None
     wanted = " or ".join(_WORDS[one] for one in allowed)
     raise SettingsError(f"`{path}` must be {wanted}. Received: {path}={value!r}")
 
 
 def _unknown(path: str, root: type) -> str:
-    known = all_paths(root)
-    if path in known:
-        where, names = known[path]
+    known, path = all_paths(root), path.removesuffix(f".{NAME}")
+    whole = path if path in known else f"{path}.{NAME}"
+    if whole in known:
+        where, names, *_ = known[whole]
         return (
             f"`{path}` has no effect here: it goes with {where} {', '.join(names)}. "
             f"Received: {path}"
@@ -294,36 +284,64 @@ def nearest(path: str, root: type) -> str:
     known = all_paths(root)
     last = path.rpartition(".")[2]
     same = [one for one in known if one.rpartition(".")[2] == last]
-    found = same or difflib.get_close_matches(path, known, 2, 0.8)
+    found = same or difflib.get_close_matches(path, known, 1, 0.8)
     ends = {one.rpartition(".")[2]: one for one in known}
     found = found or [ends[one] for one in difflib.get_close_matches(last, ends, 1, 0.6)]
+    found = [one.removesuffix(f".{NAME}") for one in found]
     return f"Did you mean {' or '.join(found)}? " if found else ""
 
 
-@functools.cache
-def all_paths(root: type) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Every setting there can be, by path: the choice it depends on and the names that have it."""
-    found: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for path, where, name in _walk(root, "", "", ""):
-        names = found.get(path, (where, ()))[1]
-        found[path] = (where, (*names, name) if name and name not in names else names)
+class Setting(NamedTuple):
+    """What a path leads to.
+
+    Attributes
+    ----------
+    where, names
+        The choice that it depends on, and the names there that have it; empty if it always is.
+    type
+        Of its values.
+    words
+        The values it may have, if they are words from a list; else empty.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    type: type
+    words: tuple[str, ...]
+
+
+def all_paths(root: type) -> dict[str, Setting]:
+    """Every setting there can be, by path."""
+    found: dict[str, Setting] = {}
+    for path, one in _walk(root, "", "", ()):
+        names = found[path].names if path in found else ()
+        found[path] = one._replace(names=tuple(dict.fromkeys((*names, *one.names))))
     return found
 
 
-def _walk(section: type, prefix: str, where: str, name: str) -> Iterator[tuple[str, str, str]]:
+def enabling(path: str, root: type) -> dict[str, str]:
+    """Names by which a path of `all_paths` becomes a setting: the first of each choice above it."""
+    where, names, *_ = all_paths(root)[path]
+    return {**enabling(f"{where}.{NAME}", root), f"{where}.{NAME}": names[0]} if where else {}
+
+
+def _walk(
+    section: type, prefix: str, where: str, names: tuple[str, ...]
+) -> Iterator[tuple[str, Setting]]:
+    hints = _hints(section)
     for field in dataclasses.fields(section):
-        path = prefix + field.name
-        several = field.metadata.get("choice")
+        path, several = prefix + field.name, field.metadata.get("choice")
         if several is not None:
-            yield f"{path}.{NAME}", where, name
+            yield f"{path}.{NAME}", Setting(where, names, str, tuple(several.table))
             for one, kind in several.sections.items():
-                for inner in _walk(kind, f"{path}.", path, one):
-                    if inner[0] != f"{path}.{NAME}":
-                        yield inner
+                inner = _walk(kind, f"{path}.", path, (one,))
+                yield from (found for found in inner if found[0] != f"{path}.{NAME}")
         elif isinstance(field.default, Section):
-            yield from _walk(type(field.default), f"{path}.", where, name)
+            yield from _walk(type(field.default), f"{path}.", where, names)
         else:
-            yield path, where, name
+            hint = hints[field.name]
+            words = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+            yield path, Setting(where, names, _types(hint)[0], words)
 
 
 def _fields(section: Any) -> list[Any]:

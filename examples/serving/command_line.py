@@ -30,7 +30,9 @@ def run(
     )
     parser.add_argument("model", help="the model's name")
     parser.add_argument("--history", default="", help="raw ids as in the log, oldest first: ID,ID")
-    parser.add_argument("--times", help="when each was met, if the model reads it: 0,60,120")
+    parser.add_argument(
+        "--times", help="when each was interacted with, if the model reads it: 0,60,120"
+    )
     parser.add_argument("--user", help="the user's raw id, if the model knows users")
     parser.add_argument("-k", type=int, default=10, help="how many items")
     parser.add_argument(

@@ -120,32 +120,37 @@ def test_caser_scores_by_an_item_vector_of_its_own_and_a_bias() -> None:
     assert np.abs(model.item_vectors()[:, :-1]).min() > 0
 
 
-def test_popularity_is_how_often_each_item_is_met_in_training(tmp_path: Path) -> None:
-    settings = Settings("synthetic", backbone="popularity", max_length=12, epochs=9, detect="none")
+def popularity(changes: dict[str, Any]) -> Settings:
+    model = {"model": {"name": "popularity", "max_length": 12}}
+    return Settings.of("synthetic", {**model, **changes})
+
+
+def test_popularity_is_how_often_each_item_occurs_in_training(tmp_path: Path) -> None:
+    settings = popularity({"fit.epochs": 9, "noise.detector": "none"})
     directory = RunDirectory(tmp_path / "run")
     metrics = train(settings, DATASET, directory)
     assert (metrics["epochs"], metrics["best_epoch"], metrics["parameters"]) == (1, 1, 0)
     split = leave_one_out(DATASET)
-    met = Counter(split.train.items.tolist())
-    counts = np.array([met[item] for item in range(1, DATASET.item_count + 1)])
+    count = Counter(split.train.items.tolist())
+    counts = np.array([count[item] for item in range(1, DATASET.item_count + 1)])
     recommender = load_run(directory.path).recommender
     found = recommender.score(np.array([[0] * 11 + [5], [0] * 10 + [2, 7]], np.int32))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_allclose(
         found[0, 1:], np.log((counts + 1) / (counts.mean() + 1)), rtol=1e-5, atol=1e-6
     )
-    # The rank of each test item among those the user has not met, ties against it.
+    # The rank of each test item among those the user has not interacted with, ties against it.
     hits = []
     for row, target in enumerate(split.test.targets):
         seen = set(split.test.histories.row(row).tolist())
         unseen = [i for i in range(1, len(counts) + 1) if i not in seen and i != target]
-        hits.append(sum(met[i] >= met[target] for i in unseen) < 10)
+        hits.append(sum(count[i] >= count[target] for i in unseen) < 10)
     assert metrics["test"]["full"]["hit@10"] == pytest.approx(np.mean(hits))
 
 
 def test_a_popularity_run_that_goes_on_is_what_it_was(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "run")
-    settings = Settings("synthetic", backbone="popularity", max_length=12, epochs=2, detect="none")
+    settings = popularity({"fit.epochs": 2, "noise.detector": "none"})
     train(settings, DATASET, directory)
     before = metrics_of(directory), history_of(directory)
     train(settings, DATASET, directory, resume=True)
@@ -153,15 +158,13 @@ def test_a_popularity_run_that_goes_on_is_what_it_was(tmp_path: Path) -> None:
 
 
 def test_what_was_noise_is_not_popular(tmp_path: Path) -> None:
-    settings = Settings(
-        "synthetic", backbone="popularity", max_length=12, detect="oracle", injection_rate=0.3
-    )
+    settings = popularity({"noise.detector": "oracle", "noise.injection.rate": 0.3})
     directory = RunDirectory(tmp_path / "run")
     train(settings, DATASET, directory)
     noisy = load_run(directory.path)
     split = load_split(settings, DATASET)
-    meant = split.split.train.items[split.train.items == 0]
-    counts = np.bincount(meant, minlength=DATASET.item_count + 1)[1:]
+    clean = split.split.train.items[split.train.items == 0]
+    counts = np.bincount(clean, minlength=DATASET.item_count + 1)[1:]
     np.testing.assert_allclose(
         noisy.recommender.item_vectors()[1:, 0],
         np.log((counts + 1) / (counts.mean() + 1)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import itertools
@@ -25,7 +24,7 @@ from tf_recdenoiser.backbones import BACKBONES, EXTRA_INPUTS, Backbone, BERT4Rec
 from tf_recdenoiser.layers import GATES, Gates, PositionalGates
 from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.retrieval import export_saved_model
-from tf_recdenoiser.runs import Run, RunDirectory, Settings, load_run, train
+from tf_recdenoiser.runs import Run, RunDirectory, load_run, train
 from tf_recdenoiser.training import DEFAULT_OBJECTIVE, OBJECTIVES, Recommender, explain
 
 ITEMS, USERS, N, D = 9, 4, 6, 4
@@ -260,16 +259,10 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     directory = RunDirectory(tmp_path_factory.mktemp("backbones") / request.param)
     # Masks that are drawn anew make a loss that falls later.
     epochs = 12 if request.param == "bert4rec" else 6
-    settings = small(backbone=request.param, epochs=epochs, learning_rate=0.01)
-    only_others_take = set().union(*map(taken_by, BACKBONES.values())) - taken_by(
-        BACKBONES[request.param]
-    )
-    left_out = {
-        field.name: field.default
-        for field in dataclasses.fields(Settings)
-        if field.name in only_others_take
-    }
-    train(dataclasses.replace(settings, **left_out), DATASET, directory)
+    changes = {"model": request.param, "fit.epochs": epochs, "fit.learning_rate": 0.01}
+    if not BACKBONES[request.param].gated:
+        changes["gates"] = "none"
+    train(small(changes), DATASET, directory)
     return load_run(directory.path)
 
 
@@ -290,7 +283,7 @@ def histories(run: Run, lengths: tuple[int, ...] = (1, 5, 12, 17)) -> dict[str, 
     """The newest items of some users, as a server is asked about them, and as the model reads."""
     whole = DATASET.histories
     users = np.arange(len(lengths))
-    n = run.settings.max_length
+    n = run.settings.model.max_length
     width = max(n, *lengths)
     recent = whole.last(width)[: len(lengths)]
     times = whole.last_times(width)[: len(lengths)]
@@ -379,7 +372,7 @@ def test_what_is_served_is_what_the_model_says(
         [item.encode() for item in row] for row in run.item_ids[best - 1].tolist()
     ]
     expected = explain(run.recommender, **both["read"])
-    n = run.settings.max_length
+    n = run.settings.model.max_length
     for name in ("kept", "kept_per_layer", "attention_per_layer"):
         found = explained[name]
         np.testing.assert_allclose(found[..., -n:], getattr(expected, name), rtol=1e-5, atol=1e-6)

@@ -100,7 +100,7 @@ def _twins(more: int) -> tuple[SASRec, SASRec]:
 def test_gamma_wraps_each_block_and_adds_its_penalty_in_training() -> None:
     model = encoder(gamma=0.1, jacobian_batch_size=1)
     wrappers = layers_of(model, JacobianRegularizedBlock)
-    assert [(w.gamma, w.rows) for w in wrappers] == [(0.1, 1)] * 2
+    assert [(w.gamma, w.batch_size) for w in wrappers] == [(0.1, 1)] * 2
     encode(model, IDS, training=True)
     assert len(model.losses) == 2
     plain = encoder()
@@ -160,15 +160,15 @@ def test_it_is_saved_and_loaded(gates: str | None, tmp_path: Path) -> None:
     [
         ({"item_count": 0}, "item_count"),
         ({"max_length": 0}, "max_length"),
-        ({"hidden_dim": 0}, "width"),
-        ({"num_layers": 0}, "blocks"),
-        ({"num_heads": 0}, "heads"),
-        ({"num_heads": 3, "hidden_dim": 4}, "heads"),
+        ({"hidden_dim": 0}, "hidden_dim"),
+        ({"num_layers": 0}, "num_layers"),
+        ({"num_heads": 0}, "num_heads"),
+        ({"num_heads": 3, "hidden_dim": 4}, "num_heads"),
         ({"dropout": 1.0}, "rate"),
         ({"norm": "middle"}, "norm"),
         ({"gates": "sideways"}, "gates"),
         ({"gamma": -0.1}, "gamma"),
-        ({"gamma": 0.1, "jacobian_batch_size": 0}, "rows"),
+        ({"gamma": 0.1, "jacobian_batch_size": 0}, "batch_size"),
     ],
 )
 def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) -> None:

@@ -11,14 +11,14 @@ import pytest
 
 from tests.cli.shell import GATED, PLAIN, SYNTHETIC, Outcome, tf_recdenoiser
 from tf_recdenoiser.data import Dataset
-from tf_recdenoiser.runs import RunDirectory, Settings
+from tf_recdenoiser.runs import Observer, RunDirectory, Settings
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, RunDirectory]:
     """What `train` wrote, to the shell and to its run directory: text ids, two gated layers."""
     path = tmp_path_factory.mktemp("cli") / "run"
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", path, *GATED, "--epochs", 2)
+    outcome = tf_recdenoiser("train", *SYNTHETIC, "--out", path, *GATED, "--epochs", 2)
     return outcome, RunDirectory(path)
 
 
@@ -67,8 +67,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Dataset, 
         dataset: Dataset,
         directory: RunDirectory,
         resume: bool,
-        callbacks: list[Any],
-        report: Callable[[str], None],
+        observer: Observer,
     ) -> dict[str, Any]:
         asked.append((settings, dataset, resume))
         if not directory.exists():

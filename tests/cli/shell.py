@@ -8,9 +8,12 @@ from typing import NamedTuple
 
 from tf_recdenoiser.cli.app import run
 
-SYNTHETIC = "synthetic:users=60,items=40,clusters=5"
+SYNTHETIC = (
+    "synthetic",
+    *("--set", "log.users=60", "--set", "log.items=40", "--set", "log.clusters=5"),
+)
 SIZES = ("--max-length", "12", "--hidden-dim", "8", "--batch-size", "32", "--patience", "0")
-SMALL = (*SIZES, "--detect", "none")
+SMALL = (*SIZES, "--detector", "none")
 GATED = (*SMALL, "--gates", "relative")
 PLAIN = (*SMALL, "--gamma", "0", "--num-layers", "1", "--epochs", "1")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shell import Outcome, rows, tf_recdenoiser
-from tf_recdenoiser.runs import PARTS, RunDirectory
+from tf_recdenoiser.runs import RunDirectory
+from tf_recdenoiser.runs.scoring import PARTS
 
 METRICS = ("hit@1", "hit@5", "hit@10", "ndcg@5", "ndcg@10")
 

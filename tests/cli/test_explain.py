@@ -75,14 +75,14 @@ def test_a_picture_needs_a_run_that_looked_for_noise(trained: RunDirectory, tmp_
     picture = tmp_path / "history.png"
     outcome = tf_recdenoiser("explain", trained.path, "--history", item, "--picture", picture)
     assert outcome.status == 1 and not picture.exists()
-    assert "--detect context" in outcome.err
+    assert "--detector context" in outcome.err
 
 
-@pytest.mark.parametrize("mend", only("sequence".__eq__, ["sequence", "everywhere"]))
-def test_a_history_is_drawn_before_and_after(mend: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("correction", only("sequence".__eq__, ["sequence", "everywhere"]))
+def test_a_history_is_drawn_before_and_after(correction: str, tmp_path: Path) -> None:
     run, picture = tmp_path / "run", tmp_path / "history.png"
-    options = [*PLAIN, "--detect", "context", "--correction", mend]
-    assert tf_recdenoiser("train", SYNTHETIC, "--out", run, *options).status == 0
+    options = [*PLAIN, "--detector", "context", "--correction", correction]
+    assert tf_recdenoiser("train", *SYNTHETIC, "--out", run, *options).status == 0
     items = json.loads((run / "vocabulary.json").read_text())[:5]
     outcome = tf_recdenoiser("explain", run, "--history", ",".join(items), "--picture", picture)
     assert outcome.status == 0 and str(picture) in outcome.err

@@ -105,11 +105,17 @@ def test_a_user_who_is_not_known_is_said_to_be(folder: Path) -> None:
     [
         (("--backbone", "tisasrec"), "TiSASRec needs times: the log must say when"),
         (
-            ("--backbone", "bert4rec", "--gates", "positional", "--credit"),
+            ("--backbone", "bert4rec", "--gates", "positional", "--set", "gates.credit=true"),
             "`credit` must be False with BERT4Rec",
         ),
-        (("--backbone", "bert4rec", "--norm", "pre"), "`norm` has no effect with backbone="),
-        (("--max-interval", "9"), "choose from tisasrec. Received: max_interval=9"),
+        (
+            ("--backbone", "bert4rec", "--set", "model.norm=pre"),
+            "`model.norm` has no effect here: it goes with model sasrec",
+        ),
+        (
+            ("--set", "model.max_interval=9"),
+            "it goes with model tisasrec. Received: model.max_interval",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_training(

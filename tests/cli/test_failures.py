@@ -36,12 +36,12 @@ def test_a_directory_without_a_run_is_said_to_be_so(command: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("settings.json", "{}", "settings.json is damaged"),
+        ("settings.toml", "[", "settings.toml is damaged"),
         ("environment.json", "{", "environment.json is damaged"),
         ("vocabulary.json", "[]", "vocabulary.json must have an id for each"),
         ("checkpoints/best.keras", "", "best.keras must be a saved model"),
         ("checkpoints/best.keras", None, "no validated epoch yet"),
-        ("settings.json", None, "is not a run directory"),
+        ("settings.toml", None, "is not a run directory"),
     ],
 )
 def test_a_damaged_run_is_said_to_be_so(

@@ -45,7 +45,7 @@ def test_a_process_is_quiet_and_uses_tf_keras_unless_told_otherwise() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for a process on Windows")
 def test_ctrl_c_leaves_a_run_that_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "my run")
-    command = ["train", SYNTHETIC, "--out", str(directory.path), *QUICK, "--epochs", "100000"]
+    command = ["train", *SYNTHETIC, "--out", str(directory.path), *QUICK, "--epochs", "100000"]
     with subprocess.Popen(
         [sys.executable, "-c", ENTRY, *command],
         env=environment(),
@@ -65,16 +65,16 @@ def test_ctrl_c_leaves_a_run_that_goes_on_to_the_same_numbers(tmp_path: Path) ->
     assert done >= 2
     assert err.splitlines()[-1] == (
         f"Stopped after {done} epochs. Go on with: "
-        f"tf-recdenoiser train {SYNTHETIC} --out '{directory.path}' --resume"
+        f"tf-recdenoiser train synthetic --out '{directory.path}' --resume"
     )
     assert "Traceback" not in err
     assert not directory.metrics_file.exists()
 
     epochs = ("--epochs", done + 1)
     straight = RunDirectory(tmp_path / "straight")
-    resumed = tf_recdenoiser("train", SYNTHETIC, "--out", directory.path, "--resume", *epochs)
+    resumed = tf_recdenoiser("train", "synthetic", "--out", directory.path, "--resume", *epochs)
     assert resumed.status == 0, resumed.err
-    unbroken = tf_recdenoiser("train", SYNTHETIC, "--out", straight.path, *QUICK, *epochs)
+    unbroken = tf_recdenoiser("train", *SYNTHETIC, "--out", straight.path, *QUICK, *epochs)
     assert unbroken.status == 0, unbroken.err
     ours, theirs = directory.metrics(), straight.metrics()
     assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}

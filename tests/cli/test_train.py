@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,19 @@ import numpy as np
 import polars as pl
 import pytest
 import tensorflow as tf
+import tomlkit
 
+from tests.cli.flags import FLAGS
 from tests.cli.shell import GATED, PLAIN, SMALL, SYNTHETIC, Outcome, rows, tf_recdenoiser, words
 from tests.params import only
-from tf_recdenoiser.backbones import BACKBONES
-from tf_recdenoiser.data import WINDOWS, Dataset
-from tf_recdenoiser.estimators import ESTIMATORS
-from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES
-from tf_recdenoiser.layers.gates.base import PENALTIES
-from tf_recdenoiser.layers.transformer import NORMS
-from tf_recdenoiser.noise import CORRECTIONS, NOISE_DISTRIBUTIONS, PLACES
-from tf_recdenoiser.ops import INFERENCE_GATES
-from tf_recdenoiser.runs import FINDERS, NO_GATES, PRESETS, RunDirectory, Settings
+from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.layers import GATES
+from tf_recdenoiser.runs import PRESETS, RunDirectory, Settings
 from tf_recdenoiser.training import OBJECTIVES
 
 Copy = Callable[[RunDirectory], RunDirectory]
 Asked = list[tuple[Settings, Dataset, bool]]
+SETS = {"log.users": 60, "log.items": 40, "log.clusters": 5}
 METRICS = ("hit@1", "hit@5", "hit@10", "ndcg@5", "ndcg@10")
 
 
@@ -101,11 +97,11 @@ def test_a_run_with_gates_of_each_kind_is_trained_explained_and_exported(
         1,
         "--gates",
         kind,
-        "--estimator-batch-size",
-        16,
+        "--set",
+        "gates.estimator_batch_size=16",
     )
-    penalty = ("--gamma", 1e-4, "--jacobian-batch-size", 8)
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", run, *options, *penalty)
+    penalty = ("--gamma", 1e-4, "--set", "model.jacobian_batch_size=8")
+    outcome = tf_recdenoiser("train", *SYNTHETIC, "--out", run, *options, *penalty)
     assert outcome.status == 0, outcome.err
     metrics = RunDirectory(run).metrics()
     layers = 1 if GATES[kind].shared else 2
@@ -124,8 +120,9 @@ def test_a_run_with_gates_of_each_kind_is_trained_explained_and_exported(
 
 @pytest.mark.parametrize("objective", only("gbce".__eq__, OBJECTIVES))
 def test_a_run_with_each_objective_is_trained(objective: str, tmp_path: Path) -> None:
-    options = (*PLAIN, "--objective", objective, "--detect", "oracle", "--injection-rate", 0.2)
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
+    noise = ("--detector", "oracle", "--set", "noise.injection.rate=0.2")
+    options = (*PLAIN, "--objective", objective, *noise)
+    outcome = tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "run", *options)
     assert outcome.status == 0, outcome.err
     assert np.isfinite(RunDirectory(tmp_path / "run").history()[0]["loss"])
 
@@ -144,8 +141,8 @@ def test_a_run_with_another_attention_is_trained_explained_and_exported(
     attention: str, gates: str, tmp_path: Path
 ) -> None:
     run, exported = tmp_path / "run", tmp_path / "model"
-    options = (*SMALL, "--epochs", 1, "--attention", attention, "--gates", gates)
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", run, *options)
+    options = (*SMALL, "--epochs", 1, "--set", f"model.attention={attention}", "--gates", gates)
+    outcome = tf_recdenoiser("train", *SYNTHETIC, "--out", run, *options)
     assert outcome.status == 0, outcome.err
     history = json_of(RunDirectory(run), "vocabulary.json")[:4]
     explained = tf_recdenoiser("explain", run, "--history", ",".join(history), "--json")
@@ -162,8 +159,8 @@ def test_a_run_with_another_attention_is_trained_explained_and_exported(
 
 
 def test_a_combination_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
-    options = (*GATED, "--attention", "linear")
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
+    options = (*GATED, "--set", "model.attention=linear")
+    outcome = tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "run", *options)
     assert (outcome.status, outcome.out) == (1, "")
     assert "which never forms the weights of pairs; use key gates" in outcome.err
     assert not (tmp_path / "run").exists()
@@ -171,170 +168,173 @@ def test_a_combination_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
 
 # --- Settings ---------------------------------------------------------------------------------
 
-# What a setting may be, where that is not any number.
-VALUES: dict[str, Iterable[Any]] = {
-    "data": ["log.csv"],
-    "format": ["csv"],
-    "on_bad_row": ["skip"],
-    "user_column": ["who"],
-    "item_column": ["what"],
-    "time_column": ["when"],
-    "rating_column": ["stars"],
-    "backbone": BACKBONES,
-    "objective": OBJECTIVES,
-    "norm": NORMS,
-    "attention": ATTENTIONS,
-    "gates": [*GATES, *DROPPING, NO_GATES],
-    "penalty": PENALTIES,
-    "inference": INFERENCE_GATES,
-    "estimator": ESTIMATORS,
-    "windows": WINDOWS,
-    "detect": FINDERS,
-    "correction": CORRECTIONS,
-    "noise_distribution": NOISE_DISTRIBUTIONS,
-    "injection_distribution": NOISE_DISTRIBUTIONS,
-    "injection_places": PLACES,
-    "gates_from": ["runs/other"],
-    "shuffle_gates": [True],
-    "credit": [False],
-    "estimator_batch_size": [7],
-    "initial_keep": [0.75],
-    "gamma": [0.5],
-    "beta": [0.5],
-    "dropout": [0.5],
-    "user_swap": [0.5],
-    "mask_share": [0.5],
-    "target_density": [0.5],
-    "negatives": [3],
-    "share_negatives": [True],
-    "calibration": [0.5],
-}
 
-
-def other(field: dataclasses.Field[Any]) -> Any:
-    """A value that is not the setting's default, unless it has no other."""
-    default = field.default
-    if field.name in VALUES:
-        return next((v for v in VALUES[field.name] if v != default), default)
-    return default + 1 if isinstance(default, int) else default * 2 + 0.25
-
-
-def as_option(name: str, value: Any) -> list[str]:
-    option = "--" + name.replace("_", "-")
-    if isinstance(value, bool):
-        return [option if value else option.replace("--", "--no-")]
-    return [option, str(value)]
-
-
-def test_every_setting_can_be_given(
+def test_every_flag_is_a_setting(
     untrained: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # All of them at once make no sense.
-    monkeypatch.setattr("tf_recdenoiser.cli.train.refuse_idle", lambda *_: None)
     Path("log.csv").write_text("who,what,when,stars\nann,tea,1,5\n,rice,2,4\n")
-    values = {field.name: other(field) for field in dataclasses.fields(Settings)}
-    options = chain.from_iterable(as_option(*item) for item in values.items() if item[0] != "data")
+    options = chain.from_iterable((flag, value) for flag, (value, _) in FLAGS.items())
     outcome = tf_recdenoiser("train", "log.csv", "--out", "run", *options)
     assert outcome.status == 0, outcome.err
-    assert json_of(RunDirectory(Path("run")), "settings.json") == values
-    assert untrained[0][0] == Settings(**values)
-    same = {field.name for field in dataclasses.fields(Settings) if other(field) == field.default}
-    assert all(len(list(VALUES[name])) == 1 for name in same)
+    expected = {path: value for value, path in FLAGS.values()}
+    assert untrained[0][0] == Settings.of("log.csv", expected)
+    found = untrained[0][0].paths()
+    assert {path: found[path] for path in expected} == expected
+    assert not {path for path, value in expected.items() if Settings().paths().get(path) == value}
 
 
 def test_what_is_not_given_is_the_default(untrained: Asked, tmp_path: Path) -> None:
-    assert tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run").status == 0
-    assert untrained[0][0] == Settings(SYNTHETIC)
+    assert tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "run").status == 0
+    assert untrained[0][0] == Settings.of("synthetic", SETS)
 
 
 def test_a_preset_is_what_no_option_says_otherwise(untrained: Asked, tmp_path: Path) -> None:
-    options = ("--preset", "paper", "--beta", 0.1, "--jacobian-batch-size", 16, "--credit")
-    tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
-    expected = {**PRESETS["paper"], "beta": 0.1, "jacobian_batch_size": 16, "credit": True}
-    assert untrained[0][0] == Settings(SYNTHETIC, **expected)
+    options = ("--preset", "paper", "--beta", 0.1, "--set", "gates.credit=true")
+    tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "run", *options)
+    expected = {**PRESETS["paper"], "gates.beta": 0.1, "gates.credit": True}
+    assert untrained[0][0] == Settings.of("synthetic", {**SETS, **expected})
 
 
 def test_the_plain_preset_is_a_run_without_the_denoiser(untrained: Asked, tmp_path: Path) -> None:
-    tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", "--preset", "plain")
-    assert untrained[0][0] == Settings(SYNTHETIC).plain()
+    tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "run", "--preset", "plain")
+    assert untrained[0][0] == Settings.of("synthetic", SETS).plain()
 
 
-def test_zero_rows_are_all_rows(untrained: Asked, tmp_path: Path) -> None:
-    zeros = ("--gamma", 1e-4, "--jacobian-batch-size", 0, "--estimator-batch-size", 0)
-    tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *GATED, *zeros)
-    assert untrained[0][0].jacobian_batch_size is None
-    assert untrained[0][0].estimator_batch_size is None
+def test_a_file_is_what_no_option_says_otherwise(untrained: Asked, tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('gates = "relative"\n[model]\nhidden_dim = 20\n[fit]\nepochs = 3\n')
+    options = ("--config", config, "--epochs", 5, "--set", "fit.l2=0.25")
+    outcome = tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "run", *options)
+    assert outcome.status == 0, outcome.err
+    of_file = {"gates": "relative", "model.hidden_dim": 20}
+    stated = {"fit.epochs": 5, "fit.l2": 0.25}
+    assert untrained[0][0] == Settings.of("synthetic", {**SETS, **of_file, **stated})
+
+
+def test_the_settings_of_a_run_are_those_of_the_next(
+    untrained: Asked, trained: RunDirectory, tmp_path: Path
+) -> None:
+    config = ("--config", trained.path / "settings.toml", "--seed", 1)
+    outcome = tf_recdenoiser("train", "--out", tmp_path / "run", *config)
+    assert outcome.status == 0, outcome.err
+    assert untrained[0][0] == trained.settings().replace({"seed": 1})
+
+
+def test_without_a_log_nothing_is_trained(tmp_path: Path) -> None:
+    outcome = tf_recdenoiser("train", "--out", tmp_path / "run")
+    assert outcome.status == 1
+    assert "A log must be given, or a `--config` that names one." in outcome.err
+
+
+def test_the_settings_are_printed_as_a_file_that_can_be_used(tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    printed = tf_recdenoiser("settings", *SYNTHETIC, *GATED, "--set", "gates.delay=2")
+    assert (printed.status, printed.err) == (0, "")
+    config.write_text(printed.out)
+    again = tf_recdenoiser("settings", "--config", config)
+    assert again.out == printed.out
+    gates = {"gates": "relative", "gates.delay": 2}
+    expected = Settings.of("synthetic", {**SETS, **gates}).document()
+    assert tomlkit.parse(printed.out)["gates"] == expected["gates"]
+    assert tomlkit.parse(printed.out)["log"] == expected["log"]
+
+
+def test_zero_batches_are_whole_batches(untrained: Asked, tmp_path: Path) -> None:
+    whole = ("--gamma", 1e-4, "--set", "model.jacobian_batch_size=none")
+    tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "run", *GATED, *whole)
+    assert untrained[0][0].model.jacobian_batch_size is None
 
 
 @pytest.mark.parametrize("command", ["train", "tune"])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--gates", "none", "--beta", 0.1), "`beta` has no effect with gates='none'"),
-        (("--gates", "head_drop", "--no-credit"), "`credit` has no effect with gates='head_drop'"),
+        (("--gates", "none", "--beta", 0.1), "`gates.beta` has no effect here: it goes with gates"),
         (
-            ("--gates", "relative", "--target-density", 0.5, "--beta", 0.1),
-            "`beta` has no effect with target_density=0.5: leave it out, or choose otherwise. "
-            "Received: beta=0.1",
+            ("--gates", "head_drop", "--set", "gates.credit=false"),
+            "`gates.credit` has no effect here: it goes with gates positional, ",
         ),
-        (("--drop-rate", 0.3), "`drop_rate` has no effect with gates='none'"),
-        (("--gates-from", "runs/other"), "`gates_from` has no effect with gates='none'"),
+        (("--set", "gates.rate=0.3"), "`gates.rate` has no effect here: it goes with gates layer"),
+        (("--set", "gates.source=runs/other"), "`gates.source` has no effect here"),
         (
-            ("--gamma", 0, "--jacobian-batch-size", 8),
-            "`jacobian_batch_size` has no effect with gamma=0",
+            ("--gamma", 0, "--set", "model.jacobian_batch_size=8"),
+            "`model.jacobian_batch_size` has no effect with model.gamma=0",
         ),
-        (("--backbone", "caser", "--estimator", "arm"), "`estimator` has no effect with gates="),
-        (("--injection-seed", 0), "`injection_seed` has no effect with injection_rate=0"),
+        (("--backbone", "caser", "--estimator", "arm"), "`gates.estimator` has no effect here"),
         (
-            ("--detect", "none", "--noise-distribution", "uniform"),
-            "`noise_distribution` has no effect with detect=",
+            ("--set", "noise.injection.seed=0"),
+            "`noise.injection.seed` has no effect with noise.injection.rate=0",
+        ),
+        (
+            ("--detector", "none", "--set", "noise.distribution=uniform"),
+            "`noise.distribution` has no effect with noise.detector='none'",
+        ),
+        (("--set", "model.hiddendim=8"), "Did you mean model.hidden_dim?"),
+        (("--set", "hidden_dim=8"), "Did you mean model.hidden_dim?"),
+        (("--set", "fit.epochs=many"), "`fit.epochs` must be a whole number"),
+        (("--set", "model=transformer"), "`model` must be one of sasrec, "),
+        (("--set", "fit.epochs"), "A setting is written PATH=VALUE"),
+        (("--config", "no-such.toml"), "A file of settings must be there"),
+        (("--learning-rate", 0), "`learning_rate` must be above 0. Received: learning_rate=0.0"),
+        (
+            ("--gates", "relative", "--set", "gates.initial_keep=0.5"),
+            "`initial_keep` must be above 0.5",
+        ),
+        (
+            ("--objective", "cross_entropy", "--set", "objective.negatives=3"),
+            "`objective.negatives` has no effect here: it goes with objective bce, ",
         ),
     ],
 )
-def test_an_option_without_effect_is_refused(
+def test_a_setting_that_cannot_be_or_has_no_effect_is_refused(
     command: str, options: tuple[Any, ...], message: str, tmp_path: Path
 ) -> None:
-    outcome = tf_recdenoiser(command, SYNTHETIC, "--out", tmp_path / "run", *options)
+    outcome = tf_recdenoiser(command, *SYNTHETIC, "--out", tmp_path / "run", *options)
     assert (outcome.status, outcome.out) == (1, "")
     assert message in outcome.err
+    assert "Traceback" not in outcome.err
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("--gates", "head_drop", "--drop-rate", 0.3),
-        ("--gates", "relative", "--beta", 0.1, "--estimator", "arm", "--no-credit"),
-        ("--injection-rate", 0.2, "--injection-seed", 1),
-    ],
-)
-def test_an_option_with_effect_is_taken(
-    untrained: Asked, options: tuple[Any, ...], tmp_path: Path
-) -> None:
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
-    assert outcome.status == 0, outcome.err
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--learning-rate", 0), "`learning_rate` must be above 0. Received: learning_rate=0.0"),
-        (("--hidden-dim", 8, "--num-heads", 3), "`num_heads` must divide the width"),
-        (("--gates", "relative", "--initial-keep", 0.5), "`initial_keep` must be above 0.5"),
+        (("--hidden-dim", 8, "--num-heads", 3), "`num_heads` must divide"),
         (
-            ("--objective", "cross_entropy", "--negatives", 3),
-            "`negatives` has no effect with objective='cross_entropy'",
+            ("--gates", "relative", "--set", "gates.target_density=0.5", "--beta", 0.1),
+            "`target_density` must be None where `beta` is above 0",
         ),
     ],
 )
-def test_settings_that_cannot_be_leave_the_directory_free(
-    tmp_path: Path, options: tuple[Any, ...], message: str
+def test_settings_that_do_not_go_together_are_refused(
+    options: tuple[Any, ...], message: str, tmp_path: Path
 ) -> None:
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", *options)
-    assert outcome.status == 1
-    assert f"Error: {message}" in outcome.err
+    outcome = tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "run", *options)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert message in outcome.err
     assert not (tmp_path / "run").exists()
+
+
+def test_without_a_log_the_settings_are_the_defaults() -> None:
+    printed = tf_recdenoiser("settings")
+    assert printed.status == 0
+    assert Settings().replace(tomlkit.parse(printed.out).unwrap()) == Settings()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--gates", "head_drop", "--set", "gates.rate=0.3"),
+        ("--gates", "relative", "--beta", 0.1, "--estimator", "arm", "--set", "gates.credit=false"),
+        ("--set", "noise.injection.rate=0.2", "--set", "noise.injection.seed=1"),
+    ],
+)
+def test_an_option_with_effect_is_taken(
+    untrained: Asked, options: tuple[Any, ...], tmp_path: Path
+) -> None:
+    outcome = tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "run", *options)
+    assert outcome.status == 0, outcome.err
 
 
 # --- Logs -------------------------------------------------------------------------------------
@@ -467,32 +467,37 @@ def test_a_resumed_run_need_not_repeat_its_settings(
     trained: RunDirectory, copy: Copy, untrained: Asked
 ) -> None:
     run = copy(trained)
-    command = ("train", SYNTHETIC, "--out", run.path, "--resume")
+    command = ("train", "synthetic", "--out", run.path, "--resume")
     assert tf_recdenoiser(*command, "--epochs", 4, "--hidden-dim", 8).status == 0
     settings, _, resume = untrained[0]
-    assert settings == dataclasses.replace(trained.settings(), epochs=4)
+    assert settings == trained.settings().replace({"fit.epochs": 4})
     assert resume
 
 
 def test_a_resumed_run_refuses_other_settings(trained: RunDirectory, copy: Copy) -> None:
     run = copy(trained)
-    command = ("train", SYNTHETIC, "--out", run.path, "--resume", *GATED)
-    outcome = tf_recdenoiser(*command, "--beta", 0.5, "--no-credit")
+    command = ("train", *SYNTHETIC, "--out", run.path, "--resume", *GATED)
+    outcome = tf_recdenoiser(*command, "--beta", 0.5, "--set", "gates.credit=false")
     assert outcome.status == 1
     recorded = trained.settings()
-    assert "keeps its settings, except epochs and patience" in outcome.err
-    assert f"Received: beta: 0.5, was {recorded.beta}, credit: False, was None" in outcome.err
+    assert "keeps its settings, except fit.epochs and fit.patience" in outcome.err
+    assert (
+        f"Received: gates.beta: 0.5, was {recorded.gates.beta}, gates.credit: False, was True"
+        in outcome.err
+    )
 
 
 def test_a_resumed_run_refuses_another_preset(trained: RunDirectory, copy: Copy) -> None:
     run = copy(trained)
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", run.path, "--resume", "--preset", "paper")
+    outcome = tf_recdenoiser(
+        "train", *SYNTHETIC, "--out", run.path, "--resume", "--preset", "paper"
+    )
     assert outcome.status == 1
-    assert "keeps its settings" in outcome.err and "windows: 'newest', was 'random'" in outcome.err
+    assert "keeps its settings" in outcome.err and "fit.windows: 'newest', was" in outcome.err
 
 
 def test_resuming_without_a_run_begins_one(untrained: Asked, tmp_path: Path) -> None:
-    assert tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "new", "--resume").status == 0
+    assert tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "new", "--resume").status == 0
     assert RunDirectory(tmp_path / "new").exists()
 
 
@@ -514,7 +519,7 @@ def test_without_its_package_tensorboard_is_refused(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "tensorboard" else found(name)
     )
-    outcome = tf_recdenoiser("train", SYNTHETIC, "--out", tmp_path / "run", "--tensorboard")
+    outcome = tf_recdenoiser("train", *SYNTHETIC, "--out", tmp_path / "run", "--tensorboard")
     assert outcome.status == 1
     assert "install tf_recdenoiser[tensorboard]" in outcome.err
     assert not (tmp_path / "run").exists()

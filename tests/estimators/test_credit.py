@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.estimators.exact import gate_states
 from tests.estimators.toy import LAYERS, enumerated, held_to_account, vector
-from tf_recdenoiser.estimators import causal_credit, gate_states
+from tf_recdenoiser.estimators import causal_credit
 
 LENGTH = 3
 PER_LAYER = LENGTH * (LENGTH + 1) // 2

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.estimators import exact_gradient, gate_states
+from tests.estimators.exact import exact_gradient, gate_states
 
 
 def expectation(logits: np.ndarray, losses: dict[tuple[int, ...], float]) -> float:

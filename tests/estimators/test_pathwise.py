@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_recdenoiser.estimators import (
-    ESTIMATORS,
-    Concrete,
-    PathwiseEstimator,
-    StraightThrough,
-    exact_gradient,
-)
+from tests.estimators.exact import exact_gradient
+from tf_recdenoiser.estimators import ESTIMATORS, Concrete, PathwiseEstimator, StraightThrough
 
 RNG = np.random.default_rng(1)
 LOGITS = RNG.normal(size=7)

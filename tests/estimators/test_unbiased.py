@@ -7,17 +7,9 @@ import functools
 import numpy as np
 import pytest
 
+from tests.estimators.exact import exact_gradient
 from tests.estimators.toy import Enumerated, Moments, enumerated, moments
-from tf_recdenoiser.estimators import (
-    ESTIMATORS,
-    Ar,
-    Arm,
-    DisArm,
-    Estimator,
-    Reinforce,
-    Rloo,
-    exact_gradient,
-)
+from tf_recdenoiser.estimators import ESTIMATORS, Ar, Arm, DisArm, Estimator, Reinforce, Rloo
 
 UNBIASED = [name for name, kind in ESTIMATORS.items() if kind().unbiased]
 

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from tests.estimators.exact import gate_states
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
-from tf_recdenoiser.estimators import Ar, Estimator, Reinforce, Rloo, gate_states
+from tf_recdenoiser.estimators import Ar, Estimator, Reinforce, Rloo
 from tf_recdenoiser.layers.records import GateRecord
 from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training import DenoisingModel

@@ -1,9 +1,9 @@
-"""The experiment with planted noise, small: what it trains, keeps, compares and shows."""
+"""The experiment with injected noise, small: what it trains, keeps, compares and shows."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from tf_recdenoiser.experiments import (
     run_paired,
 )
 from tf_recdenoiser.runs import (
-    NO_DENOISER,
     Run,
     RunDirectory,
     RunError,
@@ -31,20 +30,36 @@ from tf_recdenoiser.runs import (
     load_dataset,
     load_run,
     load_split,
-    resolved,
+    resolve,
     train,
 )
 
-SIZES = {"max_length": 12, "hidden_dim": 8, "num_layers": 1, "batch_size": 32}
-SIZES |= {"patience": 0, "validate_every": 5}
-BASE = Settings(SYNTHETIC, injection_rate=0.3, epochs=2, detect="none", **NO_DENOISER, **SIZES)
+SIZES = {
+    "model.max_length": 12,
+    "model.hidden_dim": 8,
+    "model.num_layers": 1,
+    "fit.batch_size": 32,
+    "fit.patience": 0,
+    "evaluation.validate_every": 5,
+}
+BASE = Settings.of(
+    "synthetic",
+    {
+        **SYNTHETIC,
+        **SIZES,
+        "noise.injection.rate": 0.3,
+        "fit.epochs": 2,
+        "noise.detector": "none",
+    },
+)
+LOG = ["synthetic", *(f"--set={path}={value}" for path, value in SYNTHETIC.items())]
 SEEDS = (0, 1)
 METHODS = chosen(CORRECTING, ["oracle sequence", "context sequence"])
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("planted")
+    return tmp_path_factory.mktemp("injected")
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +112,11 @@ def test_noise_is_found_by_each_means_the_run_has(
     assert together == {**plain_run, "context detector": context_run["context detector"]}
 
 
-def surprised(path: Path, counts: np.ndarray, **changes: Any) -> tuple[Run, np.ndarray, np.ndarray]:
+def surprised(
+    path: Path, counts: np.ndarray, changes: Mapping[str, Any]
+) -> tuple[Run, np.ndarray, np.ndarray]:
     """A run of an epoch, test histories, and its surprisal at their items."""
-    settings = plain(epochs=1, **changes)
+    settings = plain({"fit.epochs": 1, **changes})
     train(settings, DATASET, RunDirectory(path))
     loaded = load_run(path)
     histories = load_split(settings, DATASET).split.test.histories.last(12)
@@ -113,7 +130,7 @@ def before(histories: np.ndarray) -> np.ndarray:
 
 def test_surprisal_is_the_models_own_score_of_the_item_that_came(tmp_path: Path) -> None:
     counts = np.arange(1, DATASET.item_count + 2)
-    loaded, histories, scores = surprised(tmp_path / "run", counts, objective="bce")
+    loaded, histories, scores = surprised(tmp_path / "run", counts, {"objective": "bce"})
     logits = (
         loaded.recommender.encode(before(histories))
         * loaded.recommender.item_vectors()[histories[:, -1]]
@@ -129,7 +146,7 @@ def test_surprisal_of_scores_that_are_no_log_ratios_is_of_their_softmax(
 ) -> None:
     counts = np.ones(DATASET.item_count + 1)
     loaded, histories, scores = surprised(
-        tmp_path / "run", counts, objective=objective, noise_distribution="uniform"
+        tmp_path / "run", counts, {"objective": objective, "noise.distribution": "uniform"}
     )
     powers = np.exp(loaded.recommender.score(before(histories))[:, 1:].astype(np.float64))
     newest = powers[np.arange(len(histories)), histories[:, -1] - 1]
@@ -143,8 +160,13 @@ BACKBONES_OF_EACH_SORT = ["bert4rec", "tisasrec", "sse_pt", "gru4rec", "populari
     "backbone", only(lambda name: name in ("bert4rec", "gru4rec"), BACKBONES_OF_EACH_SORT)
 )
 def test_noise_can_be_looked_for_by_every_kind_of_backbone(backbone: str, tmp_path: Path) -> None:
-    options = {"max_length": 12, "injection_rate": 0.3, "epochs": 1, "detect": "none"}
-    settings = Settings(SYNTHETIC, backbone=backbone, **options, **NO_DENOISER)
+    options = {
+        "model.max_length": 12,
+        "noise.injection.rate": 0.3,
+        "fit.epochs": 1,
+        "noise.detector": "none",
+    }
+    settings = Settings.of("synthetic", {**SYNTHETIC, "model": backbone, **options})
     train(settings, load_dataset(settings), RunDirectory(tmp_path / "run"))
     found = find_injected(tmp_path / "run")
     assert ("surprisal" in found) == (backbone != "bert4rec")
@@ -185,44 +207,44 @@ def test_every_run_differs_from_the_plain_one_by_its_method_alone(
 ) -> None:
     for seed in SEEDS:
         plain_run = RunDirectory(out / f"plain-{seed}").settings()
-        assert plain_run == resolved(dataclasses.replace(BASE, seed=seed))
+        assert plain_run == resolve(BASE.replace({"seed": seed}))
         for name in METHODS:
             run_of_it = RunDirectory(out / f"{name.replace(' ', '-')}-{seed}").settings()
-            assert run_of_it == dataclasses.replace(plain_run, **CORRECTING[name])
+            assert run_of_it == plain_run.replace(CORRECTING[name])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("log", "method"), [(SYNTHETIC, "oracle sequence"), (f"{SYNTHETIC},noise=0", "plain")]
-)
-def test_a_log_as_it_is_can_be_mended_too(
-    log: str, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("noise", "method"), [("0.1", "oracle sequence"), ("0", "plain")])
+def test_a_log_as_it_is_can_be_corrected_too(
+    noise: str, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "noise", log, "--out", str(tmp_path / "out")]
+    arguments = ["experiment", "noise", *LOG, "--out", str(tmp_path / "out")]
     options = ["--methods", method, "--seeds", "0", "--epochs", "1", "--json"]
-    assert run([*arguments, "--injection-rate", "0", *options]) == 0
+    sets = ["--set", "noise.injection.rate=0", "--set", f"log.noise={noise}"]
+    assert run([*arguments, *sets, *options]) == 0
     shown = json.loads(capsys.readouterr().out)
     # A synthetic log has noise of its own, which is known.
-    assert (shown["finding"] == {}) == (log != SYNTHETIC)
-    assert set(shown["mending"]) == {"plain", method}
+    assert (shown["finding"] == {}) == (noise == "0")
+    assert set(shown["correcting"]) == {"plain", method}
 
 
 def test_the_command_shows_what_it_found(
     out: Path, found: dict[str, dict[str, Comparison]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And goes on with runs that are there; one with gates is added."""
-    arguments = ["experiment", "noise", SYNTHETIC, "--out", str(out), "--injection-rate", "0.3"]
-    sizes = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
-    methods = ["oracle sequence", "context sequence", "plain:gates=item"]
+    arguments = ["experiment", "noise", *LOG, "--out", str(out)]
+    sizes = [f"--set={path}={size}" for path, size in SIZES.items()]
+    sizes.append("--set=noise.injection.rate=0.3")
+    methods = ["oracle sequence", "context sequence", "plain gates=item"]
     options = ["--methods", ",".join(methods), "--seeds", "0", "--epochs", "2", "--json"]
     assert run([*arguments, *sizes, *options]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert set(shown["mending"]) == {"plain", *methods}
-    assert shown["mending"]["plain"]["full hit@10"]["difference"] == 0
+    assert set(shown["correcting"]) == {"plain", *methods}
+    assert shown["correcting"]["plain"]["full hit@10"]["difference"] == 0
     means = {"random", "popularity", "surprisal", "context detector", "item gates"}
     assert means <= set(shown["finding"])
     metrics = RunDirectory(out / "oracle-sequence-0").metrics()["test"]["full"]
-    mean = shown["mending"]["oracle sequence"]["full hit@10"]["mean"]
+    mean = shown["correcting"]["oracle sequence"]["full hit@10"]["mean"]
     assert mean == pytest.approx(metrics["hit@10"])
     # In words, for a person.
     assert run([*arguments, *sizes, *options[:-1]]) == 0
@@ -236,8 +258,17 @@ def test_the_command_shows_what_it_found(
 def test_where_histories_are_clean_there_is_nothing_to_find(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "noise", SYNTHETIC, "--out", str(tmp_path / "out")]
-    options = ["--injection-places", "train", "--methods", "plain", "--seeds", "0", "--epochs", "1"]
+    arguments = ["experiment", "noise", *LOG, "--out", str(tmp_path / "out")]
+    options = [
+        "--set",
+        "noise.injection.places=train",
+        "--methods",
+        "plain",
+        "--seeds",
+        "0",
+        "--epochs",
+        "1",
+    ]
     assert run([*arguments, *options, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["finding"] == {}
 
@@ -245,26 +276,30 @@ def test_where_histories_are_clean_there_is_nothing_to_find(
 def test_runs_of_other_settings_are_not_kept(
     out: Path, found: dict[str, dict[str, Comparison]]
 ) -> None:
-    wider = dataclasses.replace(BASE, hidden_dim=16)
-    with pytest.raises(RunError, match=r"keeps its settings.*Received: width: 16, was 8"):
+    wider = BASE.replace({"model.hidden_dim": 16})
+    with pytest.raises(RunError, match=r"Received: model\.hidden_dim: 16, was 8"):
         run_paired(wider, DATASET, out, METHODS, SEEDS)
 
 
 @pytest.mark.slow
 def test_each_way_to_look_for_noise_has_its_own_search(tmp_path: Path) -> None:
-    names = ["context sequence", "context sequence:noise_distribution=uniform"]
-    base = dataclasses.replace(BASE, epochs=1)
+    names = ["context sequence", "context sequence noise.distribution=uniform"]
+    base = BASE.replace({"fit.epochs": 1})
     run_paired(base, DATASET, tmp_path, chosen(CORRECTING, names), [0])
     first, second = (
         RunDirectory(tmp_path / f"context-sequence{end}-0").detection()
-        for end in ("", "-noise_distribution=uniform")
+        for end in ("", "-noise.distribution-uniform")
     )
     assert first.scorer.rate != second.scorer.rate
 
 
 def test_a_setting_of_a_method_may_have_options_of_its_own() -> None:
-    text = "plain:attention=sliding_window:width=4;beta=0.5"
-    expected = {"attention": "sliding_window:width=4", "beta": 0.5}
+    text = "plain model.attention=sliding_window model.attention.width=4 gates=item"
+    expected = {
+        "model.attention": "sliding_window",
+        "model.attention.width": 4,
+        "gates": "item",
+    }
     assert chosen(CORRECTING, [text]) == {text: expected}
 
 
@@ -277,21 +312,26 @@ def test_any_log_and_any_backbone_can_be_compared(
     out = tmp_path / "out"
     arguments = ["experiment", "noise", str(log), "--out", str(out), "--seeds", "0", "--json"]
     columns = ["--user-column", "who", "--item-column", "what", "--on-bad-row", "skip"]
-    model = ["--backbone", "gru4rec", "--max-length", "6", "--hidden-dim", "8", "--gru-units", "8"]
+    model = ["--backbone", "gru4rec", "--max-length", "6", "--hidden-dim", "8"]
+    model += ["--set", "model.gru_units=8"]
     options = [*columns, *model, "--epochs", "1", "--methods", "oracle sequence"]
     assert run([*arguments, *options]) == 0
     shown = capsys.readouterr()
     assert "Bad rows, skipped: 1." in shown.err
     assert set(json.loads(shown.out)["finding"]) == {"random", "popularity", "surprisal"}
     settings = RunDirectory(out / "oracle-sequence-0").settings()
-    assert (settings.backbone, settings.gru_units, settings.injection_rate) == ("gru4rec", 8, 0.25)
+    assert (settings.model.name, settings.model.gru_units, settings.noise.injection.rate) == (
+        "gru4rec",
+        8,
+        0.25,
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--methods", "magic"], "A method must be one of plain, oracle attention"),
-        (["--methods", "plain:magic=1"], "A setting must be written as beta=0.1"),
+        (["--methods", "plain magic=1"], "There is no setting `magic`"),
         (["--objective", "bpr"], "The method 'context likelihood' does not go with the settings."),
         (["--backbone", "gru4rec"], "The method 'oracle attention' does not go with the settings."),
         (["--seeds", "one"], "`--seeds` takes"),
@@ -300,6 +340,6 @@ def test_any_log_and_any_backbone_can_be_compared(
 def test_wrong_words_are_explained(
     options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "noise", SYNTHETIC, "--out", str(tmp_path / "out")]
+    arguments = ["experiment", "noise", *LOG, "--out", str(tmp_path / "out")]
     assert run([*arguments, *options]) == 1
     assert message in capsys.readouterr().err

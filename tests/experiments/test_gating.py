@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.runs.small import DATASET, SYNTHETIC, plain
+from tests.runs.small import DATASET, plain
 from tf_recdenoiser.cli.app import run
 from tf_recdenoiser.experiments import GATING, chosen, run_paired, window_width
-from tf_recdenoiser.runs import RunDirectory, load_run, resolved
+from tf_recdenoiser.runs import RunDirectory, load_run, resolve
 
-BASE = plain(epochs=2, validate_every=2, penalty=None, beta=0.1, gate_learning_rate=1.0)
-LENGTH = BASE.max_length
+BASE = plain({"evaluation.validate_every": 2})
+# Gates that have moved after two epochs, so that they differ from each other.
+METHODS = {**GATING, "positional": {"gates": {"name": "positional", "learning_rate": 1.0}}}
+LENGTH = BASE.model.max_length
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("gates")
-    run_paired(BASE, DATASET, out, GATING, seeds=[1])
+    run_paired(BASE, DATASET, out, METHODS, seeds=[1])
     return out
 
 
@@ -50,9 +51,8 @@ def test_shuffled_gates_are_as_many_in_every_row_and_others(out: Path) -> None:
     assert (learned == shuffled)[~np.tri(LENGTH, dtype=bool)].all()
 
 
-def test_the_window_has_about_as_many_links_as_the_gates(out: Path) -> None:
-    attention = RunDirectory(out / "window-1").settings().attention
-    width = int(attention.removeprefix("sliding_window:width="))
+def test_the_window_has_about_as_many_edges_as_the_gates(out: Path) -> None:
+    width = RunDirectory(out / "window-1").settings().model.attention.width
     density = np.mean(RunDirectory(out / "positional-1").metrics()["density"])
     shares = [
         sum(min(row, width) + 1 for row in range(LENGTH)) / (LENGTH * (LENGTH + 1) / 2)
@@ -63,16 +63,20 @@ def test_the_window_has_about_as_many_links_as_the_gates(out: Path) -> None:
 
 
 def test_a_method_can_have_another_setting() -> None:
-    (changes,) = chosen(GATING, ["relative:beta=0.5"]).values()
-    settings = resolved(dataclasses.replace(BASE, **changes))
-    assert (settings.gates, settings.penalty, settings.beta) == ("relative", "edges", 0.5)
+    (changes,) = chosen(GATING, ["relative gates.beta=0.5"]).values()
+    settings = resolve(BASE.replace(changes))
+    assert (settings.gates.name, settings.gates.penalty, settings.gates.beta) == (
+        "relative",
+        "edges",
+        0.5,
+    )
 
 
 @pytest.mark.slow
 def test_the_command_trains_what_controls_need(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "gates", SYNTHETIC, "--out", str(tmp_path / "out"), "--seeds", "0"]
+    arguments = ["experiment", "gates", "synthetic", "--out", str(tmp_path / "out"), "--seeds", "0"]
     options = ["--methods", "frozen", "--epochs", "1", "--max-length", "8", "--json"]
     assert run([*arguments, *options]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"plain", "positional", "frozen"}

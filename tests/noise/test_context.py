@@ -9,12 +9,8 @@ import pytest
 
 from tests.noise.vectors import unit_vectors
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.noise import (
-    NetworkTrainer,
-    build_detector,
-    context_features,
-    log_ratios,
-)
+from tf_recdenoiser.noise.detectors.context import build_detector
+from tf_recdenoiser.noise.network import NetworkTrainer, context_features, log_ratios
 
 FEATURES = 31
 

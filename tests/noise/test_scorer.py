@@ -7,12 +7,9 @@ import pytest
 import tensorflow as tf
 
 from tests.noise.vectors import unit_vectors
-from tf_recdenoiser.noise import (
-    NoiseScorer,
-    build_detector,
-    log_ratios,
-    noise_probability,
-)
+from tf_recdenoiser.noise import NoiseScorer, noise_probability
+from tf_recdenoiser.noise.detectors.context import build_detector
+from tf_recdenoiser.noise.network import log_ratios
 
 IDS = np.array([[0, 0, 3, 7, 2], [1, 2, 3, 4, 5], [0, 0, 0, 0, 6]], np.int32)
 

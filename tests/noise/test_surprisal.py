@@ -13,13 +13,13 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
 from tf_recdenoiser.data import Histories
 from tf_recdenoiser.data.histories import offsets_of
-from tf_recdenoiser.noise import (
+from tf_recdenoiser.noise import SurprisalModel
+from tf_recdenoiser.noise.detectors.surprisal import (
     SurprisalFeatures,
-    SurprisalModel,
     build_surprisal_detector,
-    log_ratios,
     next_item_log_ratios,
 )
+from tf_recdenoiser.noise.network import log_ratios
 from tf_recdenoiser.training import CrossEntropy, Recommender
 
 ITEMS, N = 9, 5

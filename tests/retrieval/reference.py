@@ -10,7 +10,8 @@ import numpy.typing as npt
 from tests.noise.vectors import unit_vectors
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
-from tf_recdenoiser.noise import NoiseScorer, build_detector
+from tf_recdenoiser.noise import NoiseScorer
+from tf_recdenoiser.noise.detectors.context import build_detector
 from tf_recdenoiser.training import Recommender
 
 Array = npt.NDArray[Any]

@@ -23,9 +23,9 @@ IS_ITEM = (ITEM_IDS > 0).astype(np.float32)
 class InputGates(Gates):
     """Gates that differ from sequence to sequence: logits [B, H, n, m] or [B, 1, n, m]."""
 
-    def __init__(self, heads: int = 1, **kwargs: Any) -> None:
+    def __init__(self, num_heads: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.num_heads = heads
+        self.num_heads = num_heads
 
     def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         return tf.stack(
@@ -85,12 +85,12 @@ def test_gates_of_each_head_are_averaged() -> None:
     np.testing.assert_allclose(explain(model, ITEM_IDS).kept_per_layer, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("heads", [1, 2])
-def test_gates_of_each_sequence(heads: int) -> None:
-    model = random_recommender(gates=InputGates(heads), norm="post")
+@pytest.mark.parametrize("num_heads", [1, 2])
+def test_gates_of_each_sequence(num_heads: int) -> None:
+    model = random_recommender(gates=InputGates(num_heads), norm="post")
     x = first_input(model)
     newest = np.array(logits(x, x))[:, -1]
-    expected = np.mean([clipped((-1.5) ** head * newest) for head in range(heads)], axis=0)
+    expected = np.mean([clipped((-1.5) ** head * newest) for head in range(num_heads)], axis=0)
     got = explain(model, ITEM_IDS).kept_per_layer[:, 0]
     np.testing.assert_allclose(got, expected * IS_ITEM, rtol=1e-5)
     assert len({*map(tuple, (expected * IS_ITEM)[:2])}) == 2  # they do differ

@@ -12,11 +12,8 @@ from tests.retrieval.reference import random_noise_scorer
 from tests.serving import c_loader
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec, TiSASRec
-from tf_recdenoiser.noise import (
-    Cleaning,
-    NoiseScorer,
-    build_surprisal_detector,
-)
+from tf_recdenoiser.noise import Cleaning, NoiseScorer
+from tf_recdenoiser.noise.detectors.surprisal import build_surprisal_detector
 from tf_recdenoiser.retrieval import ServingModule, export_saved_model
 from tf_recdenoiser.training import Recommender, explain
 

@@ -16,7 +16,7 @@ from tf_recdenoiser.runs import RunDirectory, train
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """Four epochs in one go. Not to be written to."""
     directory = RunDirectory(tmp_path_factory.mktemp("runs") / "unbroken")
-    train(small(epochs=4), DATASET, directory)
+    train(small({"fit.epochs": 4}), DATASET, directory)
     return directory
 
 
@@ -24,7 +24,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 def halfway(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """Two epochs, which is what `unbroken` was after its second. Not to be written to."""
     directory = RunDirectory(tmp_path_factory.mktemp("runs") / "halfway")
-    train(small(epochs=2), DATASET, directory)
+    train(small({"fit.epochs": 2}), DATASET, directory)
     return directory
 
 

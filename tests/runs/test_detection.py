@@ -1,8 +1,7 @@
-"""Noise of the synthetic log is found, mended and recorded."""
+"""Noise of the synthetic log is found, corrected and recorded."""
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tf_recdenoiser._keras import layers_of
 from tf_recdenoiser.layers.noise_mixture import NoiseMixture
 from tf_recdenoiser.noise import Cleaning, ContextModel, Detection, noise_probability, roc_auc
 from tf_recdenoiser.runs import (
+    Observer,
     RunDirectory,
     RunError,
     Settings,
@@ -25,12 +25,36 @@ from tf_recdenoiser.runs import (
 )
 from tf_recdenoiser.training import SampledSoftmax, explain
 
-PLANTED = plain(injection_rate=0.25, injection_distribution="uniform", noise_distribution="uniform")
+NOISY = {"log": {"users": 300, "items": 60, "clusters": 5, "noise": 0.25, "seed": 1}}
+INJECTED = plain(
+    {
+        "noise.injection.rate": 0.25,
+        "noise.injection.distribution": "uniform",
+        "noise.distribution": "uniform",
+    }
+)
+
+
+class Reporting(Observer):
+    """Keeps what was reported."""
+
+    def __init__(self) -> None:
+        self.reported: list[str] = []
+
+    def report(self, text: str) -> None:
+        self.reported.append(text)
+
+
+class Unreported(Observer):
+    """Fails the test if anything is reported."""
+
+    def report(self, text: str) -> None:
+        pytest.fail(text)
 
 
 @pytest.fixture(scope="module")
 def found() -> tuple[Detection, np.ndarray]:
-    given = Settings("synthetic:users=300,items=60,clusters=5,noise=0.25,seed=1")
+    given = Settings.of("synthetic", NOISY)
     noisy = load_split(given, load_dataset(given))
     detection = ContextModel(60, max_length=30, hidden_dim=16).cross_fit(
         noisy.split.train, "uniform"
@@ -48,12 +72,14 @@ def test_noise_is_found_in_sequences_that_no_detector_was_trained_on(
 @pytest.fixture(scope="module")
 def surprised(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     settings = plain(
-        data="synthetic:users=300,items=60,clusters=5,noise=0.25,seed=1",
-        detect="surprisal",
-        noise_distribution="uniform",
-        epochs=30,
-        learning_rate=5e-3,
-        validate_every=10,
+        {
+            **NOISY,
+            "noise.detector": "surprisal",
+            "noise.distribution": "uniform",
+            "fit.epochs": 30,
+            "fit.learning_rate": 5e-3,
+            "evaluation.validate_every": 10,
+        },
     )
     directory = RunDirectory(tmp_path_factory.mktemp("runs") / "surprised")
     train(settings, load_dataset(settings), directory)
@@ -72,11 +98,14 @@ def test_noise_surprises_a_recommender_of_other_users(surprised: RunDirectory) -
 
 
 def test_surprisal_is_looked_for_with_a_recommender_of_each_half(tmp_path: Path) -> None:
-    told: list[str] = []
-    settings = dataclasses.replace(PLANTED, detect="surprisal", epochs=1)
+    observer = Reporting()
+    settings = INJECTED.replace({"noise.detector": "surprisal", "fit.epochs": 1})
     directory = RunDirectory(tmp_path / "run")
-    metrics = train(settings, DATASET, directory, report=told.append)
-    assert told == ["round 1 of 1", *(f"a recommender for part {n} of the users" for n in (1, 2))]
+    metrics = train(settings, DATASET, directory, observer=observer)
+    assert observer.reported == [
+        "round 1 of 1",
+        *(f"a recommender for part {n} of the users" for n in (1, 2)),
+    ]
     detection = load_run(directory.path).detection
     assert detection is not None and len(detection.scorer.detectors) == 2
     assert metrics["noise"]["rate"] == detection.scorer.rate
@@ -101,20 +130,19 @@ def test_probabilities_mean_what_they_say(found: tuple[Detection, np.ndarray]) -
 
 
 def test_an_oracle_trains_and_recommends_without_the_noise(tmp_path: Path) -> None:
-    oracle = dataclasses.replace(PLANTED, detect="oracle")
+    oracle = INJECTED.replace({"noise.detector": "oracle"})
     train(oracle, DATASET, RunDirectory(tmp_path / "oracle"))
     scorer = load_run(tmp_path / "oracle").scorer("test")
     noisy = load_split(oracle, DATASET)
-    n = oracle.max_length
+    n = oracle.model.max_length
     histories = {"item_ids": noisy.split.test.histories.last(n)}
     expected = Cleaning()(histories, noisy.test.last(n))["item_ids"]
     np.testing.assert_array_equal(scorer.some_inputs(1000)["item_ids"], expected)
 
 
 def test_an_oracle_needs_noise_that_is_known(tmp_path: Path) -> None:
-    clean = "synthetic:users=60,items=40,clusters=5,noise=0"
-    settings = plain(data=clean, detect="oracle")
-    with pytest.raises(ValueError, match=r"plant some, by `injection_rate`. Received: synthetic"):
+    settings = plain({"log.noise": 0.0, "noise.detector": "oracle"})
+    with pytest.raises(ValueError, match=r"`noise.injection.rate`\. Received: synthetic, "):
         train(settings, load_dataset(settings), RunDirectory(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
@@ -122,11 +150,13 @@ def test_an_oracle_needs_noise_that_is_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize("places", ["train", "test"])
 def test_an_oracle_knows_how_many_targets_are_noise(places: str, tmp_path: Path) -> None:
     settings = plain(
-        epochs=1,
-        injection_rate=0.3,
-        injection_places=places,
-        detect="oracle",
-        correction="likelihood",
+        {
+            "fit.epochs": 1,
+            "noise.injection.rate": 0.3,
+            "noise.injection.places": places,
+            "noise.detector": "oracle",
+            "noise.correction": "likelihood",
+        },
     )
     train(settings, DATASET, RunDirectory(tmp_path / "run"))
     share = load_split(settings, DATASET).train.items.mean()
@@ -138,10 +168,7 @@ def test_an_oracle_knows_how_many_targets_are_noise(places: str, tmp_path: Path)
 def test_a_run_that_is_killed_while_it_begins_begins_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attention = {
-        name: getattr(Settings, name) for name in ("blocks", "heads", "jacobian_batch_size")
-    }
-    settings = plain(epochs=1, detect="context", backbone="fpmc", **attention)
+    settings = plain({"fit.epochs": 1, "noise.detector": "context", "model": "fpmc"})
     directory = RunDirectory(tmp_path / "run")
 
     def killed(*_: object) -> None:
@@ -159,22 +186,24 @@ def test_a_run_that_is_killed_while_it_begins_begins_again(
 
 
 def test_what_cannot_be_built_is_refused_before_noise_is_looked_for(tmp_path: Path) -> None:
-    settings = dataclasses.replace(
-        PLANTED, detect="context", attention="linear", gates="positional"
+    settings = INJECTED.replace(
+        {"noise.detector": "context", "model.attention": "linear", "gates": "positional"}
     )
     with pytest.raises(ValueError, match="where attention is linear"):
-        train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
+        train(settings, DATASET, RunDirectory(tmp_path / "run"), observer=Unreported())
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("mend", ["input", "attention", "everywhere"])
-def test_an_oracle_softens_what_is_noise(mend: str, tmp_path: Path) -> None:
-    oracle = dataclasses.replace(PLANTED, detect="oracle", correction=mend, epochs=1)
+@pytest.mark.parametrize("correction", ["input", "attention", "everywhere"])
+def test_an_oracle_softens_what_is_noise(correction: str, tmp_path: Path) -> None:
+    oracle = INJECTED.replace(
+        {"noise.detector": "oracle", "noise.correction": correction, "fit.epochs": 1}
+    )
     train(oracle, DATASET, RunDirectory(tmp_path / "oracle"))
     run = load_run(tmp_path / "oracle")
-    assert run.recommender.backbone.get_config()["soften"] == mend
+    assert run.recommender.backbone.get_config()["soften"] == correction
     noisy, inputs = load_split(oracle, DATASET), run.scorer("test").some_inputs(1000)
-    n = oracle.max_length
+    n = oracle.model.max_length
     item_ids = noisy.split.test.histories.last(n)
     np.testing.assert_array_equal(inputs["item_ids"], item_ids)
     np.testing.assert_array_equal(
@@ -183,7 +212,9 @@ def test_an_oracle_softens_what_is_noise(mend: str, tmp_path: Path) -> None:
 
 
 def test_a_history_is_softened_by_what_was_found(tmp_path: Path) -> None:
-    settings = dataclasses.replace(PLANTED, detect="context", correction="input", epochs=1)
+    settings = INJECTED.replace(
+        {"noise.detector": "context", "noise.correction": "input", "fit.epochs": 1}
+    )
     train(settings, DATASET, RunDirectory(tmp_path / "run"))
     run = load_run(tmp_path / "run")
     inputs = run.inputs(np.array([3, 7, 5]))
@@ -200,23 +231,25 @@ def test_a_history_is_softened_by_what_was_found(tmp_path: Path) -> None:
 def test_a_backbone_that_cannot_soften_is_refused_before_noise_is_looked_for(
     backbone: str, tmp_path: Path
 ) -> None:
-    settings = dataclasses.replace(
-        PLANTED, detect="context", correction="input", backbone=backbone, gates=None, gamma=None
+    settings = INJECTED.replace(
+        {
+            "noise.detector": "context",
+            "noise.correction": "input",
+            "model": backbone,
+        }
     )
-    with pytest.raises(ValueError, match=r"backbones sasrec, tisasrec, sse_pt, which soften"):
-        train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
+    with pytest.raises(ValueError, match=r"models sasrec, tisasrec, sse_pt, which soften"):
+        train(settings, DATASET, RunDirectory(tmp_path / "run"), observer=Unreported())
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("backbone", ["bert4rec", "sse_pt"])
-def test_surprisal_needs_a_backbone_that_tells_items_from_earlier_ones(
+def test_surprisal_needs_a_backbone_that_predicts_items_by_earlier_ones(
     backbone: str, tmp_path: Path
 ) -> None:
-    settings = dataclasses.replace(
-        PLANTED, detect="surprisal", backbone=backbone, gates=None, gamma=None
-    )
-    with pytest.raises(ValueError, match=r"backbones sasrec, .*, which tell an item from"):
-        train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
+    settings = INJECTED.replace({"noise.detector": "surprisal", "model": backbone})
+    with pytest.raises(ValueError, match=r"models sasrec, .*, which predict an item by"):
+        train(settings, DATASET, RunDirectory(tmp_path / "run"), observer=Unreported())
     assert not (tmp_path / "run").exists()
 
 
@@ -228,10 +261,10 @@ def test_noise_is_looked_for_by_default_where_there_is_enough_to_learn_from(
         f"{user} {1 + (5 * user + 3 * step) % 20}" for user in range(users) for step in range(6)
     ]
     (tmp_path / "log.txt").write_text("\n".join(lines))
-    settings = plain(data=str(tmp_path / "log.txt"), detect=None, epochs=1)
+    settings = plain({"noise.detector": None, "fit.epochs": 1}, str(tmp_path / "log.txt"))
     directory = RunDirectory(tmp_path / "run")
     metrics = train(settings, load_dataset(settings), directory)
-    assert directory.settings().detect == finder
+    assert directory.settings().detector == finder
     assert directory.has_detection() == ("noise" in metrics) == (finder == "context")
     assert train(settings, load_dataset(settings), directory, resume=True) == metrics
 
@@ -239,13 +272,18 @@ def test_noise_is_looked_for_by_default_where_there_is_enough_to_learn_from(
 @pytest.fixture(scope="module")
 def looked(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     directory = RunDirectory(tmp_path_factory.mktemp("runs") / "looked")
-    train(dataclasses.replace(PLANTED, detect="context", epochs=3), DATASET, directory)
+    train(INJECTED.replace({"noise.detector": "context", "fit.epochs": 3}), DATASET, directory)
     return directory
 
 
-def test_the_likelihood_takes_the_share_and_the_law_of_the_noise(tmp_path: Path) -> None:
-    settings = dataclasses.replace(
-        PLANTED, detect="oracle", correction="likelihood", noise_distribution="popularity", epochs=1
+def test_the_likelihood_takes_the_share_and_the_distribution_of_the_noise(tmp_path: Path) -> None:
+    settings = INJECTED.replace(
+        {
+            "noise.detector": "oracle",
+            "noise.correction": "likelihood",
+            "noise.distribution": "popularity",
+            "fit.epochs": 1,
+        }
     )
     train(settings, DATASET, RunDirectory(tmp_path / "run"))
     model = load_run(tmp_path / "run").recommender
@@ -264,11 +302,11 @@ def test_the_likelihood_takes_the_share_and_the_law_of_the_noise(tmp_path: Path)
 def test_an_objective_without_probabilities_is_refused_before_noise_is_looked_for(
     tmp_path: Path,
 ) -> None:
-    settings = dataclasses.replace(
-        PLANTED, detect="context", correction="likelihood", objective="bpr"
+    settings = INJECTED.replace(
+        {"noise.detector": "context", "noise.correction": "likelihood", "objective": "bpr"}
     )
     with pytest.raises(ValueError, match="objectives bce, cross_entropy, sampled_softmax, gbce"):
-        train(settings, DATASET, RunDirectory(tmp_path / "run"), report=pytest.fail)
+        train(settings, DATASET, RunDirectory(tmp_path / "run"), observer=Unreported())
     assert not (tmp_path / "run").exists()
 
 
@@ -291,12 +329,17 @@ def test_a_detector_that_is_missing_is_named(looked: RunDirectory, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("mend", "targets"), ("clean_above", 0.5), ("clean_newest_above", 0.5)]
+    ("name", "value"),
+    [
+        ("noise.correction.name", "targets"),
+        ("noise.correction.clean_above", 0.5),
+        ("noise.correction.clean_newest_above", 0.5),
+    ],
 )
 def test_a_resumed_run_keeps_what_it_does_about_noise(
     looked: RunDirectory, name: str, value: object
 ) -> None:
-    changed = dataclasses.replace(looked.settings(), **{name: value})
+    changed = looked.settings().replace({name: value})
     with pytest.raises(RunError, match=rf"keeps its settings.*Received: {name}: {value!r}, was "):
         train(changed, DATASET, looked, resume=True)
 
@@ -306,20 +349,22 @@ def test_a_run_that_looks_for_noise_records_what_it_found(looked: RunDirectory) 
     assert run.detection is not None
     assert metrics["noise"]["rate"] == run.detection.scorer.rate
     noisy = load_split(run.settings, DATASET)
-    n = run.settings.max_length
+    n = run.settings.model.max_length
     histories, is_noise = noisy.split.test.histories.last(n), noisy.test.last(n) > 0
     scores = run.noise_scores(histories)
-    area = roc_auc(scores[histories > 0], is_noise[histories > 0])
-    assert area == pytest.approx(metrics["noise"]["roc_auc"])
+    expected = roc_auc(scores[histories > 0], is_noise[histories > 0])
+    assert expected == pytest.approx(metrics["noise"]["roc_auc"])
     result = run.scorer("test").result(run.recommender, "full")
     assert result.mean("ndcg@10") == pytest.approx(metrics["test"]["full"]["ndcg@10"])
 
 
 def test_what_is_left_out_as_noise_is_not_kept(looked: RunDirectory) -> None:
     run = load_run(looked.path)
-    item_ids = load_split(run.settings, DATASET).split.test.histories.last(run.settings.max_length)
+    item_ids = load_split(run.settings, DATASET).split.test.histories.last(
+        run.settings.model.max_length
+    )
     scores = run.noise_scores(item_ids)
-    stays = run.settings.cleaning.stays(tf.constant(item_ids), scores).numpy()
+    stays = run.settings.treatment.stays(tf.constant(item_ids), scores).numpy()
     assert (stays != (item_ids > 0)).any()
     found = run.explain({"item_ids": item_ids})
     np.testing.assert_array_equal(found.kept_per_layer[:, 0] > 0, stays)
@@ -333,7 +378,7 @@ def test_a_stopped_run_goes_on_with_the_noise_it_found(
     looked: RunDirectory, tmp_path: Path
 ) -> None:
     given, directory = looked.settings(), RunDirectory(tmp_path / "broken")
-    first = dataclasses.replace(given, epochs=1)
+    first = given.replace({"fit.epochs": 1})
     train(first, DATASET, directory, detection=looked.detection())
     resumed = train(given, DATASET, directory, resume=True)
     for name in ("test", "noise"):

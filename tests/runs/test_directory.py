@@ -33,9 +33,9 @@ def with_items(item_ids: np.ndarray) -> Dataset:
 def test_settings_fingerprint_and_vocabulary_are_read_as_written(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "a" / "run")
     assert not directory.exists()
-    directory.create(small(credit=False, hidden_dim=16), DATASET)
+    directory.create(small({"gates.credit": False, "model.hidden_dim": 16}), DATASET)
     assert directory.exists()
-    assert directory.settings() == small(credit=False, hidden_dim=16)
+    assert directory.settings() == small({"gates.credit": False, "model.hidden_dim": 16})
     assert directory.fingerprint() == DATASET.fingerprint()
     assert directory.item_ids().tolist() == DATASET.item_ids.tolist()
     assert directory.history() == []
@@ -86,7 +86,7 @@ def test_a_path_may_be_text() -> None:
 # --- What is wrong with it --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["settings.json", "environment.json", "vocabulary.json"])
+@pytest.mark.parametrize("name", ["settings.toml", "environment.json", "vocabulary.json"])
 def test_a_missing_file_is_named(halfway: RunDirectory, copy: Copy, name: str) -> None:
     run = copy(halfway)
     (run.path / name).unlink()
@@ -97,20 +97,20 @@ def test_a_missing_file_is_named(halfway: RunDirectory, copy: Copy, name: str) -
     assert f"tf-recdenoiser train DATA --out {run.path}" in str(error.value)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"width": 8}', '{"data": "x", "no": 1}'])
+@pytest.mark.parametrize("content", ["{", "[]", "3", "width = 8", "log = 3", "[log]\nno = 1"])
 def test_damaged_settings_are_named(halfway: RunDirectory, copy: Copy, content: str) -> None:
     run = copy(halfway)
-    (run.path / "settings.json").write_text(content)
+    (run.path / "settings.toml").write_text(content)
     for use in (lambda: load_run(run.path), lambda: train(small(), DATASET, run, resume=True)):
-        with pytest.raises(RunError, match=r"settings\.json is damaged.*Received: "):
+        with pytest.raises(RunError, match=r"settings\.toml is damaged.*Received: "):
             use()
 
 
 def test_a_setting_out_of_range_is_named_with_its_file(halfway: RunDirectory, copy: Copy) -> None:
     run = copy(halfway)
-    settings = json.loads((run.path / "settings.json").read_text())
-    (run.path / "settings.json").write_text(json.dumps({**settings, "epochs": 0}))
-    with pytest.raises(RunError, match=r"settings\.json is damaged.*`epochs` must be at least 1"):
+    path = run.path / "settings.toml"
+    path.write_text(path.read_text().replace("epochs = 2", "epochs = 0"))
+    with pytest.raises(RunError, match=r"settings\.toml is damaged.*`epochs` must be at least 1"):
         load_run(run.path)
 
 
@@ -181,7 +181,7 @@ def test_a_run_without_a_validated_epoch_says_how_to_go_on(tmp_path: Path) -> No
     directory.create(small(), DATASET)
     with pytest.raises(RunError, match="no validated epoch") as error:
         load_run(directory.path)
-    assert f"train {small().data} --out {directory.path} --resume" in str(error.value)
+    assert f"train {small().source} --out {directory.path} --resume" in str(error.value)
 
 
 def test_a_run_of_the_other_keras_says_how_to_use_it(halfway: RunDirectory, copy: Copy) -> None:

@@ -10,7 +10,8 @@ import pytest
 from tests.runs.small import DATASET
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import leave_one_out
-from tf_recdenoiser.runs import Run, RunDirectory, RunError, Scorer, load_run
+from tf_recdenoiser.runs import Run, RunDirectory, RunError, load_run
+from tf_recdenoiser.runs.scoring import Scorer
 
 Copy = Callable[[RunDirectory], RunDirectory]
 
@@ -41,7 +42,7 @@ def test_a_history_is_its_newest_known_items(run: Run, count: int) -> None:
     newest = codes.tolist()[-12:]
     expected = [[0] * (12 - len(newest)) + newest]
     for given in (codes, with_unknown):
-        matrix = run.history_matrix(given)
+        matrix = run.inputs(given)["item_ids"]
         assert matrix.dtype == np.int32
         assert matrix.tolist() == expected
 

@@ -12,7 +12,8 @@ import pytest
 from tests.runs.small import DATASET
 from tf_recdenoiser.data import synthetic_log
 from tf_recdenoiser.evaluation import PROTOCOLS
-from tf_recdenoiser.runs import PARTS, RunDirectory, load_run
+from tf_recdenoiser.runs import RunDirectory, load_run
+from tf_recdenoiser.runs.scoring import PARTS
 from tf_recdenoiser.training import Recommender
 
 CUTOFFS = (1, 5, 10, 20)

@@ -7,8 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.runs import best_epoch
-from tf_recdenoiser.runs.recording import is_exhausted
+from tf_recdenoiser.runs.recording import best_epoch, is_exhausted
 
 # Few different values, so that there are ties; None where an epoch was not validated.
 histories = st.lists(st.sampled_from([None, 0.0, 0.1, 0.2, 0.3]), max_size=8)

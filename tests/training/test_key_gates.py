@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.estimators.exact import gate_states
 from tests.estimators.toy import LAYERS, forced, toy_loss, toy_model
 from tests.params import only
-from tf_recdenoiser.estimators import gate_states
 from tf_recdenoiser.layers.sample import Sample
 from tf_recdenoiser.training import DenoisingModel
 

@@ -233,14 +233,14 @@ def test_trained_beside_noise_a_model_says_what_users_mean() -> None:
     class Lookup(Backbone):
         causal = True
 
-        def __init__(self) -> None:
+        def __init__(self, item_count: int, max_length: int = 1) -> None:
             table = keras.layers.Embedding(items + 1, items, name="items")
             table.build((None, None))
             hidden = keras.layers.Embedding(items + 1, items, name="hidden")(likes)
             super().__init__(inputs={"item_ids": likes}, outputs=hidden)
-            self._set(table, item_count=items, max_length=1)
+            self._set(table)
 
-    model = Recommender(Lookup(), CrossEntropy(noise_rate=rate))
+    model = Recommender(Lookup(items), CrossEntropy(noise_rate=rate))
     model.compile(keras.optimizers.Adam(0.05), seed=1)
     targets = {
         "positives": tf.constant(shown[:, np.newaxis], tf.int32),

@@ -11,7 +11,8 @@ import tensorflow as tf
 from tests.layers.reference import randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
-from tf_recdenoiser.training import BinaryCrossEntropy, CandidateCrossentropy, Recommender
+from tf_recdenoiser.training import BinaryCrossEntropy, Recommender
+from tf_recdenoiser.training.objectives.binary_cross_entropy import CandidateCrossentropy
 
 pytestmark = pytest.mark.both_keras
 

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.estimators.exact import gate_states
 from tests.estimators.toy import LAYERS, item_ids, toy_loss, toy_model, valid
-from tf_recdenoiser.estimators import Ar, Arm, DisArm, Estimator, Reinforce, Rloo, gate_states
+from tf_recdenoiser.estimators import Ar, Arm, DisArm, Estimator, Reinforce, Rloo
 from tf_recdenoiser.layers import GATES, Gates
 from tf_recdenoiser.layers.records import GateRecord
 from tf_recdenoiser.layers.sample import Evaluation, Sample

@@ -11,22 +11,24 @@ import pytest
 from tests.runs.small import DATASET, plain
 from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.runs import load_split
-from tf_recdenoiser.runs.training import scorer
+from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.tuning import RecommenderHyperModel
 
-BASE = plain(epochs=2)
+BASE = plain({"fit.epochs": 2})
 
 
 def ndcg(model: object) -> float:
-    found = scorer(BASE, DATASET, load_split(BASE, DATASET), "valid", None)
+    found = NoiseKnown(BASE, DATASET, load_split(BASE, DATASET), None).scorer("valid")
     return found.result(model, "full").summary(ks=(10,))["ndcg@10"]
 
 
 def test_fit_leaves_the_weights_of_the_best_epoch() -> None:
-    hypermodel = RecommenderHyperModel(BASE, DATASET, {"hidden_dim": (4, 8)})
+    hypermodel = RecommenderHyperModel(BASE, DATASET, {"model.hidden_dim": (4, 8)})
     hp = keras_tuner.HyperParameters()
     model = hypermodel.build(hp)
-    assert hypermodel.settings(hp).hidden_dim == model.backbone.get_config()["hidden_dim"] == 8
+    assert (
+        hypermodel.settings(hp).model.hidden_dim == model.backbone.get_config()["hidden_dim"] == 8
+    )
     before = [np.array(weight) for weight in model.get_weights()]
     metrics = hypermodel.fit(hp, model)
     assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
@@ -37,7 +39,7 @@ def test_fit_leaves_the_weights_of_the_best_epoch() -> None:
 @pytest.mark.skipif(not IS_KERAS_3, reason="KerasTuner takes no model of tf_keras")
 def test_random_search_finds_and_loads_the_best(tmp_path: Path) -> None:
     tuner = keras_tuner.RandomSearch(
-        RecommenderHyperModel(BASE, DATASET, {"hidden_dim": (4, 8)}),
+        RecommenderHyperModel(BASE, DATASET, {"model.hidden_dim": (4, 8)}),
         keras_tuner.Objective("val_ndcg@10", "max"),
         max_trials=2,
         seed=1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -11,11 +12,11 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras, register, rename
 from tf_recdenoiser.layers import (
     AttentionKind,
-    DroppingGates,
     Gates,
     JacobianRegularizedBlock,
     get_attention,
     get_gates,
+    serialize_attention,
 )
 from tf_recdenoiser.layers.soften import Soften
 
@@ -44,7 +45,8 @@ class Backbone(keras.Model):
     products with the item table, row 0 of which is padding.
 
     A subclass's constructor builds its layers as locals, calls
-    `super().__init__(inputs=…, outputs=…)` and then `_set(…)` with every argument of its own.
+    `super().__init__(inputs=…, outputs=…)` and then `_set(…)` with its item table. Its arguments
+    are kept for `get_config`; those that are an `int` must be at least 1.
 
     Attributes
     ----------
@@ -71,18 +73,27 @@ class Backbone(keras.Model):
         fall away.
     """
 
+    item_count: int
+    user_count: int
+    max_length: int
     causal: ClassVar[bool]
     default_beta: ClassVar[float] = 0.1
     gated: ClassVar[bool] = True
     extra_inputs: tuple[str, ...] = ()
     shift: ClassVar[int] = 0
 
-    def _set(self, item_embedding: Any, **config: Any) -> None:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        backbone = super().__new__(cls, *args, **kwargs)
+        # Not by `setattr`, which Keras allows after its own constructor alone.
+        backbone.__dict__["_arguments"] = _checked_arguments(cls, args, kwargs)
+        return backbone
+
+    def _set(self, item_embedding: Any) -> None:
         self.item_embedding = item_embedding
-        self.item_count: int = config["item_count"]
-        self.max_length: int = config["max_length"]
-        self._arguments = config
-        if config.get("soften") is not None:
+        for name in ("item_count", "user_count", "max_length"):
+            if name in self._arguments:
+                setattr(self, name, self._arguments[name])
+        if self._arguments.get("soften") is not None:
             self.extra_inputs = (*type(self).extra_inputs, "clean_probability")
 
     @property
@@ -90,11 +101,11 @@ class Backbone(keras.Model):
         return None
 
     def prediction_inputs(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """The model's inputs by which the newest position tells what follows some histories."""
+        """The inputs with which the newest position predicts what follows some histories."""
         return inputs
 
     def adapt(self, counts: np.ndarray) -> None:
-        """Learn how often each item is met in training, `[item_count + 1]`, before the first step.
+        """Learn how often each item occurs in training, `[item_count + 1]`, before the first step.
 
         Nothing is learned of it unless a backbone says so.
         """
@@ -104,7 +115,7 @@ class Backbone(keras.Model):
         return tf.cast(tf.convert_to_tensor(self.item_embedding.embeddings), tf.float32)
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, **self._arguments}
+        return {**self._arguments, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Backbone:
@@ -130,7 +141,7 @@ def item_table(item_count: int, hidden_dim: int, initializer: Any = "glorot_norm
 
 
 def scored_table(item_count: int, hidden_dim: int, initializer: Any = "glorot_normal") -> Any:
-    """An item table that nothing is read by, built as no call of the backbone builds it."""
+    """An item table for scores alone: built here, since no input passes through it."""
     items = item_table(item_count, hidden_dim, initializer)
     items.build((None, None))
     return items
@@ -192,7 +203,7 @@ def shared_gates(
     gates
         As a backbone takes them.
     vectors
-        Of the items, a Keras tensor `[B, n, d]`: what gates that blocks share are told.
+        Of the items, a Keras tensor `[B, n, d]`: what gates that blocks share are computed from.
     causal, attention
         Of the blocks; softmax by default.
 
@@ -241,18 +252,23 @@ def clean_probability_input(soften: str | None) -> tuple[str, ...]:
     return ("clean_probability",)
 
 
-def check_sizes(**sizes: int) -> None:
-    """ValueError unless each is at least 1."""
-    for argument, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"`{argument}` must be at least 1. Received: {argument}={value}")
-
-
-def checked_gates(
-    gates: str | dict[str, Any] | Gates | DroppingGates | None, gamma: float, **sizes: int
-) -> str | dict[str, Any] | None:
-    """`gates` as it stands in a configuration; ValueError if another argument is out of range."""
-    check_sizes(**sizes)
-    if gamma < 0:
-        raise ValueError(f"`gamma` must not be negative. Received: gamma={gamma}")
-    return keras.layers.serialize(gates) if isinstance(gates, keras.layers.Layer) else gates
+def _checked_arguments(
+    kind: type[Backbone], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a constructor as a configuration has them; ValueError if one is wrong."""
+    signature = inspect.signature(kind.__init__)
+    # Keras makes an instance without arguments once, to see what class it is of.
+    bound = signature.bind_partial(None, *args, **kwargs)
+    bound.apply_defaults()
+    _, *names = bound.arguments
+    found = {name: bound.arguments[name] for name in names}
+    for name, value in found.items():
+        if signature.parameters[name].annotation in (int, "int") and value < 1:
+            raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+    if found.get("gamma", 0) < 0:
+        raise ValueError(f"`gamma` must not be negative. Received: gamma={found['gamma']}")
+    if isinstance(found.get("gates"), keras.layers.Layer):
+        found["gates"] = keras.layers.serialize(found["gates"])
+    if "attention" in found:
+        found["attention"] = serialize_attention(get_attention(found["attention"]))
+    return found

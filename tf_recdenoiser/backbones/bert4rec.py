@@ -13,7 +13,6 @@ from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
     WithoutBias,
-    checked_gates,
     item_table,
     model_inputs,
     shared_gates,
@@ -26,8 +25,6 @@ from tf_recdenoiser.layers import (
     Gates,
     PositionEmbedding,
     TransformerBlock,
-    get_attention,
-    serialize_attention,
 )
 from tf_recdenoiser.layers.embeddings import AppendOne
 
@@ -45,9 +42,9 @@ class BERT4Rec(Backbone):
         GELU(h_t W + b) · v + b_v
 
     The table holds [v; b_v], so the output is `[B, n, d + 1]` and ends with a 1. In training
-    masked items are told from the rest (`MaskedItems`). To recommend, the mask stands after the
-    newest item, so n - 1 items are read. It has a vector of its own and no row in the item table,
-    so it is never scored.
+    masked items are predicted from the rest (`MaskedItems`). To recommend, the mask stands after
+    the newest item, so n - 1 items are read. It has a vector of its own and no row in the item
+    table, so it is never scored.
 
     Every gate, of the whole n x n matrix, can change the loss at every position: causal credit
     does not apply.
@@ -97,15 +94,6 @@ class BERT4Rec(Backbone):
         attention: str | dict[str, Any] | AttentionKind = default(SASRec, "attention"),
         name: str | None = None,
     ) -> None:
-        gates = checked_gates(
-            gates,
-            gamma,
-            item_count=item_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-        )
         task = MaskedItems(mask_share, last_share)
         inputs = model_inputs(max_length)
         items = item_table(item_count, hidden_dim + 1, WithoutBias())
@@ -129,21 +117,7 @@ class BERT4Rec(Backbone):
         x = keras.layers.Dense(hidden_dim, activation="gelu", name="projection")(x)
         super().__init__(inputs=inputs, outputs=AppendOne()(x), name=name)
         self._task = task
-        self._set(
-            items,
-            item_count=item_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-            dropout=dropout,
-            mask_share=mask_share,
-            last_share=last_share,
-            gates=gates,
-            gamma=gamma,
-            jacobian_batch_size=jacobian_batch_size,
-            attention=serialize_attention(get_attention(attention)),
-        )
+        self._set(items)
 
     @property
     def task(self) -> MaskedItems:
@@ -157,7 +131,7 @@ class BERT4Rec(Backbone):
 
 @dataclasses.dataclass(frozen=True)
 class MaskedItems:
-    """The training task: some items of a window are masked, and each of them is told.
+    """The training task: some items of a window are masked, and each of them is predicted.
 
     In a share of windows it is the newest alone; in the others round(`mask_share` times the
     items), but at least one, drawn at random.

@@ -11,7 +11,6 @@ from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
     WithoutBias,
-    check_sizes,
     model_inputs,
     scored_table,
 )
@@ -41,7 +40,7 @@ class Caser(Backbone):
     of all users' vectors.
 
     Published with binary cross-entropy and 3 negatives: `--objective bce`, `--negatives 3`; the
-    paper also tells items further ahead than the next one, which is not done here.
+    paper also predicts items further ahead than the next one, which is not done here.
 
     Parameters
     ----------
@@ -84,15 +83,6 @@ class Caser(Backbone):
         dropout: float = default(SASRec, "dropout"),
         name: str | None = None,
     ) -> None:
-        check_sizes(
-            item_count=item_count,
-            user_count=user_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            recent=recent,
-            horizontal_filters=horizontal_filters,
-            vertical_filters=vertical_filters,
-        )
         inputs = model_inputs(max_length, *self.extra_inputs)
         read = keras.layers.Embedding(
             item_count + 1,
@@ -111,18 +101,7 @@ class Caser(Backbone):
         users = UserEmbedding(user_count, hidden_dim, name="users")(inputs["user_ids"])
         outputs = AppendOne()(BesideUser(name="beside_user")(x, users))
         super().__init__(inputs=inputs, outputs=outputs, name=name)
-        self.user_count = user_count
-        self._set(
-            scored_table(item_count, 2 * hidden_dim + 1, WithoutBias()),
-            item_count=item_count,
-            user_count=user_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            recent=recent,
-            horizontal_filters=horizontal_filters,
-            vertical_filters=vertical_filters,
-            dropout=dropout,
-        )
+        self._set(scored_table(item_count, 2 * hidden_dim + 1, WithoutBias()))
 
 
 def _horizontal(x: Any, recent: int, height: int, filters: int) -> Any:

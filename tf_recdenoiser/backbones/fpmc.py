@@ -6,7 +6,6 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
-    check_sizes,
     model_inputs,
     scored_table,
 )
@@ -62,12 +61,6 @@ class FPMC(Backbone):
         hidden_dim: int = default(SASRec, "hidden_dim"),
         name: str | None = None,
     ) -> None:
-        check_sizes(
-            item_count=item_count,
-            user_count=user_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-        )
         inputs = model_inputs(max_length, *self.extra_inputs)
         last = keras.layers.Embedding(
             item_count + 1, hidden_dim, embeddings_initializer="glorot_normal", name="last_items"
@@ -75,11 +68,4 @@ class FPMC(Backbone):
         users = UserEmbedding(user_count, hidden_dim, name="users")(inputs["user_ids"])
         outputs = BesideUser(name="beside_user")(last(inputs["item_ids"]), users)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
-        self.user_count = user_count
-        self._set(
-            scored_table(item_count, 2 * hidden_dim),
-            item_count=item_count,
-            user_count=user_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-        )
+        self._set(scored_table(item_count, 2 * hidden_dim))

@@ -6,7 +6,6 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
-    check_sizes,
     item_table,
     model_inputs,
 )
@@ -61,13 +60,6 @@ class GRU4Rec(Backbone):
         dropout: float = default(SASRec, "dropout"),
         name: str | None = None,
     ) -> None:
-        check_sizes(
-            item_count=item_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            gru_units=gru_units,
-            num_gru_layers=num_gru_layers,
-        )
         inputs = model_inputs(max_length)
         items = item_table(item_count, hidden_dim)
         x = Dropout(dropout)(items(inputs["item_ids"]))
@@ -79,12 +71,4 @@ class GRU4Rec(Backbone):
             )(x)
         outputs = keras.layers.Dense(hidden_dim, name="projection")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
-        self._set(
-            items,
-            item_count=item_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            gru_units=gru_units,
-            num_gru_layers=num_gru_layers,
-            dropout=dropout,
-        )
+        self._set(items)

@@ -1,4 +1,4 @@
-"""Popularity: the same items for everybody, those met most often."""
+"""Popularity: the same items for everybody, those that occur most often."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
-    check_sizes,
     model_inputs,
     scored_table,
 )
@@ -20,15 +19,15 @@ from tf_recdenoiser.backbones.sasrec import SASRec
 
 @register
 class Popularity(Backbone):
-    """What every table should start with: items by how often they are met in training.
+    """What every table should start with: items by how often they occur in training.
 
-    Item i, met c_i times where the average item is met c times, scores
+    Item i, which occurs c_i times where the average item occurs c times, scores
 
         log((c_i + 1) / (c + 1))
 
     whatever the history. So scores are those that make binary cross-entropy with one negative
     least, and by their softmax items are as probable as they are popular, but for the ones
-    added, which keep an item that is not met in training from being ruled out. The output is 1,
+    added, which keep an item that does not occur in training from being ruled out. The output is 1,
     `[B, n, 1]`. It has no trained weights, only the counts (`adapt`).
 
     Parameters
@@ -53,17 +52,16 @@ class Popularity(Backbone):
         max_length: int = default(SASRec, "max_length"),
         name: str | None = None,
     ) -> None:
-        check_sizes(item_count=item_count, max_length=max_length)
         inputs = model_inputs(max_length)
         items = scored_table(item_count, 1, "zeros")
         items.trainable = False
         super().__init__(inputs=inputs, outputs=One(name="one")(inputs["item_ids"]), name=name)
-        self._set(items, item_count=item_count, max_length=max_length)
+        self._set(items)
 
     def adapt(self, counts: np.ndarray) -> None:
-        """Take the scores from how often each item is met, `[item_count + 1]`; row 0 is none."""
-        met = np.asarray(counts, np.float64)
-        scores = np.log((met + 1) / (met[1:].mean() + 1)) * (np.arange(len(met)) > 0)
+        """Take the scores from how often each item occurs, `[item_count + 1]`; row 0 is none."""
+        counts = np.asarray(counts, np.float64)
+        scores = np.log((counts + 1) / (counts[1:].mean() + 1)) * (np.arange(len(counts)) > 0)
         self.item_embedding.set_weights([scores[:, np.newaxis]])
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones.base import (
     Backbone,
-    checked_gates,
     clean_probability_input,
     item_table,
     model_inputs,
@@ -22,8 +21,6 @@ from tf_recdenoiser.layers import (
     Gates,
     PositionEmbedding,
     TransformerBlock,
-    get_attention,
-    serialize_attention,
 )
 
 
@@ -91,15 +88,6 @@ class SASRec(Backbone):
         soften: str | None = None,
         name: str | None = None,
     ) -> None:
-        gates = checked_gates(
-            gates,
-            gamma,
-            item_count=item_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-        )
         inputs = model_inputs(max_length, *clean_probability_input(soften))
         items = item_table(item_count, hidden_dim)
         vectors = items(inputs["item_ids"])
@@ -123,18 +111,4 @@ class SASRec(Backbone):
         )
         outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
-        self._set(
-            items,
-            item_count=item_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-            dropout=dropout,
-            norm=norm,
-            gates=gates,
-            gamma=gamma,
-            jacobian_batch_size=jacobian_batch_size,
-            attention=serialize_attention(get_attention(attention)),
-            soften=soften,
-        )
+        self._set(items)

@@ -10,7 +10,6 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
-    checked_gates,
     clean_probability_input,
     item_table,
     model_inputs,
@@ -27,8 +26,6 @@ from tf_recdenoiser.layers import (
     Swap,
     TransformerBlock,
     UserEmbedding,
-    get_attention,
-    serialize_attention,
 )
 from tf_recdenoiser.layers.embeddings import AppendOne
 from tf_recdenoiser.layers.users import BesideUser
@@ -101,17 +98,6 @@ class SSEPT(Backbone):
         soften: str | None = None,
         name: str | None = None,
     ) -> None:
-        gates = checked_gates(
-            gates,
-            gamma,
-            item_count=item_count,
-            user_count=user_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            user_dim=user_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-        )
         inputs = model_inputs(
             max_length, *type(self).extra_inputs, *clean_probability_input(soften)
         )
@@ -140,27 +126,7 @@ class SSEPT(Backbone):
         x = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         outputs = UserTerm(name="user_term")(x, users)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
-        self.user_count = user_count
-        self._set(
-            ScoredItems(items, Swap(target_swap, item_count), name="scored_items"),
-            item_count=item_count,
-            user_count=user_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            user_dim=user_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-            dropout=dropout,
-            norm=norm,
-            user_swap=user_swap,
-            item_swap=item_swap,
-            target_swap=target_swap,
-            gates=gates,
-            gamma=gamma,
-            jacobian_batch_size=jacobian_batch_size,
-            attention=serialize_attention(get_attention(attention)),
-            soften=soften,
-        )
+        self._set(ScoredItems(items, Swap(target_swap, item_count), name="scored_items"))
 
 
 @register

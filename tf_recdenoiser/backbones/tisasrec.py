@@ -8,7 +8,6 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
-    checked_gates,
     clean_probability_input,
     item_table,
     model_inputs,
@@ -35,7 +34,7 @@ class TiSASRec(Backbone):
     gates, gamma, jacobian_batch_size, soften
         As `SASRec` takes them.
     max_interval
-        k, the longest interval that is told from longer ones; 256 by default, as in the
+        k, above which all intervals are alike; 256 by default, as in the
         authors' code.
 
     Examples
@@ -66,15 +65,6 @@ class TiSASRec(Backbone):
         soften: str | None = None,
         name: str | None = None,
     ) -> None:
-        gates = checked_gates(
-            gates,
-            gamma,
-            item_count=item_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-        )
         inputs = model_inputs(
             max_length, *type(self).extra_inputs, *clean_probability_input(soften)
         )
@@ -95,18 +85,4 @@ class TiSASRec(Backbone):
         x = stack(x, num_layers, block, gamma, jacobian_batch_size, **given)
         outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
-        self._set(
-            items,
-            item_count=item_count,
-            max_length=max_length,
-            hidden_dim=hidden_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-            dropout=dropout,
-            norm=norm,
-            max_interval=max_interval,
-            gates=gates,
-            gamma=gamma,
-            jacobian_batch_size=jacobian_batch_size,
-            soften=soften,
-        )
+        self._set(items)

@@ -21,7 +21,7 @@ from tf_recdenoiser.cli.settings import settings
 from tf_recdenoiser.cli.train import train
 from tf_recdenoiser.cli.tune import tune
 from tf_recdenoiser.data import DataError
-from tf_recdenoiser.runs import RunError
+from tf_recdenoiser.runs import RunError, SettingsError
 
 _NAME = "tf-recdenoiser"
 
@@ -77,13 +77,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: Exception) -> int:
-    """Explain what a person can mend; let everything else, which is a fault of ours, through."""
+    """Explain what a person can put right; let through what is a fault of ours."""
     if isinstance(error, typer.TyperException):
         error.show()  # type: ignore[attr-defined]  # what Typer raises has it
         return error.exit_code
     if os.environ.get("TRACEBACK") or not isinstance(error, (ValueError, RuntimeError, OSError)):
         raise error
     errors.print(Text("Error:", "bold red"), str(error), soft_wrap=True, highlight=False)
-    if not isinstance(error, (DataError, RunError)):
+    if not isinstance(error, (DataError, RunError, SettingsError)):
         note("(With TRACEBACK=1 in the environment, where it was raised is shown.)", errors)
     return 1

@@ -8,17 +8,15 @@ from typing import Any
 import typer
 
 
-def one_of(names: Iterable[str], help: str, with_options: bool = False) -> dict[str, Any]:
+def one_of(names: Iterable[str], help: str) -> dict[str, Any]:
     """Arguments for `typer.Option` that let an option take these names alone.
 
     The names stand at the end of its help, where a narrow terminal breaks lines between them.
-    `with_options`: a colon and more may follow a name.
     """
     allowed = tuple(names)
 
     def check(value: str | None) -> str | None:
-        name = value.partition(":")[0] if value and with_options else value
-        if name is not None and name not in allowed:
+        if value is not None and value not in allowed:
             raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}.")
         return value
 

@@ -60,6 +60,6 @@ def metrics_table(title: str, models: Mapping[str, Mapping[str, Mapping[str, flo
 
 
 PROTOCOL_NOTE = (
-    "full: against the whole catalogue; paper: against 100 items the user never met; "
+    "full: against the whole catalogue; paper: against 100 items that are new to the user; "
     "sasrec: as SASRec's code samples."
 )

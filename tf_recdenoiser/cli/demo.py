@@ -21,9 +21,9 @@ def demo(
     epochs: Annotated[int, Option(min=1, help="At most so many, for each model.")] = 40,
     seed: Annotated[int, Option(min=0, help="Of the data and of training.")] = 0,
 ) -> None:
-    """The main job on synthetic data with planted noise: train, compare, export.
+    """The main job on synthetic data with injected noise: train, compare, export.
 
-    Trains SASRec, and SASRec with gates by distance and noise found and mended, on the same log,
+    Trains SASRec, and SASRec with gates by distance and noise found and corrected, on the same log,
     of which a quarter is noise; shows both; and exports the denoised one. Earlier demo runs in
     `--out` are replaced.
     """

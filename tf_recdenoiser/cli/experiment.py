@@ -85,7 +85,7 @@ def noise(
     plain, *others = (run_directory(out, name, numbers[0]) for name in found)
     finding = find_injected(plain, _one_of_each_kind(others))
     if json:
-        print_json({"finding": finding, "mending": _as_json(found)})
+        print_json({"finding": finding, "correcting": _as_json(found)})
         return
     if finding:
         output.print(_finding_table(finding))
@@ -139,12 +139,12 @@ def models(
 _PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
 
 
-def _base(context: typer.Context, usual: Mapping[str, Any] | None = None) -> Settings:
+def _base(context: typer.Context, defaults: Mapping[str, Any] | None = None) -> Settings:
     """The plain run's settings: what the command line says, without the denoiser.
 
-    `usual` are values of settings that no flag has, unless `--set` or a file says otherwise.
+    `defaults` are values of settings that no flag has, unless `--set` or a file says otherwise.
     """
-    base = Settings().replace({**_VALIDATION, **defaults_of(context), **(usual or {})})
+    base = Settings().replace({**_VALIDATION, **defaults_of(context), **(defaults or {})})
     return settings_of(context, base).plain()
 
 
@@ -189,7 +189,7 @@ def _one_of_each_kind(runs: Iterable[Path]) -> Iterable[Path]:
 
 def _finding_table(finding: dict[str, dict[str, float]]) -> Table:
     table = Table("score", title="Noise found in test histories", title_justify="left")
-    table.add_column("area under ROC", justify="right")
+    table.add_column("ROC AUC", justify="right")
     table.add_column("precision", justify="right")
     for name, found in finding.items():
         table.add_row(name, f"{found['roc_auc']:.3f}", f"{found['precision']:.3f}")

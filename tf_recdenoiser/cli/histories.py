@@ -19,8 +19,8 @@ TimesOption = Annotated[
     str | None,
     Option(
         "--times",
-        help="When each item was met, in the log's unit and parted by commas, for backbones that "
-        "read times.",
+        help="When each interaction happened, in the log's unit and separated by commas, for "
+        "backbones that read times.",
     ),
 ]
 HistoryOption = Annotated[

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer import Argument, Option
 from typer.models import OptionInfo
 
-from tf_recdenoiser._settings import NAME
-from tf_recdenoiser.backbones import BACKBONES
+from tf_recdenoiser._settings import all_paths
 from tf_recdenoiser.cli.choices import one_of
-from tf_recdenoiser.data import OnBadRow
-from tf_recdenoiser.estimators import ESTIMATORS
-from tf_recdenoiser.layers import DROPPING, GATES
-from tf_recdenoiser.noise import CORRECTIONS, DETECTORS, NO_DETECTOR, ORACLE
 from tf_recdenoiser.runs import PRESETS, RunError, Settings, assignment, read_settings
 from tf_recdenoiser.runs.resolve import idle_settings
-from tf_recdenoiser.runs.settings import NO_GATES
-from tf_recdenoiser.training import OBJECTIVES
-
-DATA, MODEL, DENOISING, TRAINING = "Data", "Model", "Denoising", "Training"
 
 Command = Callable[..., None]
 
@@ -55,78 +46,55 @@ _PRESET = Option(
     rich_help_panel="Settings",
 )
 
-# The panel, the path of the setting, its type, and the option.
-_FLAGS: dict[str, tuple[str, str, Any, OptionInfo]] = {
-    "user_column": (DATA, "log.user_column", str, Option(help="Name of the user column.")),
-    "item_column": (DATA, "log.item_column", str, Option(help="Name of the item column.")),
-    "time_column": (DATA, "log.time_column", str, Option(help="Name of the time column.")),
-    "rating_column": (DATA, "log.rating_column", str, Option(help="Name of the rating column.")),
-    "on_bad_row": (
-        DATA,
-        "log.on_bad_row",
-        str,
-        Option(**one_of(get_args(OnBadRow), "Refuse a log with bad rows, or skip and list them.")),
+
+class _Flag(NamedTuple):
+    """A setting that has an option of its own: its path, the panel of the help, what is said."""
+
+    path: str
+    panel: str
+    help: str
+
+
+_FLAGS = {
+    "user_column": _Flag("log.user_column", "Data", "Name of the user column."),
+    "item_column": _Flag("log.item_column", "Data", "Name of the item column."),
+    "time_column": _Flag("log.time_column", "Data", "Name of the time column."),
+    "rating_column": _Flag("log.rating_column", "Data", "Name of the rating column."),
+    "on_bad_row": _Flag("log.on_bad_row", "Data", "Refuse a log with bad rows, or skip them."),
+    "backbone": _Flag("model.name", "Model", "The sequence encoder."),
+    "max_length": _Flag("model.max_length", "Model", "How many newest items it reads."),
+    "hidden_dim": _Flag("model.hidden_dim", "Model", "Size of its vectors."),
+    "num_layers": _Flag("model.num_layers", "Model", "Transformer blocks."),
+    "num_heads": _Flag("model.num_heads", "Model", "Attention heads of a block."),
+    "dropout": _Flag("model.dropout", "Model", "Dropout rate."),
+    "objective": _Flag("objective.name", "Training", "What is minimised."),
+    "gates": _Flag("gates.name", "Denoising", "Gates on the edges of attention."),
+    "estimator": _Flag("gates.estimator.name", "Denoising", "Of the gates' gradient."),
+    "beta": _Flag("gates.beta", "Denoising", "β, the sparsity weight: more of it prunes more."),
+    "gamma": _Flag("model.gamma", "Denoising", "γ, weight of the Jacobian penalty."),
+    "detector": _Flag("noise.detector.name", "Denoising", "How noise in the log is found."),
+    "correction": _Flag("noise.correction.name", "Denoising", "What is done about noise."),
+    "epochs": _Flag("fit.epochs", "Training", "At most so many."),
+    "batch_size": _Flag("fit.batch_size", "Training", "Users in a batch."),
+    "learning_rate": _Flag("fit.learning_rate", "Training", "Of the weights."),
+    "gate_learning_rate": _Flag("gates.learning_rate", "Training", "Of the gates."),
+    "patience": _Flag(
+        "fit.patience", "Training", "Stop after so many epochs without a higher NDCG@10; 0: never."
     ),
-    "backbone": (MODEL, "model", str, Option(**one_of(BACKBONES, "The sequence encoder."))),
-    "max_length": (MODEL, "model.max_length", int, Option(help="How many newest items it reads.")),
-    "hidden_dim": (MODEL, "model.hidden_dim", int, Option(help="Size of its vectors.")),
-    "num_layers": (MODEL, "model.num_layers", int, Option(help="Transformer blocks.")),
-    "num_heads": (MODEL, "model.num_heads", int, Option(help="Attention heads of a block.")),
-    "dropout": (MODEL, "model.dropout", float, Option(help="Dropout rate.")),
-    "objective": (TRAINING, "objective", str, Option(**one_of(OBJECTIVES, "What is minimised."))),
-    "gates": (
-        DENOISING,
-        "gates",
-        str,
-        Option(**one_of((NO_GATES, *GATES, *DROPPING), "Gates on the edges of attention.")),
-    ),
-    "estimator": (
-        DENOISING,
-        "gates.estimator",
-        str,
-        Option(**one_of(ESTIMATORS, "Of the gates' gradient.")),
-    ),
-    "beta": (
-        DENOISING,
-        "gates.beta",
-        float,
-        Option(help="β, the sparsity weight: more of it prunes more."),
-    ),
-    "gamma": (DENOISING, "model.gamma", float, Option(help="γ, weight of the Jacobian penalty.")),
-    "detector": (
-        DENOISING,
-        "noise.detector",
-        str,
-        Option(**one_of((NO_DETECTOR, *DETECTORS, ORACLE), "How noise in the log is found.")),
-    ),
-    "correction": (
-        DENOISING,
-        "noise.correction",
-        str,
-        Option(**one_of(CORRECTIONS, "What is done in training about noise that was found.")),
-    ),
-    "epochs": (TRAINING, "fit.epochs", int, Option(help="At most so many.")),
-    "batch_size": (TRAINING, "fit.batch_size", int, Option(help="Users in a batch.")),
-    "learning_rate": (TRAINING, "fit.learning_rate", float, Option(help="Of the weights.")),
-    "gate_learning_rate": (TRAINING, "gates.learning_rate", float, Option(help="Of the gates.")),
-    "patience": (
-        TRAINING,
-        "fit.patience",
-        int,
-        Option(help="Stop when NDCG@10 has not risen for so many epochs; 0: never."),
-    ),
-    "seed": (TRAINING, "seed", int, Option(help="The same seed gives the same numbers.")),
+    "seed": _Flag("seed", "Training", "The same seed gives the same numbers."),
 }
 
 
-def _with_default(path: str, option: OptionInfo, defaults: Mapping[str, Any]) -> OptionInfo:
-    known = {**Settings().paths(), **defaults}
-    usual = known.get(path, known.get(f"{path}.{NAME}"))
-    option = copy.copy(option)
-    option.show_default = False
-    if usual is not None:
-        option.help = f"{option.help} Default: {usual}."
-    return option
+_SETTINGS = all_paths(Settings)
+
+
+def _option(flag: _Flag, defaults: Mapping[str, Any]) -> tuple[Any, OptionInfo]:
+    setting = _SETTINGS[flag.path]
+    words = one_of(setting.words, flag.help) if setting.words else {"help": flag.help}
+    default = {**Settings().paths(), **defaults}.get(flag.path)
+    if default is not None:
+        words["help"] += f" Default: {default}."
+    return setting.type | None, Option(**words, show_default=False, rich_help_panel=flag.panel)
 
 
 def with_settings(
@@ -147,16 +115,14 @@ def with_settings(
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True).parameters
-        by_path = {_FLAGS[name][1]: value for name, value in defaults.items()}
+        by_path = {_FLAGS[name].path: value for name, value in defaults.items()}
         shared = {
             "log": (str | None, _LOG),
             "config": (Path | None, _CONFIG),
             "assignments": (list[str] | None, _SET),
             **({"preset": (str | None, _PRESET)} if presets else {}),
         }
-        for name, (panel, path, kind, option) in flags.items():
-            shared[name] = (kind | None, _with_default(path, option, by_path))
-            shared[name][1].rich_help_panel = panel
+        shared |= {name: _option(flag, by_path) for name, flag in flags.items()}
         parameters = [
             *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own.values()),
             *(
@@ -195,10 +161,10 @@ def settings_of(context: typer.Context, base: Settings | None = None) -> Setting
         settings = settings.replace(read_settings(config))
     if preset is not None:
         settings = settings.replace(PRESETS[preset])
-    settings = settings.replace(_log_of(context)).replace(stated(context))
-    if settings.log == Settings().log:
-        raise RunError("A log must be given, or a `--config` that names one. Received: none")
-    return settings
+    log = context.params.get("log")
+    if log is not None and log != settings.source:
+        settings = dataclasses.replace(settings, log=Settings.of(log).log)
+    return settings.replace(stated(context))
 
 
 def defaults_of(context: typer.Context) -> Mapping[str, Any]:
@@ -207,16 +173,11 @@ def defaults_of(context: typer.Context) -> Mapping[str, Any]:
     return defaults
 
 
-def _log_of(context: typer.Context) -> dict[str, Any]:
-    log = context.params.get("log")
-    return {} if log is None else {"log": Settings.of(log).log}
-
-
 def stated(context: typer.Context) -> dict[str, Any]:
-    """The settings that the command line states in so many words, by their paths."""
+    """The settings that the command line itself states, by their paths."""
     flags = {
-        path: context.params[name]
-        for name, (_, path, _, _) in _FLAGS.items()
+        flag.path: context.params[name]
+        for name, flag in _FLAGS.items()
         if context.params.get(name) is not None
     }
     return {**flags, **dict(map(assignment, context.params.get("assignments") or []))}
@@ -237,6 +198,6 @@ def refuse_idle(context: typer.Context, settings: Settings, searched: Collection
 
 
 def is_stated(context: typer.Context, name: str) -> bool:
-    """Whether the command line gives a parameter in so many words."""
+    """Whether a parameter stands on the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"

@@ -111,12 +111,14 @@ class ShowRun(Observer):
         self._status.stop()
         self._progress.close()
         if kind is KeyboardInterrupt:
-            epochs = 0 if self._directory is None else len(self._directory.history())
-            note(
-                f"Stopped after {epochs} epochs. "
-                f"Go on with: tf-recdenoiser {shlex.join(self._go_on)}",
-                self._console,
-            )
+            command = f"tf-recdenoiser {shlex.join(self._go_on)}"
+            note(f"Stopped {self.stopped}. Go on with: {command}", self._console)
+
+    @property
+    def stopped(self) -> str:
+        """How far it came when it was stopped, in words."""
+        epochs = 0 if self._directory is None else len(self._directory.history())
+        return f"after {epochs} epochs"
 
     def begin_run(self, settings: Settings, directory: RunDirectory) -> None:
         self._directory = directory

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from tf_recdenoiser.cli.console import busy, errors, note
 from tf_recdenoiser.data import Dataset
-from tf_recdenoiser.runs import Settings, load_dataset, load_log
+from tf_recdenoiser.runs import RunError, Settings, load_dataset, load_log
 
 
 def read_dataset(settings: Settings) -> Dataset:
     """The data set of some settings; what was read and what was left out is said."""
+    if settings.log == Settings().log:
+        raise RunError("A log must be given, or a `--config` that names one. Received: none")
     with busy(f"Reading {settings.source}"):
         log = load_log(settings)
         dataset = load_dataset(settings, log)

@@ -68,12 +68,12 @@ def show_detection(metrics: dict[str, Any]) -> None:
         return
     if "rate" in found:
         note(
-            f"Share of noise, as estimated: {found['rate']:.2f}; items are told from drawn noise "
-            f"with an area under the ROC curve of {found['cross_fit_roc_auc']:.3f}."
+            f"Share of noise, as estimated: {found['rate']:.2f}. Items are separated from drawn "
+            f"noise with a ROC AUC of {found['cross_fit_roc_auc']:.3f}."
         )
     if "roc_auc" in found:
         note(
-            f"Noise in test histories: area under the ROC curve {found['roc_auc']:.3f}, "
+            f"Noise in test histories: ROC AUC {found['roc_auc']:.3f}, "
             f"precision {found['precision']:.3f}."
         )
 

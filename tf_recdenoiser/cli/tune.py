@@ -67,9 +67,9 @@ def tune(
     search: Annotated[
         list[str] | None,
         Option(
-            metavar="PATH=[VALUE,…]",
-            help="Choose a setting from these values, as in `--search hidden_dim=32,64`; may be "
-            "given for several.",
+            metavar="PATH=[VALUE,VALUE]",
+            help="Choose a setting from these values, as in `--search model.hidden_dim=[32, 64]`; "
+            "may be given for several.",
         ),
     ] = None,
     resume: Annotated[
@@ -133,7 +133,7 @@ def _resumed(
     protocol: str,
     search: list[str],
 ) -> Search:
-    """The recorded search with what this command line states in so many words."""
+    """The recorded search with what this command line states."""
     given = {"tuner": tuner, "trials": trials, "protocol": protocol}
     changed: dict[str, Any] = {
         name: value for name, value in given.items() if is_stated(context, name)
@@ -166,8 +166,14 @@ class _ShowSearch(ShowRun, SearchObserver):
         super().__init__(errors, ["tune", search.base.source, "--out", str(out), "--resume"])
         self._trials = search.trials
         self._best = 0.0
+        self._number = 1
+
+    @property
+    def stopped(self) -> str:
+        return f"in trial {self._number}"
 
     def begin_trial(self, trial: Trial) -> None:
+        self._number = trial.number
         note(
             f"Trial {trial.number} of at most {self._trials}, {trial.settings.fit.epochs} epochs: "
             f"{as_text(trial.values)}",
@@ -211,6 +217,6 @@ def as_text(values: dict[str, Any]) -> str:
     Examples
     --------
     >>> as_text({"model.hidden_dim": 32, "gates.initial_keep": 0.9})
-    'hidden_dim=32 initial_keep=0.9'
+    'model.hidden_dim=32 gates.initial_keep=0.9'
     """
     return " ".join(f"{name}={value}" for name, value in values.items())

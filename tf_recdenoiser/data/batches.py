@@ -106,7 +106,7 @@ class TrainingBatches:
         windows: str = "newest",
         target_weights: npt.NDArray[np.floating] | None = None,
         left_out: npt.NDArray[np.floating] | None = None,
-        meant: npt.NDArray[np.floating] | None = None,
+        clean_probability: npt.NDArray[np.floating] | None = None,
         extra_inputs: Sequence[str] = (),
         task: Task | None = None,
         share_negatives: bool = False,
@@ -141,7 +141,11 @@ class TrainingBatches:
         self._windows = windows
         self._extra_inputs = tuple(extra_inputs)
         self._task = task or NextItem()
-        given = {"target_weights": target_weights, "left_out": left_out, "clean_probability": meant}
+        given = {
+            "target_weights": target_weights,
+            "left_out": left_out,
+            "clean_probability": clean_probability,
+        }
         for name, values in given.items():
             if values is not None and values.shape != train.items.shape:
                 raise ValueError(
@@ -150,20 +154,15 @@ class TrainingBatches:
                 )
         self._left_out = left_out
         ones = np.ones(len(train.items))
-        self._meant, self._weights = (
+        self._clean_probability, self._weights = (
             Histories(train.offsets, (ones if values is None else values).astype(np.float32))
-            for values in (meant, target_weights)
+            for values in (clean_probability, target_weights)
         )
 
     @property
     def row_count(self) -> int:
         """Rows in an epoch."""
         return len(self._rows)
-
-    @property
-    def skipped_row_count(self) -> int:
-        """Rows of `train` with fewer than two items, which no batch contains."""
-        return self._train.row_count - self.row_count
 
     @property
     def steps_per_epoch(self) -> int:
@@ -185,7 +184,7 @@ class TrainingBatches:
             if "times" in self._extra_inputs:
                 window["times"] = train.last_times(*cut)
             if "clean_probability" in self._extra_inputs:
-                window["clean_probability"] = self._meant.last(*cut)
+                window["clean_probability"] = self._clean_probability.last(*cut)
             inputs, positives, its_weights = self._task(window, weights.last(*cut), rng)
             if "user_ids" in self._extra_inputs:
                 inputs["user_ids"] = self._user_codes[chosen]

@@ -1,4 +1,4 @@
-"""The interaction log: who met which item, in which order, and what was wrong with the file."""
+"""The interaction log: who interacted with what, in which order, and what was wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A synthetic log with planted noise, so that denoising can be scored."""
+"""A synthetic log with noise in known places, so that denoising can be scored."""
 
 from __future__ import annotations
 

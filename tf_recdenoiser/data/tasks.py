@@ -32,7 +32,7 @@ class Task(Protocol):
         window
             What may be read, `[B, n + further]`.
         weights
-            Of each item as something to be told, `[B, n + further]`.
+            Of each item as a target, `[B, n + further]`.
         rng
             Where the randomness comes from.
         """

@@ -14,7 +14,6 @@ from tf_recdenoiser.estimators.base import Estimator, PathwiseEstimator
 from tf_recdenoiser.estimators.concrete import Concrete
 from tf_recdenoiser.estimators.credit import causal_credit
 from tf_recdenoiser.estimators.disarm import DisArm
-from tf_recdenoiser.estimators.exact import exact_gradient, gate_states
 from tf_recdenoiser.estimators.reinforce import Reinforce
 from tf_recdenoiser.estimators.rloo import Rloo
 from tf_recdenoiser.estimators.straight_through import StraightThrough
@@ -80,8 +79,6 @@ __all__ = [
     "Rloo",
     "StraightThrough",
     "causal_credit",
-    "exact_gradient",
-    "gate_states",
     "get_estimator",
     "serialize_estimator",
 ]

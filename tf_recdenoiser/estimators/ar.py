@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_recdenoiser.estimators.base import Estimator, as_float
+from tf_recdenoiser.estimators.base import BaselineEstimator
 
 
 @dataclasses.dataclass(frozen=True)
-class Ar(Estimator):
+class Ar(BaselineEstimator):
     """f(1[u < sigma(phi)]) (1 - 2u).
 
     Eq. 11 of the paper. As printed its variance is a million times ARM's, because f is not
@@ -23,15 +23,6 @@ class Ar(Estimator):
     >>> Ar().gradient(tf.zeros([1]), tf.constant([[0.25]]), [2.0]).numpy()
     array([1.], dtype=float32)
     """
-
-    use_baseline: bool = True
-
-    @property
-    def baseline(self) -> bool:
-        return self.use_baseline
-
-    def gates(self, logits: tf.Tensor, uniform: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return (as_float(uniform[0] < tf.sigmoid(logits), logits),)
 
     def gradient(
         self, logits: tf.Tensor, uniform: tf.Tensor, losses: Sequence[tf.Tensor]

@@ -86,6 +86,26 @@ class PathwiseEstimator(Estimator):
         return tf.zeros_like(logits)
 
 
+@dataclasses.dataclass(frozen=True)
+class BaselineEstimator(Estimator):
+    """An estimator with one evaluation, at 1[u < sigma(phi)], and a running mean to subtract.
+
+    Parameters
+    ----------
+    use_baseline
+        Whether it is subtracted from the losses; True by default.
+    """
+
+    use_baseline: bool = True
+
+    @property
+    def baseline(self) -> bool:
+        return self.use_baseline
+
+    def gates(self, logits: tf.Tensor, uniform: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return (as_float(uniform[0] < tf.sigmoid(logits), logits),)
+
+
 def as_float(condition: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """1 where `condition` holds and 0 elsewhere, in the type of `like`."""
     return tf.cast(condition, like.dtype)

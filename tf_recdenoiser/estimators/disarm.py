@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_recdenoiser.estimators.arm import antithetic_gates
-from tf_recdenoiser.estimators.base import Estimator, as_float
+from tf_recdenoiser.estimators.arm import Arm, antithetic_gates
+from tf_recdenoiser.estimators.base import as_float
 
 
 @dataclasses.dataclass(frozen=True)
-class DisArm(Estimator):
+class DisArm(Arm):
     """1/2 (f(b) - f(b~)) (-1)^b~ 1[b != b~] sigma(|phi|).
 
     With b = 1[u > sigma(-phi)] and b~ = 1[u < sigma(phi)]. Dong, Mnih and Tucker (2020),
@@ -24,13 +24,6 @@ class DisArm(Estimator):
     >>> DisArm().gradient(tf.zeros([1]), tf.constant([[0.9]]), [1.0, 3.0]).numpy()
     array([0.5], dtype=float32)
     """
-
-    @property
-    def evaluations(self) -> int:
-        return 2
-
-    def gates(self, logits: tf.Tensor, uniform: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return antithetic_gates(logits, uniform)
 
     def gradient(
         self, logits: tf.Tensor, uniform: tf.Tensor, losses: Sequence[tf.Tensor]

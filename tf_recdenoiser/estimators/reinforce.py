@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_recdenoiser.estimators.base import Estimator, as_float
+from tf_recdenoiser.estimators.base import BaselineEstimator
 
 
 @dataclasses.dataclass(frozen=True)
-class Reinforce(Estimator):
+class Reinforce(BaselineEstimator):
     """(f(b) - c) (b - sigma(phi)), with b ~ Bernoulli(sigma(phi)).
 
     Williams (1992). The baseline c is the running mean of f (`use_baseline`, on by default).
@@ -21,15 +21,6 @@ class Reinforce(Estimator):
     >>> Reinforce().gradient(tf.zeros([1]), tf.constant([[0.25]]), [2.0]).numpy()
     array([1.], dtype=float32)
     """
-
-    use_baseline: bool = True
-
-    @property
-    def baseline(self) -> bool:
-        return self.use_baseline
-
-    def gates(self, logits: tf.Tensor, uniform: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return (as_float(uniform[0] < tf.sigmoid(logits), logits),)
 
     def gradient(
         self, logits: tf.Tensor, uniform: tf.Tensor, losses: Sequence[tf.Tensor]

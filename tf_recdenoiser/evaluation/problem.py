@@ -1,4 +1,4 @@
-"""What an evaluation is about: the targets, and which items each user has met."""
+"""What an evaluation is about: the targets, and which items each user has interacted with."""
 
 from __future__ import annotations
 

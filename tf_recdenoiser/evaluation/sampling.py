@@ -1,4 +1,4 @@
-"""Random items that a user has not met: vectorised over users, and addressable by row.
+"""Random items that a user has not interacted with: vectorised over users, and addressable by row.
 
 Nothing here keeps a state. A row's numbers follow from a key and the row alone, so they are the
 same in whatever batches the rows come. Nothing is rejected either: a draw picks the k-th of the

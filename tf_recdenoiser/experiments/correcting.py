@@ -1,4 +1,4 @@
-"""Planted noise: how much of its harm is mended."""
+"""Injected noise: how much of its harm is corrected."""
 
 from __future__ import annotations
 

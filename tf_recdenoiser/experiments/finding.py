@@ -1,4 +1,4 @@
-"""How well noise is found: scores of history items by several means, against what was planted."""
+"""How well noise is found: scores of history items by several means, against what was injected."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser.noise import (
-    next_item_log_ratios,
-    noise_frequencies,
-    precision_at_noise,
-    roc_auc,
-)
+from tf_recdenoiser.noise import precision_at_noise, roc_auc
+from tf_recdenoiser.noise.detectors.surprisal import next_item_log_ratios
+from tf_recdenoiser.noise.injection import noise_frequencies
 from tf_recdenoiser.runs import Run, load_run, load_split
 from tf_recdenoiser.runs.scoring import Inputs, evaluation_inputs
 from tf_recdenoiser.training import explain
@@ -29,10 +26,11 @@ def noise_finders(run: Run, inputs: Inputs, counts: np.ndarray) -> dict[str, np.
     * `random`: numbers drawn at random, as from random gates;
     * `attention l`: the less the newest position attends to an item in layer l;
     * `surprisal`: -log p(x | items before) + log q(x), by the recommender's own score of the
-      item, which its objective makes the log ratio to a uniform law: as it is, or minus the
-      log-sum-exp of all items' scores where `log_ratios` is false of the objective. q is the law
-      that noise is looked for by. The first item of a row, which nothing precedes, scores as the
-      median. Of causal backbones alone, whose score of an item does not know it;
+      item, which its objective makes the log ratio to a uniform distribution: as it is, or minus
+      the log-sum-exp of all items' scores where `log_ratios` is false of the objective. q is the
+      distribution of the noise that is looked for. The first item of a row, which nothing
+      precedes, scores as the median. Only for causal backbones, whose score of an item does not
+      know it;
     * `item gates`, or of another kind: the less of the item they keep, if the run has any;
     * `context detector` or `surprisal detector`: what the run found noise by, if it looked.
 

@@ -61,7 +61,7 @@ def run_paired(
     seeds
         Of the runs.
     observer
-        Told what is done; None (default): nobody is.
+        Gets reports of what is done; None (default) for none.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def _search(settings: Settings) -> Settings:
 
 def run_directory(out: Path, method: str, seed: int) -> Path:
     """Where a run of an experiment lies."""
-    return out / f"{re.sub('[ =]', '-', method)}-{seed}"
+    return out / f"{re.sub('[ =/]', '-', method)}-{seed}"
 
 
 def chosen(methods: Mapping[str, Method], texts: Iterable[str]) -> dict[str, Method]:

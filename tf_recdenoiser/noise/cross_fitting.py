@@ -38,7 +38,7 @@ class Detection:
         float32 [N], of each item of the training sequences, by the detector that knows nothing
         of its user.
     roc_auc
-        How well these tell items from drawn noise, as the area under the ROC curve: 0.5 is
+        How well these separate items from drawn noise, as the area under the ROC curve: 0.5 is
         chance. The log's own noise counts as items here, so that 1 cannot be reached.
     """
 
@@ -81,11 +81,11 @@ class CrossFitting:
         rng = np.random.default_rng(seed)
         self._fold_of_row = _folds(train, folds, rng)
         self._order = rng.permutation(train.row_count)
-        drawn = NoiseInjector(train, item_count, 0.0, distribution).draw_unmet(train, rng)
+        drawn = NoiseInjector(train, item_count, 0.0, distribution).draw_unseen(train, rng)
         self._drawn = dataclasses.replace(train, items=drawn)
 
     def find(self, rounds: int, report: Callable[[str], None]) -> Detection:
-        """What is found in so many rounds; `report` is told of each."""
+        """What is found in so many rounds; `report` is called for each."""
         probability = np.zeros(len(self._train.items))
         for number in range(rounds):
             report(f"round {number + 1} of {rounds}")

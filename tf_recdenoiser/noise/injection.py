@@ -1,6 +1,6 @@
-"""Noise planted in a split, its positions remembered, so that denoising can be scored.
+"""Noise injected into a split, its positions remembered, so that denoising can be scored.
 
-Noise is always an item that the user never met, since a repeated item would give it away.
+Noise is always an item that is new to the user, since a repeated item would give it away.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _ROUNDS = 20
 
 
 def noise_frequencies(counts: npt.ArrayLike, distribution: str) -> npt.NDArray[np.float64]:
-    """How often noise is each item, where 1 is as often as by a uniform law: `[I + 1]`.
+    """How often noise is each item, where 1 is as often as by a uniform distribution: `[I + 1]`.
 
     Parameters
     ----------
     counts
         How often each item occurs in training, `[I + 1]`; entry 0 is padding.
     distribution
-        By `"uniform"` all are 1. By another law they are in proportion to the counts, an item
-        that does not occur counting as if it occurred once.
+        By `"uniform"` all are 1. By another distribution they are in proportion to the counts, an
+        item that does not occur counting as if it occurred once.
 
     Examples
     --------
@@ -71,15 +71,6 @@ class NoisySplit:
         marked = leave_one_out(marks)
         return cls(split, marked.train, marked.valid.histories, marked.test.histories)
 
-    def without_noise(self) -> Split:
-        """The split with every noisy item removed and the sequences closed up."""
-        train, valid, test = self.split.train, self.split.valid, self.split.test
-        return Split(
-            train.keep(self.train.items == 0),
-            dataclasses.replace(valid, histories=valid.histories.keep(self.valid.items == 0)),
-            dataclasses.replace(test, histories=test.histories.keep(self.test.items == 0)),
-        )
-
 
 def inject_noise(
     dataset: Dataset,
@@ -91,19 +82,19 @@ def inject_noise(
     """Replace some of what users did by noise, and split the log.
 
     Every position but a user's last is chosen with probability `rate`, independently or in
-    runs, and an item that the user never met stands there instead. The held-out items stay
-    clean as targets; the validation item may be noise where it is the newest of a test history.
+    runs, and an item that is new to the user stands there instead. The held-out items stay clean
+    as targets; the validation item may be noise where it is the newest of a test history.
 
     Parameters
     ----------
     dataset
-        The log to plant noise in.
+        The log to inject noise into.
     rate
         In [0, 1).
     distribution
-        `"uniform"`: any item the user has not met, each with the same probability;
+        `"uniform"`: any item that is new to the user, each with the same probability;
         `"popularity"` (default): by how often items occur in the log; `"burst"`: runs of 5
-        items in a row that another user, drawn at random, met in a row.
+        items in a row that another user, drawn at random, has in a row.
     places
         `"train"`: the training sequences alone, while recommendations start from clean
         histories; `"test"`: the histories that recommendations start from alone; `"both"`
@@ -129,8 +120,8 @@ def inject_noise(
     if places not in PLACES:
         raise ValueError(f"`places` must be one of {', '.join(PLACES)}. Received: {places!r}")
     whole = dataset.histories
-    planter = NoiseInjector(whole, dataset.item_count, rate, distribution)
-    noisy = planter.inject(whole, np.random.default_rng(seed), spared=1)
+    injector = NoiseInjector(whole, dataset.item_count, rate, distribution)
+    noisy = injector.inject(whole, np.random.default_rng(seed), spared=1)
     is_noise = (noisy != whole.items).astype(np.int32)
     clean = NoisySplit.of(dataset, np.zeros_like(is_noise))
     injected = NoisySplit.of(dataclasses.replace(dataset, items=noisy), is_noise)
@@ -150,7 +141,7 @@ def inject_noise(
 
 
 class NoiseInjector:
-    """Replaces items by noise of a law.
+    """Replaces items by noise of a distribution.
 
     Parameters
     ----------
@@ -165,8 +156,8 @@ class NoiseInjector:
     --------
     >>> from tf_recdenoiser.data.histories import offsets_of
     >>> source = Histories(offsets_of([4, 3]), np.array([1, 2, 3, 4, 5, 6, 1], np.int32))
-    >>> planter = NoiseInjector(source, item_count=6, rate=0.5, distribution="popularity")
-    >>> planter.inject(source, np.random.default_rng(0))
+    >>> injector = NoiseInjector(source, item_count=6, rate=0.5, distribution="popularity")
+    >>> injector.inject(source, np.random.default_rng(0))
     array([5, 6, 3, 4, 5, 6, 1], dtype=int32)
     """
 
@@ -181,12 +172,12 @@ class NoiseInjector:
         self._source = source
         self._item_count = item_count
         self._rate = rate
-        self._law = distribution
+        self._distribution = distribution
         counts = np.bincount(source.items, minlength=item_count + 1)[1:].astype(np.float64)
         self._cumulative = np.cumsum(np.ones(item_count) if distribution == "uniform" else counts)
 
     def draw(self, shape: Sequence[int], rng: np.random.Generator) -> npt.NDArray[np.int32]:
-        """Items by the shares of the law, int32 of this shape, whatever their place.
+        """Items by the shares of the distribution, int32 of this shape, whatever their place.
 
         An item of a burst has, taken alone, the shares of popularity.
         """
@@ -194,16 +185,16 @@ class NoiseInjector:
         found = np.searchsorted(self._cumulative, level, side="right")
         return (np.minimum(found, self._item_count - 1) + 1).astype(np.int32)
 
-    def draw_unmet(self, histories: Histories, rng: np.random.Generator) -> npt.NDArray[np.int32]:
+    def draw_unseen(self, histories: Histories, rng: np.random.Generator) -> npt.NDArray[np.int32]:
         """An item for each place of some histories, int32 [N], that their row does not hold.
 
-        Where twenty draws were all met, the last of them stands.
+        Where all of twenty draws are known, the last of them stands.
         """
         row = np.repeat(np.arange(histories.row_count), histories.lengths)
-        met = np.unique(self._keys(row, histories.items))
+        own = np.unique(self._keys(row, histories.items))
         items = self.draw(row.shape, rng)
         for _ in range(_ROUNDS):
-            known = np.flatnonzero(_contains(met, self._keys(row, items)))
+            known = np.flatnonzero(_contains(own, self._keys(row, items)))
             items[known] = self.draw(known.shape, rng)
         return items
 
@@ -225,7 +216,7 @@ class NoiseInjector:
         """
         row = np.repeat(np.arange(histories.row_count), histories.lengths)
         from_end = histories.offsets[row + 1] - 1 - np.arange(len(row))
-        run = _BURST if self._law == "burst" else 1
+        run = _BURST if self._distribution == "burst" else 1
         # Runs begin at another phase in each row.
         place = from_end + rng.integers(run, size=histories.row_count)[row]
         start_of_run = histories.offsets[row] + 2 * run * row + place // run
@@ -259,7 +250,7 @@ class NoiseInjector:
         rng: np.random.Generator,
     ) -> npt.NDArray[np.int32]:
         """An item for each pending position; 0 where a burst's donor has no more."""
-        if self._law != "burst":
+        if self._distribution != "burst":
             return self.draw([len(pending)], rng)
         runs, run = np.unique(start_of_run[pending], return_inverse=True)
         first = rng.integers(len(self._source.items), size=len(runs))

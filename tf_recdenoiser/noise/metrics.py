@@ -1,4 +1,4 @@
-"""How well a score tells noise from what was meant."""
+"""How well a score separates noise from clean items."""
 
 from __future__ import annotations
 

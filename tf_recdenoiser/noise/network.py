@@ -47,7 +47,7 @@ class NetworkTrainer:
     """Trains the networks of detectors of one kind to tell the log's items from noise.
 
     By noise-contrastive estimation (Gutmann and Hyvärinen 2012): binary cross-entropy of the
-    items that stand in histories against as many that the law of noise drew for the same
+    items that stand in histories against as many that the distribution of noise drew for the same
     places. Where that is least, the output is log p(x | context) / q(x), the log of the density
     ratio of the log's items to noise.
 
@@ -66,7 +66,7 @@ class NetworkTrainer:
 
     Examples
     --------
-    >>> from tf_recdenoiser.noise import build_detector
+    >>> from tf_recdenoiser.noise.detectors.context import build_detector
     >>> rng = np.random.default_rng(0)
     >>> detector = build_detector(rng.normal(size=[10, 2, 8]), np.ones(10), max_length=4)
     >>> ids, drawn = rng.integers(1, 10, [2, 20, 4], np.int32)
@@ -102,7 +102,7 @@ class NetworkTrainer:
             As `build_detector` makes it, with as many features as those before.
         items, noise
             `[M, F]`, the features of items and of noise in their places, with item vectors that
-            know nothing of the user's own history: else whatever a user did fits.
+            know nothing of the user's own history: else everything that a user did fits.
         watched
             The same, not trained on.
         """

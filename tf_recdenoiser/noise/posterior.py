@@ -15,13 +15,13 @@ _LEAST = 0.01
 def noise_probability(log_ratio: Numbers, rate: float) -> Numbers:
     """P(noise | x, context) = min(1, rho q(x) / p(x | context)), in the shape of `log_ratio`.
 
-    p is the law of the log's items, noise included: p = (1 - rho) clean + rho q, so that the
-    ratio is Bayes' rule as it stands.
+    p is the distribution of the log's items, noise included: p = (1 - rho) clean + rho q, so that
+    the ratio is Bayes' rule as it stands.
 
     Parameters
     ----------
     log_ratio
-        log p(x | context) / q(x), q being the law of noise; an array, or a tensor in a graph.
+        log p(x | context) / q(x), where q is the distribution of noise; an array or a tensor.
     rate
         rho, the share of noise, in [0, 1].
 
@@ -35,7 +35,7 @@ def noise_probability(log_ratio: Numbers, rate: float) -> Numbers:
 
 
 def noise_rate(items: np.ndarray, noise: np.ndarray) -> float:
-    """How much noise there is: the share rho of a log's items that noise of the law explains.
+    """The share rho of a log's items that noise explains.
 
     However low a threshold c on the log ratio is, the items below it contain all noise below
     it, so that F_items(c) >= rho F_noise(c): rho is at most the smallest quotient of the two,
@@ -48,7 +48,7 @@ def noise_rate(items: np.ndarray, noise: np.ndarray) -> float:
     items
         Log ratios [N] of the log's items, in contexts that the model was not trained on.
     noise
-        Log ratios [M] of items drawn by the law of noise in the same contexts.
+        Log ratios [M] of items drawn by the distribution of noise in the same contexts.
 
     Examples
     --------

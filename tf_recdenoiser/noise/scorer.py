@@ -25,7 +25,7 @@ class NoiseScorer:
 
     Examples
     --------
-    >>> from tf_recdenoiser.noise import build_detector
+    >>> from tf_recdenoiser.noise.detectors.context import build_detector
     >>> vectors = np.random.default_rng(0).normal(size=[10, 2, 8])
     >>> scorer = NoiseScorer((build_detector(vectors, np.ones(10), max_length=4),), rate=0.25)
     >>> scorer(np.array([[0, 0, 3, 7]], np.int32)).shape

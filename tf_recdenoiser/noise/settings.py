@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from tf_recdenoiser._settings import Section, at_least, choice, choice_of, default, one_of
+from tf_recdenoiser._settings import Section, at_least, choice, default, one_of
 from tf_recdenoiser.noise.corrections import CORRECTIONS, Correction
 from tf_recdenoiser.noise.detectors import DETECTORS, NoiseModel
 from tf_recdenoiser.noise.injection import NOISE_DISTRIBUTIONS, PLACES, inject_noise
 
-NO_DETECTOR, ORACLE = "none", "oracle"
+NO_DETECTOR = "none"
+ORACLE = "oracle"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,5 +62,5 @@ class NoiseSettings(Section):
     @property
     def corrects(self) -> Correction:
         """What is done about noise."""
-        correction: Correction = choice_of(NoiseSettings, "correction").make(self.correction)
+        correction: Correction = self.correction.make()
         return correction

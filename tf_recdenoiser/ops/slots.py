@@ -44,6 +44,36 @@ def to_slots(codes: tf.Tensor, slots: tf.Tensor, length: int) -> tf.Tensor:
     return tf.scatter_nd(with_rows(slots), codes, shape)[:, 1:]
 
 
+def history_inputs(
+    codes: tf.Tensor, length: int, times: tf.Tensor | None = None
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """What a backbone reads of histories, and which of its slots each entry fills.
+
+    Parameters
+    ----------
+    codes
+        int32 `[B, L]`, oldest first; 0 for what is not known.
+    length
+        n.
+    times
+        When each interaction happened, float64 `[B, L]`; None (default) where it is not read.
+
+    Returns
+    -------
+    `item_ids` int32 `[B, n]` and, if given, `times` `[B, n]`, left-padded with 0; and the slots,
+    int32 `[B, L]`, of `model_slots`.
+
+    Examples
+    --------
+    >>> inputs, slots = history_inputs(tf.constant([[7, 0, 9]]), length=4)
+    >>> inputs["item_ids"].numpy(), slots.numpy()
+    (array([[0, 0, 7, 9]], dtype=int32), array([[3, 0, 4]], dtype=int32))
+    """
+    slots = model_slots(codes > 0, length)
+    read = {"item_ids": codes} if times is None else {"item_ids": codes, "times": times}
+    return {name: to_slots(values, slots, length) for name, values in read.items()}, slots
+
+
 def from_slots(values: tf.Tensor, slots: tf.Tensor) -> tf.Tensor:
     """What a model says of its slots, `[B, …, n]`, for each entry of a history: `[B, …, L]`.
 

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving is told on its command line, as files beside a model's versions."""
+"""Options of TensorFlow Serving's command line, as files beside a model's versions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ max_batch_size {{ value: 512 }}
 batch_timeout_micros {{ value: 1000 }}
 # Further requests are refused as UNAVAILABLE, and may be sent again.
 max_enqueued_batches {{ value: 100 }}
-# It would fill up with a row's first item, which counts as met again.
+# It would fill up with a row's first item, which would count twice.
 pad_variable_length_inputs: false
 """
 

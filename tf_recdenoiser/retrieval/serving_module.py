@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_recdenoiser import _keras
 from tf_recdenoiser.noise import Cleaning, NoiseScorer, Softening, Treatment
-from tf_recdenoiser.ops.slots import from_slots, model_slots, to_slots
+from tf_recdenoiser.ops.slots import from_slots, history_inputs
 from tf_recdenoiser.retrieval.top_k import top_items
 from tf_recdenoiser.training.explain import explanation_tensors
 from tf_recdenoiser.training.recommender import Recommender
@@ -204,10 +204,7 @@ class ServingModule(tf.Module):
     ) -> _Asked:
         """What the backbone reads of a request."""
         codes = self._read(histories, lengths)
-        slots = model_slots(codes > 0, self._length)
-        inputs = {"item_ids": to_slots(codes, slots, self._length)}
-        if "times" in further:
-            inputs["times"] = to_slots(further["times"], slots, self._length)
+        inputs, slots = history_inputs(codes, self._length, further.get("times"))
         if "users" in further:
             users = _per_row("users", further["users"], histories)
             inputs["user_ids"] = self._user_codes.lookup(users)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser._settings import choice_of, paths
+from tf_recdenoiser._settings import paths
 from tf_recdenoiser.backbones import Backbone
 from tf_recdenoiser.data import Histories, TrainingBatches, user_codes
 from tf_recdenoiser.estimators import get_estimator
 from tf_recdenoiser.layers import GATES, get_attention
-from tf_recdenoiser.noise import noise_frequencies
+from tf_recdenoiser.noise.injection import noise_frequencies
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import load_model
 from tf_recdenoiser.runs.noise_known import NoiseKnown
@@ -129,8 +129,7 @@ def build_recommender(
     settings = resolve(settings)
     model = settings.model
     attention = getattr(model, "attention", None)
-    backbone: Backbone = choice_of(Settings, "model").make(
-        model,
+    backbone: Backbone = model.make(
         item_count=item_count,
         user_count=user_count,
         gates=build_gates(settings),

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tf_recdenoiser.data import Histories
-from tf_recdenoiser.noise import DETECTORS, NO_DETECTOR, ORACLE, NoiseModel, NoisySplit
+from tf_recdenoiser.noise import DETECTORS, NoiseModel, NoisySplit
+from tf_recdenoiser.noise.settings import NO_DETECTOR, ORACLE
 from tf_recdenoiser.runs.build import build_batches, build_recommender
 from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.resolve import resolve
@@ -69,7 +70,7 @@ def noise_model(
     item_count
         Number of items.
     report
-        Told when a recommender is trained.
+        Called with a few words when a recommender is trained.
     """
     plain = resolve(settings.plain())
 

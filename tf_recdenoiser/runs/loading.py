@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.noise import Detection
-from tf_recdenoiser.ops.slots import from_slots
+from tf_recdenoiser.ops.slots import from_slots, history_inputs
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.models import RunError, load_model
 from tf_recdenoiser.runs.noise_known import NoiseKnown
@@ -52,11 +52,6 @@ class Run:
         """Item codes of raw ids given as text, `[L]`; 0 for unknown ones."""
         return _codes(self.item_ids, raw_ids)
 
-    def history_matrix(self, codes: np.ndarray) -> np.ndarray:
-        """The newest n known items as a left-padded row, `[1, n]`."""
-        known = codes[codes > 0].astype(np.int32)
-        return _left_padded(known, self.settings.model.max_length)
-
     def inputs(
         self, codes: np.ndarray, user: str | None = None, times: np.ndarray | None = None
     ) -> Inputs:
@@ -69,7 +64,7 @@ class Run:
         user
             Raw id of the user; None (default) for one who is not known.
         times
-            When each item was met, `[L]`, in the log's unit.
+            When each interaction happened, `[L]`, in the log's unit.
 
         Raises
         ------
@@ -77,23 +72,24 @@ class Run:
             If the model reads times and there are none, or does not read what is given.
         """
         wanted = self.recommender.backbone.extra_inputs
-        inputs = {"item_ids": self.history_matrix(codes)}
         for name, needed, given in (("user", "user_ids", user), ("times", "times", times)):
             if given is not None and needed not in wanted:
                 raise RunError(
                     f"`{name}` must be left out: {self.settings.model.name} does not read it. "
                     f"Received: {given}"
                 )
+        if "times" in wanted and (times is None or len(times) != len(codes)):
+            raise RunError(
+                f"`times` must be given, one for each item: {self.settings.model.name} reads "
+                f"when each interaction happened. Received: {times}"
+            )
+        rows = tf.constant(codes[np.newaxis], tf.int32)
+        of_items = None if times is None else tf.constant(times[np.newaxis], tf.float64)
+        tensors, _ = history_inputs(rows, self.settings.model.max_length, of_items)
+        inputs = {name: values.numpy() for name, values in tensors.items()}
         if "user_ids" in wanted:
-            nobody = np.zeros(1, np.int32)
-            inputs["user_ids"] = nobody if user is None else _codes(self.user_ids, [user])
-        if "times" in wanted:
-            if times is None or len(times) != len(codes):
-                raise RunError(
-                    f"`times` must be given, one for each item: {self.settings.model.name} reads "
-                    f"when each was met. Received: {times}"
-                )
-            inputs["times"] = _left_padded(times[codes > 0], self.settings.model.max_length)
+            unknown = np.zeros(1, np.int32)
+            inputs["user_ids"] = unknown if user is None else _codes(self.user_ids, [user])
         return inputs
 
     def noise_scores(self, item_ids: np.ndarray) -> np.ndarray | None:
@@ -174,9 +170,3 @@ def _codes(ids: np.ndarray | None, raw_ids: list[str]) -> np.ndarray:
     """The number from 1 of each raw id among `ids`, `[L]`; 0 for unknown ones."""
     code = {} if ids is None else {str(raw): number for number, raw in enumerate(ids.tolist(), 1)}
     return np.array([code.get(raw, 0) for raw in raw_ids], np.int32)
-
-
-def _left_padded(values: np.ndarray, length: int) -> np.ndarray:
-    """The last values as a row `[1, length]`, left-padded with 0."""
-    newest = values[-length:]
-    return np.pad(newest, [(length - len(newest), 0)])[np.newaxis]

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 
 from tf_recdenoiser.data import Dataset
-from tf_recdenoiser.noise import ORACLE, Detection, NoisySplit
+from tf_recdenoiser.noise import Detection, NoisySplit
+from tf_recdenoiser.noise.settings import ORACLE
 from tf_recdenoiser.runs.resolve import backbone_class
 from tf_recdenoiser.runs.scoring import Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings

@@ -1,4 +1,4 @@
-"""Who is told what a run does."""
+"""What gets reports of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tf_recdenoiser.runs.settings import Settings
 
 
 class Observer:
-    """Told what a run does. This one does nothing with it: the base class of others.
+    """Gets reports of a run. This one does nothing with them: the base class of others.
 
     Attributes
     ----------

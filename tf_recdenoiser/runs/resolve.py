@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from tf_recdenoiser._settings import SettingsError, choice_of, default
+from tf_recdenoiser._settings import SettingsError, default
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.data import DataError, Dataset
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
-from tf_recdenoiser.noise import NO_DETECTOR, NoiseSettings
+from tf_recdenoiser.noise.settings import NO_DETECTOR, NoiseSettings
 from tf_recdenoiser.runs.settings import NO_GATES, Settings
 from tf_recdenoiser.training import OBJECTIVES, GateTraining, NoiseAwareObjective, Objective
 
@@ -50,8 +50,9 @@ def _of_gates(settings: Settings) -> dict[str, Any]:
         share = EDGES_PER_ENTRY if penalty == "edges" else 1
         chosen["gates.beta"] = backbone.default_beta / share if weighs else 0.0
     if gates.estimator is None:
-        usual = default(GateTraining.compile, "estimator")
-        chosen["gates.estimator"] = kind.default_estimator or usual
+        chosen["gates.estimator"] = kind.default_estimator or default(
+            GateTraining.compile, "estimator"
+        )
     if gates.credit is None:
         chosen["gates.credit"] = backbone.causal
     return chosen
@@ -116,7 +117,7 @@ def build_gates(settings: Settings) -> Gates | DroppingGates | None:
     """The prototype of the gate layers of resolved settings, or None."""
     if settings.gates.name == NO_GATES:
         return None
-    gates: Gates | DroppingGates = choice_of(Settings, "gates").make(settings.gates)
+    gates: Gates | DroppingGates = settings.gates.make()
     if settings.gates.name in DROPPING:
         return gates
     if settings.gates.shuffle and settings.gates.source is None:
@@ -137,6 +138,5 @@ def build_objective(settings: Settings, noise_rate: float = 0.0) -> Objective:
             f"objectives {', '.join(able)}, whose scores say how probable items are. "
             f"Received: objective={settings.objective.name!r}"
         )
-    make = choice_of(Settings, "objective").make
-    objective: Objective = make(settings.objective, noise_rate=noise_rate)
+    objective: Objective = settings.objective.make(noise_rate=noise_rate)
     return objective

@@ -48,7 +48,7 @@ def train(
     resume
         Go on from the last checkpoint; the end is the same as without the break.
     observer
-        Told what is done; None (default): nobody is.
+        Gets reports of what is done; None (default) for none.
     detection
         What was found of the noise in this data, if it is known already; None (default): noise
         is looked for as the settings say.

@@ -11,14 +11,11 @@ from tf_recdenoiser._settings import Choice, Section, above, at_least, choice, d
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import WINDOWS, read_log, synthetic_log
 from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES
-from tf_recdenoiser.noise import DETECTORS, NO_DETECTOR, Cleaning, NoiseSettings, Treatment
+from tf_recdenoiser.noise import DETECTORS, Cleaning, Treatment
+from tf_recdenoiser.noise.settings import NO_DETECTOR, NoiseSettings
 from tf_recdenoiser.ops import PATTERNS
-from tf_recdenoiser.training import (
-    DEFAULT_OBJECTIVE,
-    OBJECTIVES,
-    GateTraining,
-    GateTrainingSettings,
-)
+from tf_recdenoiser.training import DEFAULT_OBJECTIVE, OBJECTIVES, GateTraining
+from tf_recdenoiser.training.gate_settings import GateTrainingSettings
 
 SYNTHETIC = "synthetic"
 NO_GATES = "none"

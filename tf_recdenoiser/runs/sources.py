@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from tf_recdenoiser._settings import choice_of
 from tf_recdenoiser.data import Dataset, InteractionLog, SyntheticLog, prepare
 from tf_recdenoiser.noise import NoisySplit, inject_noise
 from tf_recdenoiser.runs.settings import SYNTHETIC, Settings
@@ -12,7 +11,7 @@ from tf_recdenoiser.runs.settings import SYNTHETIC, Settings
 
 def load_log(settings: Settings) -> InteractionLog:
     """The interaction log that the settings name."""
-    log: InteractionLog | SyntheticLog = choice_of(Settings, "log").make(settings.log)
+    log: InteractionLog | SyntheticLog = settings.log.make()
     return log.log if isinstance(log, SyntheticLog) else log
 
 
@@ -33,6 +32,6 @@ def load_split(settings: Settings, dataset: Dataset) -> NoisySplit:
             dataset, injection.rate, injection.distribution, injection.places, injection.seed
         )
     if settings.log.name == SYNTHETIC:
-        made: SyntheticLog = choice_of(Settings, "log").make(settings.log)
+        made: SyntheticLog = settings.log.make()
         return NoisySplit.of(dataset, made.is_noise)
     return NoisySplit.of(dataset, np.zeros(len(dataset.items), np.int32))

@@ -4,14 +4,12 @@ from tf_recdenoiser.training.convert import denoise
 from tf_recdenoiser.training.denoising_model import DenoisingModel
 from tf_recdenoiser.training.explain import Explanation, explain
 from tf_recdenoiser.training.fixed_gates import fix_gates
-from tf_recdenoiser.training.gate_settings import GateTrainingSettings
-from tf_recdenoiser.training.gate_training import GATE_LEARNING_RATE, PARTS, GateTraining
+from tf_recdenoiser.training.gate_training import GateTraining
 from tf_recdenoiser.training.objectives import (
     DEFAULT_OBJECTIVE,
     OBJECTIVES,
     BayesianPersonalizedRanking,
     BinaryCrossEntropy,
-    CandidateCrossentropy,
     CrossEntropy,
     GeneralizedBinaryCrossEntropy,
     NoiseAwareObjective,
@@ -23,17 +21,13 @@ from tf_recdenoiser.training.recommender import Recommender
 
 __all__ = [
     "DEFAULT_OBJECTIVE",
-    "GATE_LEARNING_RATE",
     "OBJECTIVES",
-    "PARTS",
     "BayesianPersonalizedRanking",
     "BinaryCrossEntropy",
-    "CandidateCrossentropy",
     "CrossEntropy",
     "DenoisingModel",
     "Explanation",
     "GateTraining",
-    "GateTrainingSettings",
     "GeneralizedBinaryCrossEntropy",
     "NoiseAwareObjective",
     "Objective",

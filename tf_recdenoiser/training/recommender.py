@@ -88,7 +88,7 @@ class Recommender(DenoisingModel):
     def inputs_of(self, item_ids: np.ndarray, **extra: np.ndarray) -> dict[str, tf.Tensor]:
         """The backbone's inputs as tensors; ValueError if `extra` is not what it declares.
 
-        Where `clean_probability` is left out, it is 1 everywhere.
+        Where `clean_probability` is left out, it is 1.
         """
         wanted = self.backbone.extra_inputs
         if "clean_probability" in wanted:
@@ -104,12 +104,12 @@ class Recommender(DenoisingModel):
         }
 
     def assume_noise(self, shares: np.ndarray) -> None:
-        """Set the distribution of noise in the objective's `NoiseMixture`, if it has one.
+        """Tell the objective's `NoiseMixture`, if it has one, the distribution of noise.
 
         Parameters
         ----------
         shares
-            I q(i), `[item_count + 1]`: 1 where item i is as frequent in noise as in a uniform one.
+            I q(i), `[item_count + 1]`: 1 where item i is as often noise as an average item.
         """
         for layer in layers_of(self):
             if isinstance(layer, NoiseMixture):

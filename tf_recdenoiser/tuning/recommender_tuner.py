@@ -21,8 +21,9 @@ class RecommenderTuner(BaseTuner):
     """Runs trials by `runs.train`, each in a run directory; no model passes through KerasTuner.
 
     A trial that has ended is not run again: its score, or its failure, is read from its
-    directory. One that was interrupted goes on from its last epoch. The oracle is told the same
-    each time, so it asks for the same trials, and what KerasTuner itself keeps is not needed.
+    directory. One that was interrupted goes on from its last epoch. The oracle gets the same
+    results each time, so it asks for the same trials, and what KerasTuner itself keeps is not
+    needed.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class RecommenderTuner(BaseTuner):
     trials
         Directory for the run directories, `1`, `2`, …
     observer
-        Told what is done.
+        Gets reports of what is done.
     scratch
         Directory for KerasTuner's own files; empty.
     """

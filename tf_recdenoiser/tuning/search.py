@@ -88,7 +88,7 @@ def run_search(
     resume
         Go on with the search in `out`, or begin it if there is none.
     observer
-        Told what is done; None (default): nobody is.
+        Gets reports of what is done; None (default) for none.
 
     Returns
     -------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tf_recdenoiser._settings import NAME, all_paths, nearest
+from tf_recdenoiser._settings import NAME, all_paths, enabling, nearest
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.runs import Settings, SettingsError, resolve
 from tf_recdenoiser.runs.resolve import EDGES_PER_ENTRY
@@ -29,7 +29,7 @@ CHOICES: Choices = {
     "gates.learning_rate": (0.01, 0.03, 0.1),
     "objective": tuple(OBJECTIVES),
 }
-"""What is searched if nothing else is said. The hidden size, β and γ have the grids of Chen et al.
+"""What is searched by default. The hidden size, β and γ have the grids of Chen et al.
 (2022); β a hundredth of it (`EDGES_PER_ENTRY`) where it is the weight of attention edges.
 """
 
@@ -72,8 +72,8 @@ def choices_for(
      'model.max_length': (20, 50)}
     """
     given = {} if given is None else given
-    for path in given:
-        _check_searchable(path)
+    for path, values in given.items():
+        _check_searchable(path, values, base)
     fixed = {*fixed, *(path.removesuffix(f".{NAME}") for path in fixed)}
     kept = {
         path: _scaled(path, values, base)
@@ -93,9 +93,10 @@ def choices_for(
     return choices
 
 
-def _check_searchable(path: str) -> None:
-    known = {one.removesuffix(f".{NAME}") for one in all_paths(Settings)} | {*all_paths(Settings)}
-    if path not in known:
+def _check_searchable(path: str, values: Sequence[Any], base: Settings) -> None:
+    known = all_paths(Settings)
+    whole = path if path in known else f"{path}.{NAME}"
+    if whole not in known:
         raise SettingsError(
             f"There is no setting `{path}` to search. {nearest(path, Settings)}Received: {path}"
         )
@@ -104,6 +105,13 @@ def _check_searchable(path: str) -> None:
             f"`{path}` cannot be searched: all trials have the same data, and `fit.epochs` is what "
             f"each may use. Received: {path}"
         )
+    able = base if _has(base, path) else base.replace(enabling(whole, Settings))
+    for value in values:
+        able.replace({path: value})
+
+
+def _has(settings: Settings, path: str) -> bool:
+    return bool({path, f"{path}.{NAME}"} & settings.paths().keys())
 
 
 def _keep_divisible(choices: dict[str, Any], kept: Choices, base: Settings) -> None:
@@ -130,7 +138,7 @@ def trial_base(base: Settings) -> Settings:
 
 
 def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Settings:
-    """The settings that `hp` chooses; what is searched becomes known to it by the way.
+    """The settings that `hp` chooses, after what is searched was declared to it.
 
     Parameters
     ----------
@@ -155,9 +163,16 @@ def search_space(hp: Any, base: Settings, choices: Choices | None = None) -> Set
     at_first = resolve(base).paths()
     chosen = {}
     for path, values in choices.items():
-        usual = at_first.get(path, at_first.get(f"{path}.{NAME}"))
-        chosen[path] = hp.Choice(path, [*values], default=usual if usual in values else None)
-    return trial_base(base).replace(chosen)
+        default = at_first.get(path, at_first.get(f"{path}.{NAME}"))
+        chosen[path] = hp.Choice(path, [*values], default=default if default in values else None)
+    # Names come first: what a trial's names do not take has no effect on it.
+    names = {path: value for path, value in chosen.items() if not _is_leaf(path)}
+    named = trial_base(base).replace(names)
+    return named.replace({path: value for path, value in chosen.items() if _has(named, path)})
+
+
+def _is_leaf(path: str) -> bool:
+    return path in all_paths(Settings) and not path.endswith(f".{NAME}")
 
 
 def _matters(path: str, value: Any, base: Settings) -> bool:

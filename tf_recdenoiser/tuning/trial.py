@@ -58,7 +58,7 @@ class Trial:
 
 
 class SearchObserver(Observer):
-    """Told what a search does, trial by trial; see `Observer`."""
+    """Gets reports of a search, trial by trial; see `Observer`."""
 
     def begin_trial(self, trial: Trial) -> None:
         """Before a trial is trained, or goes on."""

@@ -109,6 +109,6 @@ def _common(space: Any, trials: int, seed: int) -> dict[str, Any]:
         "objective": Objective(METRIC, "max"),
         "hyperparameters": space,
         "seed": seed + 1,  # KerasTuner takes a seed of 0 for none
-        # A search goes on whatever fails, and its caller is told.
+        # A search goes on whatever fails, and its caller learns of it.
         "max_consecutive_failed_trials": trials + 1,
     }

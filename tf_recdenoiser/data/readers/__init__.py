@@ -118,7 +118,7 @@ def _detect(path: Path, names: ColumnNames) -> Reader:
         )
     decode(head.splitlines()[0], path, line=1)  # says so if the file is not text at all
     raise DataError(
-        f"The format of the log could not be told from its name or its first line; give it with "
+        f"The format of the log is not clear from its name or its first line; give it with "
         f"--format, one of {', '.join(READERS)} (in Python: format). "
         f"Received: {str(path)!r}, whose first line is {first_line(head)[:80]!r}"
     )

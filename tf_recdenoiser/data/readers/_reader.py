@@ -23,7 +23,7 @@ class RawRows:
         `line` (integer, from 1), `user`, `item` and, if the source has them, `time` and
         `rating`, of whatever type the format gives.
     bad_rows
-        Rows whose fields could not be told apart.
+        Rows that could not be split into fields.
     """
 
     table: pl.DataFrame

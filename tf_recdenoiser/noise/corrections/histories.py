@@ -32,7 +32,7 @@ class Treatment(abc.ABC):
 
     @abc.abstractmethod
     def treat(self, inputs: dict[str, tf.Tensor], probability: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The same for tensors, in a graph; what is certainly meant stays as it is."""
+        """The same for tensors, in a graph; what is certainly clean stays as it is."""
 
     def slots(self, item_ids: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
         """The slot of the treated history that each item fills, from 1, int32 `[B, n]`; 0: none."""
@@ -45,7 +45,7 @@ class Treatment(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Softening(Treatment):
-    """Tells a backbone that softens how probably each item is meant: its input `clean_probability`.
+    """Gives a backbone that softens its input `clean_probability`: 1 - P(noise) of each item.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class Cleaning(Treatment):
         0.9 by default; from 1 on no item goes for it.
     newest_above
         0.6 by default; from 1 on no item goes for it. Both defaults had the best validation
-        NDCG@10 (`full`) among a few on MovieLens-1M with planted noise.
+        NDCG@10 (`full`) among a few on MovieLens-1M with injected noise.
 
     Examples
     --------

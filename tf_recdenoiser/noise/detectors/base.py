@@ -28,8 +28,8 @@ class NoiseModel(abc.ABC):
     """A way of finding the noise of a log, by detectors of one kind.
 
     A detector gives the log of a density ratio, log p(x | context) / q(x), of an item x in its
-    place: p is what the log's items do, q the law of noise. Every item is judged by a detector
-    that was fitted to other users' sequences alone: else whatever a user did fits.
+    place: p is the distribution of the log's items, q that of noise. Every item is judged by a
+    detector that was fitted to other users' sequences alone: else everything that a user did fits.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class NoiseModel(abc.ABC):
     folds
         Into how many parts users are divided.
     rounds
-        How often detectors are fitted, if nothing else is said; from the second time on items
+        How often detectors are fitted by default; from the second time on items
         count by what was found before.
     """
 
@@ -106,14 +106,14 @@ class NoiseModel(abc.ABC):
         seed
             Of everything random.
         report
-            Told what is being done, in a few words.
+            Called with what is being done, in a few words.
 
         Raises
         ------
         DataError
             If too few users have items to learn from; see `can_cross_fit`.
         ValueError
-            If there is no such law.
+            If there is no such distribution.
 
         Examples
         --------

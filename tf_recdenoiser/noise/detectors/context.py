@@ -34,7 +34,7 @@ def build_detector(
 
     Examples
     --------
-    >>> from tf_recdenoiser.noise import log_ratios
+    >>> from tf_recdenoiser.noise.network import log_ratios
     >>> rng = np.random.default_rng(0)
     >>> detector = build_detector(rng.normal(size=[10, 2, 8]), np.ones(10), max_length=4)
     >>> log_ratios(detector, np.array([[0, 0, 3, 7]], np.int32)).shape
@@ -51,8 +51,8 @@ class ContextModel(NoiseModel):
 
     Item vectors are made from how items occur together, with one fold of users left out, and a
     small network learns from how an item's vector goes with those around it whether it is the
-    log's or drawn by the law of noise. In each further round items count, in the vectors, by the
-    probability that they are meant.
+    log's or drawn by the distribution of noise. In each further round items count, in the vectors,
+    by the probability that they are clean.
     """
 
     folds = 4

@@ -124,7 +124,7 @@ class SurprisalModel(NoiseModel):
 
     One half of the users trains the recommender that judges the other half; a small network learns
     from its scores to tell the log's items from drawn noise. In each further round items count in
-    training by the probability that they are meant, an expectation-maximisation of who is noise;
+    training by their clean probability, an expectation-maximisation of who is noise;
     each takes as long as it takes to train on all users.
     """
 

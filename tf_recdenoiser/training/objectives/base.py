@@ -31,7 +31,7 @@ class Objective(abc.ABC):
     log_ratios: ClassVar[bool] = False
 
     def mixture(self, item_count: int) -> NoiseMixture | None:
-        """From scores of clean items to those of observed ones; None where all count as clean."""
+        """The layer from scores of clean items to those of observed ones; None without noise."""
         return None
 
     @property

@@ -25,7 +25,7 @@ class NoiseAwareObjective(Objective):
 
     @abc.abstractmethod
     def neutral_score(self, item_count: int) -> float:
-        """The best score for an item that is as probable as in a uniform distribution."""
+        """The best score for an item that is as probable as by a uniform distribution."""
 
     def mixture(self, item_count: int) -> NoiseMixture | None:
         if self.noise_rate == 0:
