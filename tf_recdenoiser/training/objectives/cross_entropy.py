@@ -29,7 +29,18 @@ class NegativeLogLikelihood(keras.losses.Loss):
 
 
 @dataclasses.dataclass(frozen=True)
-class CrossEntropy(NoiseAwareObjective):
+class LikelihoodObjective(NoiseAwareObjective):
+    """An objective whose scores are log probabilities; its loss is minus those of what came."""
+
+    def neutral_score(self, item_count: int) -> float:
+        return -math.log(item_count)
+
+    def loss(self, item_count: int) -> Any:
+        return NegativeLogLikelihood()
+
+
+@dataclasses.dataclass(frozen=True)
+class CrossEntropy(LikelihoodObjective):
     """The true item against all items, as in GRU4Rec (Hidasi et al. 2016) and BERT4Rec.
 
     -log [ exp(s_x) / sum_{i = 1 … I} exp(s_i) ]
@@ -55,12 +66,6 @@ class CrossEntropy(NoiseAwareObjective):
         scores = log_probability(hidden, items, inputs["positives"])
         observed = self.mixture(backbone.item_count)
         return scores if observed is None else observed(scores, inputs["positives"])
-
-    def neutral_score(self, item_count: int) -> float:
-        return -math.log(item_count)
-
-    def loss(self, item_count: int) -> Any:
-        return NegativeLogLikelihood()
 
     def example(
         self, inputs: dict[str, tf.Tensor], targets: dict[str, tf.Tensor]

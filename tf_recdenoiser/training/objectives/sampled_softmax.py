@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
 import tensorflow as tf
@@ -11,13 +10,12 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import Backbone
 from tf_recdenoiser.layers.sampled_softmax import SampledLogProbability
-from tf_recdenoiser.training.objectives.cross_entropy import NegativeLogLikelihood
-from tf_recdenoiser.training.objectives.noise_aware import NoiseAwareObjective
+from tf_recdenoiser.training.objectives.cross_entropy import LikelihoodObjective
 from tf_recdenoiser.training.objectives.sampled import SampledObjective
 
 
 @dataclasses.dataclass(frozen=True)
-class SampledSoftmax(NoiseAwareObjective, SampledObjective):
+class SampledSoftmax(LikelihoodObjective, SampledObjective):
     """Cross-entropy whose sum over the catalogue is estimated from m draws.
 
     -log [ exp(s_x) / (exp(s_x) + (U_u / m) sum_{j = 1 … m} exp(s_j)) ]
@@ -53,12 +51,6 @@ class SampledSoftmax(NoiseAwareObjective, SampledObjective):
         if observed is not None:
             scores = observed(scores, inputs["positives"])
         return keras.layers.Reshape(scores.shape[1:2], name="scores", dtype="float32")(scores)
-
-    def neutral_score(self, item_count: int) -> float:
-        return -math.log(item_count)
-
-    def loss(self, item_count: int) -> Any:
-        return NegativeLogLikelihood()
 
     def example(
         self, inputs: dict[str, tf.Tensor], targets: dict[str, tf.Tensor]
