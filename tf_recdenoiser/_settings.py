@@ -223,10 +223,8 @@ def replace(section: Any, changes: Mapping[str, Any]) -> Any:
 def _flat(changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in changes.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value
+        path = prefix + name
+        found |= _flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
     return found
 
 
