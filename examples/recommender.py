@@ -27,7 +27,7 @@ def main(base: Settings, out: Path, epochs: int) -> Path:
     print(f"Share of gates kept, by layer: {metrics['density']}")
 
     run = load_run(out / "run")
-    history = run.inputs(run.codes([str(raw) for raw in run.item_ids[:3]]))
+    history = run.inputs(run.codes(run.item_ids[:3]))
     scores = run.recommender.score(**run.cleaned(history))[0, 1:]
     print(f"The best item after {run.item_ids[:3]}: {run.item_ids[scores.argmax()]}")
     noise = run.detection.scorer if run.detection else None

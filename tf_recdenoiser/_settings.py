@@ -10,10 +10,13 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import os
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
 
 NAME = "name"
 NONE = "none"
@@ -255,6 +258,10 @@ def _hints(section: Any) -> dict[str, Any]:
 
 def _converted(hint: Any, value: Any, path: str) -> Any:
     allowed = _types(hint)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if value == NONE and type(None) in allowed:
         return None
     if isinstance(value, Section) or type(value) in allowed:

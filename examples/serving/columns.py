@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-NO_ID: Mapping[str, Any] = {"DT_INT64": -1, "DT_STRING": ""}
-"""What stands for no item and for no user, by the type of their ids."""
+NO_ID: Mapping[str, Any] = {"DT_INT64": -(2**63), "DT_STRING": ""}
+"""What fills histories up and stands for an unknown user, by type: no log has such an id."""
 
 Histories = Sequence[Sequence[Any]]
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.cli.shell import PLAIN, tf_recdenoiser
+from tf_recdenoiser.retrieval import ServingModule
 from tf_recdenoiser.runs import RunDirectory, load_run
 
 # User 7's two rows leave nothing to learn of it; the others have six.
@@ -74,6 +76,8 @@ def test_times_go_with_the_known_items(folder: Path) -> None:
     [
         ("tisasrec", (), "`times` must be given, one for each item: tisasrec reads when"),
         ("tisasrec", ("--times", "1"), "Received: [1.]"),
+        ("tisasrec", ("--times", "1,nan"), "`--times` must be finite. Received: '1,nan'"),
+        ("tisasrec", ("--times", "inf,1"), "`--times` must be finite. Received: 'inf,1'"),
         ("tisasrec", ("--times", "1,soon"), "`--times` must be numbers. Received: '1,soon'"),
         ("tisasrec", ("--times", "1,2", "--user", "7"), "`user` must be left out: tisasrec does"),
         ("sse_pt", ("--times", "1,2"), "`times` must be left out: sse_pt does not read it"),
@@ -140,6 +144,23 @@ def test_a_run_whose_users_do_not_fit_is_refused(folder: Path, damage: str | Non
     finally:
         path.write_text(whole)
     assert "users.json must have an id for each of the model's 13 users" in outcome.err
+
+
+@pytest.mark.graph
+@pytest.mark.parametrize("time", [np.nan, np.inf, -np.inf])
+def test_an_entry_whose_time_is_not_finite_is_passed_over_when_served(
+    folder: Path, time: float
+) -> None:
+    run = load_run(folder / "tisasrec")
+    module = ServingModule(run.recommender, run.item_ids, max_k=5)
+    histories = tf.constant([[101, 104, 107], [101, 104, 110]], tf.int64)
+    times = [[0.0, time, 90.0], [0.0, 60.0, 90.0]]
+    whole = module.recommend(histories, tf.constant(times, tf.float64))
+    without = module.recommend(histories[:1, ::2], tf.constant([[0.0, 90.0]], tf.float64))
+    other = module.recommend(histories[1:], tf.constant([[0.0, 60.0, 90.0]], tf.float64))
+    for row, alone in enumerate((without, other)):
+        np.testing.assert_array_equal(whole["item_ids"][row], alone["item_ids"][0])
+        np.testing.assert_allclose(whole["scores"][row], alone["scores"][0], rtol=1e-5)
 
 
 def test_both_are_exported(folder: Path) -> None:

@@ -120,3 +120,30 @@ def test_ids_are_shown_as_they_are(
             assert item.replace(" ", "") in shown
         # A long id is folded into several lines of its cell.
         assert outcome.out.count("x") >= 150 * sum(len(item) > 150 for item in wanted)
+
+
+def test_a_history_may_be_json_or_ids_one_by_one(trained: RunDirectory, ids: list[str]) -> None:
+    command = ("recommend", trained.path, "--json")
+    by_commas = tf_recdenoiser(*command, "--history", ",".join(ids[:3]))
+    by_json = tf_recdenoiser(*command, "--history", json.dumps(ids[:3]))
+    one_by_one = tf_recdenoiser(*command, *(word for i in ids[:3] for word in ("--history", i)))
+    assert by_commas.status == 0
+    assert by_commas.out == by_json.out == one_by_one.out
+
+
+def test_an_id_with_commas_can_be_asked_for(trained: RunDirectory, copy: Copy) -> None:
+    run = copy(trained)
+    vocabulary = json.loads((run.path / "vocabulary.json").read_text())
+    known = tf_recdenoiser("recommend", run.path, "--history", vocabulary[4], "--json")
+    vocabulary[4] = "tea, green"
+    (run.path / "vocabulary.json").write_text(json.dumps(vocabulary))
+    found = tf_recdenoiser("recommend", run.path, "--history", '["tea, green"]', "--json")
+    assert found.status == 0, found.err
+    assert found.out == known.out
+
+
+@pytest.mark.parametrize("history", ["[", '["a", 1.5]', "[null]", "[]", '{"a": 1}'])
+def test_a_history_that_is_no_list_of_ids_is_refused(trained: RunDirectory, history: str) -> None:
+    outcome = tf_recdenoiser("recommend", trained.path, "--history", history)
+    assert outcome.status == 1
+    assert "Received: " in outcome.err and "Traceback" not in outcome.err

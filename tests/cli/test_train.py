@@ -274,6 +274,14 @@ def test_zero_batches_are_whole_batches(untrained: Asked, tmp_path: Path) -> Non
         (("--set", "hidden_dim=8"), "Did you mean model.hidden_dim?"),
         (("--set", "fit.epochs=many"), "`fit.epochs` must be a whole number"),
         (("--set", "model=transformer"), "`model` must be one of sasrec, "),
+        (
+            ("--epochs", 3, "--set", "fit.epochs=4"),
+            "`fit.epochs` must be given once. Received: fit.epochs=3 and 4",
+        ),
+        (
+            ("--set", "gates=item", "--set", "gates.name=item"),
+            "`gates` must be given once. Received: gates='item' and 'item'",
+        ),
         (("--set", "fit.epochs"), "A setting is written PATH=VALUE"),
         (("--config", "no-such.toml"), "A file of settings must be there"),
         (("--learning-rate", 0), "`learning_rate` must be above 0. Received: learning_rate=0.0"),

@@ -64,7 +64,7 @@ def test_trials_are_shown_and_the_best_is_an_ordinary_run(tuned: tuple[Outcome, 
         f"The best: {as_text(best.values)}. The run lies in {out / 'best'}."
     )
     for one in trials:
-        assert f"Trial {one.number} of at most 2, 1 epochs: {as_text(one.values)}\n" in outcome.err
+        assert f"Trial {one.number} of at most 2, 1 epoch: {as_text(one.values)}\n" in outcome.err
         assert f"Trial {one.number}: validation NDCG@10 {one.score:.4f}; " in outcome.err
     assert "Search: Running" not in outcome.out + outcome.err  # KerasTuner's own words
     assert RunDirectory(out / "best").settings() == best.settings

@@ -335,6 +335,7 @@ def test_any_log_and_any_backbone_can_be_compared(
         (["--objective", "bpr"], "The method 'context likelihood' does not go with the settings."),
         (["--backbone", "gru4rec"], "The method 'oracle attention' does not go with the settings."),
         (["--seeds", "one"], "`--seeds` takes"),
+        (["--seeds", "3,3"], "`seeds` must differ from one another. Received: [3, 3]"),
     ],
 )
 def test_wrong_words_are_explained(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -33,6 +34,20 @@ def test_codes_are_places_in_the_vocabulary(run: Run) -> None:
     ids = DATASET.item_ids.tolist()
     assert run.codes([ids[4], "unknown", ids[0], "", ids[39]]).tolist() == [5, 0, 1, 0, 40]
     assert run.codes([]).tolist() == []
+
+
+@pytest.mark.parametrize("numbers", [True, False])
+def test_ids_are_known_by_what_they_say_and_not_by_their_type(run: Run, numbers: bool) -> None:
+    ids = np.arange(100, 140) if numbers else np.arange(100, 140).astype(str).astype(object)
+    other = dataclasses.replace(run, item_ids=ids)
+    for given in ([101, 139], ["101", "139"], ids[[1, 39]], np.array([101, 139], np.int32)):
+        assert other.codes(given).tolist() == [2, 40]
+
+
+@pytest.mark.parametrize("wrong", [1.0, None, True, b"101"])
+def test_what_is_no_id_is_refused(run: Run, wrong: object) -> None:
+    with pytest.raises(TypeError, match="must be texts or whole numbers"):
+        run.codes([wrong])
 
 
 @pytest.mark.parametrize("count", [0, 1, 11, 12, 13, 30])

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +81,19 @@ def test_a_wrong_value_is_answered_with_what_it_must_be(
 def test_a_whole_number_is_a_number_too() -> None:
     rate = Settings().replace({"fit.learning_rate": 1}).fit.learning_rate
     assert (rate, type(rate)) == (1.0, float)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("fit.epochs", np.int64(3), 3),
+        ("fit.learning_rate", np.float32(0.5), 0.5),
+        ("log.path", Path("a/log.csv"), "a/log.csv"),
+    ],
+)
+def test_values_of_numpy_and_paths_are_taken(path: str, value: Any, expected: Any) -> None:
+    found = Settings.of(Path("log.csv"), {path: value}).paths()[path]
+    assert (found, type(found)) == (expected, type(expected))
 
 
 # --- Paths ------------------------------------------------------------------------------------

@@ -35,6 +35,26 @@ def test_fit_leaves_the_weights_of_the_best_epoch() -> None:
     assert ndcg(model) == pytest.approx(metrics["val_ndcg@10"], abs=1e-12)
 
 
+@pytest.mark.skipif(not IS_KERAS_3, reason="KerasTuner takes no model of tf_keras")
+def test_hyperband_and_search_give_the_epochs(tmp_path: Path) -> None:
+    hypermodel = RecommenderHyperModel(BASE, DATASET, {"model.hidden_dim": (4, 8)})
+    objective = keras_tuner.Objective("val_ndcg@10", "max")
+    options = {"seed": 1, "directory": str(tmp_path)}
+    hyperband = keras_tuner.Hyperband(
+        hypermodel, objective, max_epochs=2, factor=2, project_name="hyperband", **options
+    )
+    hyperband.search(verbose=0)
+    statuses = {trial.status for trial in hyperband.oracle.trials.values()}
+    assert statuses == {"COMPLETED"}
+    once = keras_tuner.RandomSearch(
+        hypermodel, objective, max_trials=1, project_name="once", **options
+    )
+    once.search(epochs=1, verbose=0)
+    hp = once.get_best_hyperparameters()[0]
+    expected = hypermodel.fit(hp, hypermodel.build(hp), epochs=1)
+    assert once.oracle.get_best_trials(1)[0].score == pytest.approx(expected["val_ndcg@10"])
+
+
 @pytest.mark.both_keras
 @pytest.mark.skipif(not IS_KERAS_3, reason="KerasTuner takes no model of tf_keras")
 def test_random_search_finds_and_loads_the_best(tmp_path: Path) -> None:

@@ -26,6 +26,17 @@ def note(text: str, console: Console = output) -> None:
     console.print(text, soft_wrap=True, highlight=False)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts.
+
+    Examples
+    --------
+    >>> counted(1, "epoch"), counted(1200, "epoch")
+    ('1 epoch', '1,200 epochs')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def item_column() -> Column:
     """A column for raw ids: none is cut short, however narrow the terminal is."""
     return Column("item", overflow="fold")
@@ -48,10 +59,12 @@ def metrics_table(title: str, models: Mapping[str, Mapping[str, Mapping[str, flo
     """
     names = ("hit@1", "hit@5", "hit@10", "ndcg@5", "ndcg@10")
     table = Table(title=title, title_justify="left")
-    table.add_column("model")
-    table.add_column("protocol")
+    # Folded and not cut where the terminal is too narrow for them.
+    table.add_column("model", overflow="fold")
+    table.add_column("protocol", overflow="fold")
     for name in names:
-        table.add_column(name.replace("hit", "Hit").replace("ndcg", "NDCG"), justify="right")
+        title = name.replace("hit", "Hit").replace("ndcg", "NDCG")
+        table.add_column(title, justify="right", overflow="fold")
     for model, protocols in models.items():
         for protocol, metrics in protocols.items():
             table.add_row(model, protocol, *(f"{metrics[name]:.4f}" for name in names))
@@ -60,6 +73,6 @@ def metrics_table(title: str, models: Mapping[str, Mapping[str, Mapping[str, flo
 
 
 PROTOCOL_NOTE = (
-    "full: against the whole catalogue; paper: against 100 items that are new to the user; "
+    "full: against the whole catalogue; paper: against up to 100 items that are new to the user; "
     "sasrec: as SASRec's code samples."
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -13,7 +13,7 @@ import typer
 from typer import Argument, Option
 from typer.models import OptionInfo
 
-from tf_recdenoiser._settings import all_paths
+from tf_recdenoiser._settings import NAME, all_paths
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.runs import PRESETS, RunError, Settings, assignment, read_settings
 from tf_recdenoiser.runs.resolve import idle_settings
@@ -175,12 +175,22 @@ def defaults_of(context: typer.Context) -> Mapping[str, Any]:
 
 def stated(context: typer.Context) -> dict[str, Any]:
     """The settings that the command line itself states, by their paths."""
-    flags = {
-        flag.path: context.params[name]
-        for name, flag in _FLAGS.items()
-        if context.params.get(name) is not None
-    }
-    return {**flags, **dict(map(assignment, context.params.get("assignments") or []))}
+    given = [(flag.path, context.params.get(name)) for name, flag in _FLAGS.items()]
+    given = [(path, value) for path, value in given if value is not None]
+    return once([*given, *map(assignment, context.params.get("assignments") or [])])
+
+
+def once(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Values by path; RunError if a path is given twice."""
+    found: dict[str, Any] = {}
+    for path, value in given:
+        path = path.removesuffix(f".{NAME}")
+        if path in found:
+            raise RunError(
+                f"`{path}` must be given once. Received: {path}={found[path]!r} and {value!r}"
+            )
+        found[path] = value
+    return found
 
 
 def refuse_idle(context: typer.Context, settings: Settings, searched: Collection[str] = ()) -> None:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typing_extensions import Self
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.cli.console import note
+from tf_recdenoiser.cli.console import counted, note
 from tf_recdenoiser.runs import Observer, RunDirectory, Settings
 
 _COLUMNS = (
@@ -118,7 +118,7 @@ class ShowRun(Observer):
     def stopped(self) -> str:
         """How far it came when it was stopped, in words."""
         epochs = 0 if self._directory is None else len(self._directory.history())
-        return f"after {epochs} epochs"
+        return f"after {counted(epochs, 'epoch')}"
 
     def begin_run(self, settings: Settings, directory: RunDirectory) -> None:
         self._directory = directory

@@ -12,10 +12,11 @@ from rich.table import Column, Table
 from typer import Option
 
 from tf_recdenoiser.cli.choices import one_of
-from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
+from tf_recdenoiser.cli.console import PROTOCOL_NOTE, counted, errors, metrics_table, note, output
 from tf_recdenoiser.cli.device import DeviceOption, use_device
 from tf_recdenoiser.cli.options import (
     is_stated,
+    once,
     refuse_idle,
     settings_of,
     stated,
@@ -120,7 +121,7 @@ def _search(
     context: typer.Context, trials: int, tuner: str, protocol: str, search: Iterable[str]
 ) -> Search:
     base = settings_of(context)
-    choices = choices_for(base, stated(context), dict(map(_choices, search)))
+    choices = choices_for(base, stated(context), once(map(_choices, search)))
     refuse_idle(context, base, choices)
     return Search(base, choices, tuner, trials, protocol)
 
@@ -141,7 +142,7 @@ def _resumed(
     base = settings_of(context, recorded.base)
     choices = recorded.choices
     if search:
-        choices = choices_for(base, stated(context), dict(map(_choices, search)))
+        choices = choices_for(base, stated(context), once(map(_choices, search)))
     return dataclasses.replace(recorded, base=base, choices=choices, **changed)
 
 
@@ -175,7 +176,8 @@ class _ShowSearch(ShowRun, SearchObserver):
     def begin_trial(self, trial: Trial) -> None:
         self._number = trial.number
         note(
-            f"Trial {trial.number} of at most {self._trials}, {trial.settings.fit.epochs} epochs: "
+            f"Trial {trial.number} of at most {self._trials}, "
+            f"{counted(trial.settings.fit.epochs, 'epoch')}: "
             f"{as_text(trial.values)}",
             errors,
         )

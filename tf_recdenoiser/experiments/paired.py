@@ -74,6 +74,8 @@ def run_paired(
         If a method does not go with the settings, before anything is trained; or if `out` holds
         one of its runs with other settings.
     """
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"`seeds` must differ from one another. Received: {[*seeds]}")
     methods = {PLAIN: {}, **methods}
     _check(base, methods)
     # The same users for every run, or there would be nothing to compare.

@@ -19,8 +19,6 @@ from tf_recdenoiser.training.recommender import Recommender
 DEFAULT_K = 10
 """How many items are returned to a request that does not say, if `max_k` allows it."""
 
-_NO_ID: dict[str, Any] = {"i": -1, "O": ""}
-
 
 class ServingModule(tf.Module):
     """What a SavedModel of a recommender holds: variables, vocabulary and two functions.
@@ -52,7 +50,8 @@ class ServingModule(tf.Module):
     item_ids
         The raw ids, int64 or object (of str) `[item_count]`.
     no_id
-        What stands where there is no item: -1, or an empty string.
+        What stands where there is no item: an empty string; of numbers -1, or the next below all
+        ids where -1 is the id of an item.
     recommend, explain
         The functions behind the signatures; see `signatures`.
 
@@ -97,9 +96,9 @@ class ServingModule(tf.Module):
             self._user_codes = _codes_of(users)
             self._further["users"] = _Input(
                 tf.TensorSpec([None], self._user_codes.key_dtype),
-                tf.constant([_NO_ID[users.dtype.kind]], self._user_codes.key_dtype),
+                tf.constant([_no_id(users)], self._user_codes.key_dtype),
             )
-        self.no_id = _NO_ID[self.item_ids.dtype.kind]
+        self.no_id = _no_id(self.item_ids)
         # Row 0 is what stands where there is no item to return.
         no_item = tf.constant([self.no_id], keys.dtype)
         self._ids = tf.Variable(tf.concat([no_item, keys], axis=0), trainable=False)
@@ -122,16 +121,16 @@ class ServingModule(tf.Module):
 
         * `histories` `[B, L]`, of the vocabulary's type (int64 or string): raw ids as in the
           log, oldest first, any L. Ids that are not in the vocabulary are passed over wherever
-          they stand, so any of them (such as -1 or an empty string) serves as padding. The
+          they stand, so any of them (such as `no_id`) serves as padding. The
           model reads the newest n of the others. Without any, the scores are the model's own
           for an empty history: finite, and the same for every such row.
         * `lengths` int32 `[B]` or `[1]`: only the first `lengths[b]` columns count; a negative
           number (-1 is the default) stands for all;
-        * `times` float64 `[B, L]`, if the backbone reads them: when each entry of `histories` was
-          met, in the log's unit;
+        * `times` float64 `[B, L]`, if the backbone reads them: when each interaction of
+          `histories` happened, in the log's unit; an entry whose time is not finite is passed over;
         * `users` `[B]` or `[1]`, if the backbone knows users, of the type of their ids: the raw
-          id of each row's user. An id that the model does not know, such as -1 or an empty
-          string, which is the default, stands for any user of whom nothing was learned;
+          id of each row's user. An id that the model does not know, which is the default, stands
+          for any user of whom nothing was learned;
         * `clean_history` bool `[B]` or `[1]`, if the model was exported with what finds noise:
           whether items that are probably noise are left out of the history before the model
           reads it (they still count as seen), or softened if it was trained so; true by
@@ -145,8 +144,7 @@ class ServingModule(tf.Module):
           those included that are too old for the model; true by default;
 
         and returns, best first, `item_ids` and `scores` float32, both `[B, max(k)]`. Columns
-        beyond a row's own k, or beyond the items there are, hold the score -inf and the id -1
-        or an empty string.
+        beyond a row's own k, or beyond the items there are, hold the score -inf and `no_id`.
 
         `explain` returns, in the places of `histories`, `kept` float32 `[B, L]`,
         `kept_per_layer` and `attention_per_layer` float32 `[B, layers, L]` (see `Explanation`;
@@ -204,6 +202,8 @@ class ServingModule(tf.Module):
     ) -> _Asked:
         """What the backbone reads of a request."""
         codes = self._read(histories, lengths)
+        if "times" in further:
+            codes = tf.where(tf.math.is_finite(further["times"]), codes, 0)
         inputs, slots = history_inputs(codes, self._length, further.get("times"))
         if "users" in further:
             users = _per_row("users", further["users"], histories)
@@ -307,6 +307,13 @@ def _codes_of(ids: np.ndarray) -> tf.lookup.StaticHashTable:
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(tf.constant(ids), numbers), default_value=0
     )
+
+
+def _no_id(ids: np.ndarray) -> int | str:
+    """An id, of the type of `ids`, that none of them is."""
+    if ids.dtype == object:
+        return ""
+    return -1 if -1 not in ids else int(ids.min()) - 1
 
 
 def _vocabulary(kind: str, raw_ids: np.ndarray, count: int) -> np.ndarray:

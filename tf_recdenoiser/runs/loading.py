@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ from tf_recdenoiser.runs.scoring import Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_dataset, load_split
 from tf_recdenoiser.training import Explanation, Recommender, explain
+
+RawIds = Iterable[str | int] | np.ndarray
+"""Ids as in the log: texts, or whole numbers."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,12 +52,20 @@ class Run:
     detection: Detection | None
     user_ids: np.ndarray | None = None
 
-    def codes(self, raw_ids: list[str]) -> np.ndarray:
-        """Item codes of raw ids given as text, `[L]`; 0 for unknown ones."""
+    def codes(self, raw_ids: RawIds) -> np.ndarray:
+        """Item codes of raw ids, `[L]`; 0 for unknown ones.
+
+        Whole numbers and texts are alike: 7 and "7" are the same item.
+
+        Raises
+        ------
+        TypeError
+            If an id is neither a text nor a whole number.
+        """
         return _codes(self.item_ids, raw_ids)
 
     def inputs(
-        self, codes: np.ndarray, user: str | None = None, times: np.ndarray | None = None
+        self, codes: np.ndarray, user: str | int | None = None, times: np.ndarray | None = None
     ) -> Inputs:
         """What the model reads of one history.
 
@@ -166,7 +178,10 @@ def _check_count(path: Path, what: str, ids: np.ndarray | None, count: int) -> N
         )
 
 
-def _codes(ids: np.ndarray | None, raw_ids: list[str]) -> np.ndarray:
+def _codes(ids: np.ndarray | None, raw_ids: RawIds) -> np.ndarray:
     """The number from 1 of each raw id among `ids`, `[L]`; 0 for unknown ones."""
+    for raw in raw_ids:
+        if isinstance(raw, bool) or not isinstance(raw, (str, int, np.integer)):
+            raise TypeError(f"Ids must be texts or whole numbers. Received: {raw!r}")
     code = {} if ids is None else {str(raw): number for number, raw in enumerate(ids.tolist(), 1)}
-    return np.array([code.get(raw, 0) for raw in raw_ids], np.int32)
+    return np.array([code.get(str(raw), 0) for raw in raw_ids], np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -29,7 +30,7 @@ EXTENDABLE = frozenset({"fit.epochs", "fit.patience"})
 def train(
     settings: Settings,
     dataset: Dataset,
-    directory: RunDirectory,
+    directory: RunDirectory | str | Path,
     resume: bool = False,
     observer: Observer | None = None,
     detection: Detection | None = None,
@@ -67,6 +68,8 @@ def train(
     ValueError
         If a setting is out of its range. Like a DataError, it comes before anything is written.
     """
+    if not isinstance(directory, RunDirectory):
+        directory = RunDirectory(Path(directory))
     observer = Observer() if observer is None else observer
     fresh = not (resume and directory.exists())
     if fresh:

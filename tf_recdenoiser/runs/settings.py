@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -139,7 +140,7 @@ class Settings(Section):
     seed: int = 0
 
     @classmethod
-    def of(cls, log: str, changes: Mapping[str, Any] | None = None) -> Settings:
+    def of(cls, log: str | os.PathLike[str], changes: Mapping[str, Any] | None = None) -> Settings:
         """The default settings for a log, with changes; see `replace`.
 
         Parameters
@@ -149,6 +150,7 @@ class Settings(Section):
         changes
             Values by the paths of settings; None (default): no changes.
         """
+        log = os.fspath(log)
         source = {"log.name": SYNTHETIC} if log == SYNTHETIC else {"log.path": log}
         return cls().replace({**source, **(changes or {})})
 

@@ -67,11 +67,29 @@ class RecommenderHyperModel(keras_tuner.HyperModel):
         return build_recommender(self.settings(hp), self._dataset.item_count, self._user_count)
 
     def fit(
-        self, hp: Any, model: Recommender, callbacks: Sequence[Any] = (), verbose: Any = 0
+        self,
+        hp: Any,
+        model: Recommender,
+        callbacks: Sequence[Any] = (),
+        verbose: Any = 0,
+        epochs: int | None = None,
+        initial_epoch: int = 0,
     ) -> dict[str, float]:
         """Train, as `runs.train` does; `model` gets the weights of the best epoch.
 
-        `verbose` is what `search` hands on of its own; training prints nothing.
+        Parameters
+        ----------
+        hp, model
+            What `settings` and `build` take and give.
+        callbacks
+            Of Keras, for the training.
+        verbose
+            As `search` hands it on; training prints nothing.
+        epochs
+            In place of the settings' own, as `keras_tuner.Hyperband` and `search(epochs=…)` give
+            them; None (default): those of the settings.
+        initial_epoch
+            Not used: the epochs before it are trained again, and come to the same.
 
         Returns
         -------
@@ -81,6 +99,9 @@ class RecommenderHyperModel(keras_tuner.HyperModel):
             directory = RunDirectory(Path(folder) / "run")
             observer = Observer()
             observer.callbacks = callbacks
-            metrics = train(self.settings(hp), self._dataset, directory, observer=observer)
+            settings = self.settings(hp)
+            if epochs is not None:
+                settings = settings.replace({"fit.epochs": epochs})
+            metrics = train(settings, self._dataset, directory, observer=observer)
             model.set_weights(load_run(directory.path).recommender.get_weights())
         return {f"val_{name}": value for name, value in metrics["valid"]["full"].items()}
