@@ -7,11 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import Outcome, rows, tf_recdenoiser
+from tests.cli.shell import PLAIN, Outcome, rows, tf_recdenoiser
 from tf_recdenoiser.runs import RunDirectory
 from tf_recdenoiser.runs.scoring import PARTS
 
 METRICS = ("hit@1", "hit@5", "hit@10", "ndcg@5", "ndcg@10")
+
+
+def test_a_run_is_evaluated_from_any_folder(
+    shop: tuple[object, RunDirectory, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = shop[2]
+    monkeypatch.chdir(log.parent)
+    outcome = tf_recdenoiser(
+        *("train", log.name, "--out", tmp_path / "run", *PLAIN, "--on-bad-row", "skip")
+    )
+    assert outcome.status == 0, outcome.err
+    monkeypatch.chdir(tmp_path)
+    again = tf_recdenoiser("evaluate", tmp_path / "run", "--json")
+    assert again.status == 0, again.err
+    # The log named as before is the same log.
+    monkeypatch.chdir(log.parent)
+    resumed = tf_recdenoiser("train", log.name, "--out", tmp_path / "run", "--resume")
+    assert resumed.status == 0, resumed.err
 
 
 @pytest.mark.parametrize("split", PARTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -162,7 +163,7 @@ def settings_of(context: typer.Context, base: Settings | None = None) -> Setting
     if preset is not None:
         settings = settings.replace(PRESETS[preset])
     log = context.params.get("log")
-    if log is not None and log != settings.source:
+    if log is not None and os.path.abspath(log) != os.path.abspath(settings.source):
         settings = dataclasses.replace(settings, log=Settings.of(log).log)
     return settings.replace(stated(context))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from typing import Any
 
 from tf_recdenoiser._settings import SettingsError, default
@@ -32,6 +33,9 @@ def resolve(settings: Settings) -> Settings:
             f"`gates` must be left out with model={settings.model.name!r}, which has no attention "
             f"to gate. Received: gates={settings.gates.name!r}"
         )
+    if settings.log.name == "file":
+        # So that the run can be evaluated from another folder.
+        settings = settings.replace({"log.path": os.path.abspath(settings.log.path)})
     settings = settings.replace(_of_gates(settings))
     build_gates(settings)
     build_objective(settings)
