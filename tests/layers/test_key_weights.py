@@ -41,7 +41,9 @@ def test_a_weight_counts_a_key_so_many_times(attention: str) -> None:
     found = layer(x, x, key_weights=tf.constant(COUNTS))
     for row, counts in enumerate(COUNTS.astype(int)):
         keys = np.repeat(x[row : row + 1], counts, axis=1)
-        np.testing.assert_allclose(found[row], layer(x[row : row + 1], keys)[0], rtol=1e-4)
+        np.testing.assert_allclose(
+            found[row], layer(x[row : row + 1], keys)[0], rtol=1e-4, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("attention", ["softmax", "linear"])
@@ -88,7 +90,7 @@ def test_a_block_hands_them_on_under_the_jacobian_penalty_too(norm: str, trainin
         for part in (x, np.where(np.arange(N)[:, np.newaxis] == 1, 9.0, x).astype(np.float32))
     ]
     others = [0, 2, 3]
-    np.testing.assert_allclose(outputs[0][:, others], outputs[1][:, others], rtol=1e-4)
+    np.testing.assert_allclose(outputs[0][:, others], outputs[1][:, others], rtol=1e-4, atol=1e-6)
     assert len(block.losses) == int(training)
 
 
