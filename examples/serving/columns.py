@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -143,12 +145,17 @@ def explained(
 
 
 def parse_ids(text: str, dtype: str) -> list[Any]:
-    """Ids of a type, from a list with commas between them.
+    """Ids of a type, from a list with commas between them, or from a JSON list.
 
     Examples
     --------
     >>> parse_ids("3,14", "DT_INT64"), parse_ids("3,14", "DT_STRING"), parse_ids("", "DT_INT64")
     ([3, 14], ['3', '14'], [])
+    >>> parse_ids('["tea, green", "rice"]', "DT_STRING")
+    ['tea, green', 'rice']
     """
     parts = text.split(",") if text else []
-    return [int(part) for part in parts] if dtype == "DT_INT64" else parts
+    with contextlib.suppress(ValueError):
+        found = json.loads(text)
+        parts = found if isinstance(found, list) else parts
+    return [int(part) if dtype == "DT_INT64" else str(part) for part in parts]

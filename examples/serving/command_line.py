@@ -29,7 +29,9 @@ def run(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", help="the model's name")
-    parser.add_argument("--history", default="", help="raw ids as in the log, oldest first: ID,ID")
+    parser.add_argument(
+        "--history", default="", help="raw ids as in the log, oldest first: ID,ID or JSON"
+    )
     parser.add_argument(
         "--times", help="when each was interacted with, if the model reads it: 0,60,120"
     )
@@ -58,7 +60,8 @@ def _answer(client: Any, asked: argparse.Namespace) -> Sequence[tuple[Any, ...]]
     if asked.times is not None:
         further["times"] = [[float(time) for time in asked.times.split(",")]]
     if asked.user is not None:
-        further["users"] = parse_ids(asked.user, dtypes.get("users", "DT_STRING"))
+        is_number = dtypes.get("users") == "DT_INT64"
+        further["users"] = [int(asked.user) if is_number else asked.user]
     if asked.explain:
         return client.explain(histories, **further)[0]
     return client.recommend(histories, k=asked.k, **further)[0]
