@@ -221,7 +221,7 @@ def test_the_examples_of_the_columns_hold(monkeypatch: pytest.MonkeyPatch) -> No
     import columns
 
     outcome = doctest.testmod(columns)
-    assert outcome.attempted == 8 and outcome.failed == 0
+    assert outcome.attempted == 9 and outcome.failed == 0
 
 
 # --- From a shell -----------------------------------------------------------------------------
