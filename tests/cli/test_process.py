@@ -41,6 +41,12 @@ def test_a_process_is_quiet_and_uses_tf_keras_unless_told_otherwise() -> None:
     assert keras.startswith("tf_keras.")
 
 
+def test_the_module_is_the_command() -> None:
+    command = [sys.executable, "-m", "tf_recdenoiser", "--version"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == (__version__, "")
+
+
 @pytest.mark.graph
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for a process on Windows")
 def test_ctrl_c_leaves_a_run_that_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
