@@ -8,6 +8,7 @@ import polars as pl
 
 from tf_recdenoiser.data.log import DataError
 from tf_recdenoiser.data.readers._columns import ColumnNames
+from tf_recdenoiser.data.readers._parquet_pages import miscounted_page
 from tf_recdenoiser.data.readers._reader import Options, RawRows, Reader
 from tf_recdenoiser.data.readers._source import Source
 
@@ -20,7 +21,7 @@ def _recognises(head: bytes, names: ColumnNames) -> bool:
 
 def _read(source: Source, options: Options) -> RawRows:
     try:
-        return RawRows(_table(io.BytesIO(source.content), options.names))
+        return RawRows(_table(source.content, options.names))
     except DataError:
         raise
     # Polars panics at some damage, which is no Exception, and hands on any error of its parts.
@@ -31,11 +32,13 @@ def _read(source: Source, options: Options) -> RawRows:
         ) from error
 
 
-def _table(file: io.BytesIO, names: ColumnNames) -> pl.DataFrame:
-    found = list(pl.read_parquet_schema(file))
+def _table(content: bytes, names: ColumnNames) -> pl.DataFrame:
+    found = list(pl.read_parquet_schema(io.BytesIO(content)))
     columns = {role: found[index] for role, index in names.resolve(found).items()}
-    file.seek(0)
-    table = pl.read_parquet(file, columns=list(dict.fromkeys(columns.values())))
+    taken = list(dict.fromkeys(columns.values()))
+    if (fault := miscounted_page(content, taken)) is not None:
+        raise ValueError(fault)
+    table = pl.read_parquet(io.BytesIO(content), columns=taken)
     return table.select(
         line=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
         **{role: pl.col(column) for role, column in columns.items()},
