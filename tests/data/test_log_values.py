@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.data import DataError, InteractionLog, prepare, read_log
+from tf_recdenoiser.data import DataError, InteractionLog, checked_log, prepare, read_log
 from tf_recdenoiser.data.times import iso_seconds
 
 
@@ -75,7 +75,7 @@ SPELLINGS = ["NULL", "null", "NaN", "nan", "None", "NA", "N/A", "n/a", "<NA>", "
 
 
 def a_missing(role: str) -> str:
-    return f"missing {role} id, by a spelling in `null_value`; to take it for an id, set none"
+    return f"missing {role} id, as log.null_value spells it; with none, it is an id"
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -205,6 +205,25 @@ def test_dates_are_read_as_python_reads_them(moment: datetime.datetime, between:
 def test_what_is_no_date_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError, match="nor an ISO 8601 date \\(line 2\\)"):
         read(tmp_path, "log.csv", f"user,item,time\na,b,{text}\nc,d,1\n")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "seconds"),
+    [
+        (pl.Date, 2**31 - 1, (2**31 - 1) * 86400.0),
+        (pl.Date, -1, -86400.0),
+        (pl.Datetime("ms"), 2**62, 2**62 / 1e3),
+        (pl.Datetime("us", "Asia/Tokyo"), 1_500_000, 1.5),
+        (pl.Datetime("ns"), -(2**63), -(2**63) / 1e9),
+    ],
+)
+def test_dates_that_are_typed(dtype: Any, value: int, seconds: float) -> None:
+    physical = pl.Int32 if dtype == pl.Date else pl.Int64
+    times = pl.Series([value, None], dtype=physical).cast(dtype)
+    rows = pl.DataFrame({"line": [1, 2], "user": [1, 2], "item": [3, 4], "time": times})
+    log = checked_log(rows, on_bad_row="skip")
+    assert log.table["time"].to_list() == [pytest.approx(seconds)]
+    assert log.report.bad_rows == ((2, "missing time"),)
 
 
 # --- digits -----------------------------------------------------------------------------------

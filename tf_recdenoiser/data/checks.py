@@ -114,6 +114,7 @@ def _null_values(null_value: Any) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, (null_value or "").split(","))))
 
 
+_PER_SECOND = {"d": 1 / 86_400, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
@@ -131,7 +132,7 @@ def _check_ids(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
             f"The {name} ids must be integers or text. Received: a column of type {dtype}"
         )
     ids = column.cast(pl.String).fill_null("")
-    missing = f"missing {name} id, by a spelling in `null_value`; to take it for an id, set none"
+    missing = f"missing {name} id, as log.null_value spells it; with none, it is an id"
     return _Checked(
         ids,
         _fault(
@@ -145,8 +146,10 @@ def _check_ids(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
 def _check_times(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
     dtype = column.dtype
     if dtype in (pl.Date, pl.Datetime):
-        microseconds = column.cast(pl.Datetime("us")).dt.epoch("us")
-        return _Checked(microseconds / 1e6, _fault((column.is_null(), "missing time")))
+        # By hand: Polars panics at dates that are out of its range in another unit.
+        per_second = _PER_SECOND[getattr(dtype, "time_unit", "d")]
+        seconds = column.to_physical().cast(pl.Float64) / per_second
+        return _Checked(seconds, _fault((column.is_null(), "missing time")))
     if dtype in _TEXT:
         column = column.cast(pl.String)
     elif not (dtype.is_numeric() or dtype == pl.Null):
@@ -154,20 +157,27 @@ def _check_times(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
             "The time column must hold numbers (such as Unix seconds) or dates. "
             f"Received: a column of type {dtype}"
         )
-    reals, integers = _finite_or_null(column), column.cast(pl.Int64, strict=False)
-    if column.dtype == pl.String and reals.has_nulls():
-        seconds = iso_seconds(column.set(reals.is_not_null(), None))
-        whole = seconds.round().cast(pl.Int64)
-        reals, integers = (
-            pl.select(pl.coalesce(reals, seconds)).to_series(),
-            pl.select(pl.coalesce(integers, whole.set(whole != seconds, None))).to_series(),
-        )
+    reals, integers = _numbers(column)
     fault = _fault(
         (_is_missing(column, nulls), "missing time"),
         (reals.is_null(), "time is neither a number, such as Unix seconds, nor an ISO 8601 date"),
     )
-    whole_numbers = not column.dtype.is_float() and integers.null_count() == reals.null_count()
-    return _Checked((integers if whole_numbers else reals).alias("time"), fault)
+    are_integers = not dtype.is_float() and integers.null_count() == reals.null_count()
+    return _Checked(integers if are_integers else reals, fault)
+
+
+def _numbers(column: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Times as reals and as integers, each null where they are none."""
+    reals, integers = _finite_or_null(column), column.cast(pl.Int64, strict=False)
+    if column.dtype != pl.String or not reals.has_nulls():
+        return reals, integers
+    dates = iso_seconds(column.set(reals.is_not_null(), None)).alias("dates")
+    whole = pl.when(pl.col("dates").round() == pl.col("dates")).then("dates").cast(pl.Int64)
+    table = pl.DataFrame([reals.alias("reals"), integers.alias("integers"), dates])
+    found = table.select(
+        time=pl.coalesce("reals", "dates"), integers=pl.coalesce("integers", whole)
+    )
+    return found["time"], found["integers"].alias("time")
 
 
 def _check_ratings(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
