@@ -69,10 +69,12 @@ def test_tabs_with_a_quoted_header_are_quoted(tmp_path: Path) -> None:
     assert read(tmp_path, "log.tsv", text).table.select("user", "item").rows() == [("a", "b")]
 
 
-def test_another_quote_character(tmp_path: Path) -> None:
-    text = "user,item\n'a,b','it''s'\n\"c\",d\n"
-    log = read(tmp_path, "log.csv", text, quote_char="'")
-    assert log.table.select("user", "item").rows() == [("a,b", "it's"), ('"c"', "d")]
+@pytest.mark.parametrize("quote", "'^*]\\$~")
+def test_another_quote_character(tmp_path: Path, quote: str) -> None:
+    text = "user,item,note\n'a,b','it''s',x\n\"c\",d,'x'y\ne,'f'g,z\n".replace("'", quote)
+    log = read(tmp_path, "log.csv", text, quote_char=quote, on_bad_row="skip")
+    assert log.table.select("user", "item").rows() == [("a,b", f"it{quote}s"), ('"c"', "d")]
+    assert [row.line for row in log.report.bad_rows] == [4]
 
 
 @pytest.mark.parametrize("quote_char", ["", '""', ",", "\t", "\n", "a", " ", 3])

@@ -167,7 +167,7 @@ class InteractionLog:
         One row per interaction, in the source's order, with the columns `user` and `item`
         (each Int64 if every id in it is a canonical integer, else String, so that "007" stays
         "007"), `time` if known (Int64 or Float64, finite), `rating` if known (Float64, null
-        where the source has none) and `line` (Int64, from 1).
+        where the source has no number) and `line` (Int64, from 1).
     report
         Counts and skipped rows.
     """

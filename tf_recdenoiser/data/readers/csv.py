@@ -136,7 +136,8 @@ class _Mended:
     """Cuts lines with bad quotes, as `"Weird" things`, in columns that are not `used`."""
 
     def __init__(self, separator: str, quote: str) -> None:
-        inside, end = f"{quote}((?:[^{quote}]|{quote}{quote})*){quote}", f"[{separator}]|$"
+        one = re.escape(quote)
+        inside, end = f"{one}((?:[^{one}]|{one}{one})*){one}", f"[{separator}]|$"
         self._good = re.compile(f" *{inside}(?={end})")
         self._other = re.compile(f" *({inside})?[^{separator}]*")
         self._quote = quote
