@@ -78,6 +78,7 @@ setup(
         # 2.21, TensorFlow Recommenders cannot be imported.
         "scann": ["scann>1.4.2"],
         "tensorboard": ["tensorboard>=2.20"],
+        "zstd": ["zstandard>=0.22"],
         "test": [
             "hypothesis>=6.100",
             "keras-hub>=0.25",

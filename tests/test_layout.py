@@ -57,7 +57,7 @@ RULES: Mapping[str, Rule] = {
         "_keras ops estimators layers backbones training noise",
         f"tensorflow tensorflow_serving google {TFRS}",
     ),
-    "data": rule("", "polars scipy"),
+    "data": rule("", "polars scipy zstandard"),
     "evaluation": rule("", ""),
     "runs": FREE,
     "experiments": FREE,

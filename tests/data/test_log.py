@@ -26,7 +26,7 @@ def test_a_report_gives_counts_and_the_first_lines_of_each_fault() -> None:
 
 def test_a_report_on_a_log_without_oddities_is_one_line() -> None:
     rows = pl.DataFrame({"line": [1, 2, 3], "user": [1, 1, 1], "item": [1, 2, 3]})
-    assert checked_log(rows).report.describe() == "3 rows read, 3 kept: 1 users, 3 items."
+    assert checked_log(rows).report.describe() == "3 rows read, 3 kept: 1 user, 3 items."
 
 
 def test_how_many_lines_are_shown() -> None:

@@ -44,7 +44,7 @@ def reference(rows: list[Row], with_times: bool, k: int) -> dict[Any, list[Any]]
 
 def decoded(dataset: Dataset) -> dict[Any, list[Any]]:
     return {
-        user: [dataset.item_ids[code - 1].item() for code in dataset.sequence(number)]
+        user: dataset.item_ids[dataset.sequence(number) - 1].tolist()
         for number, user in enumerate(dataset.user_ids.tolist())
     }
 
@@ -129,3 +129,10 @@ def test_the_fingerprint_tells_data_apart() -> None:
 def test_a_negative_core_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`k_core` must be at least 0. Received: -1"):
         prepare(log_of([("u", "a", 1)]), k_core=-1)
+
+
+def test_one_long_id_does_not_make_all_ids_long() -> None:
+    users = ["x" * 5000, *(f"u{number}" for number in range(20_000))]
+    dataset = prepare(log_of([(user, user, 0) for user in users]))
+    assert dataset.user_ids.tolist() == dataset.item_ids.tolist() == sorted(users)
+    assert dataset.user_ids.nbytes + dataset.item_ids.nbytes < 500_000

@@ -75,7 +75,7 @@ def test_sampling_repeats_with_the_generator() -> None:
 def test_a_user_who_has_seen_everything_is_refused() -> None:
     sampler = UnseenSampler(histories_of([[1], [3, 1, 2, 1], []]), 3)
     rng = np.random.default_rng(0)
-    with pytest.raises(DataError, match=r"of the 3 items.*1 such users.*row 1"):
+    with pytest.raises(DataError, match=r"of the 3 items.*1 such user,.*row 1"):
         sampler.sample(np.array([0, 1]), (2,), rng)
     assert sampler.sample(np.array([0, 2]), (2,), rng).shape == (2, 2)
     # Who draws nothing needs nothing unseen.

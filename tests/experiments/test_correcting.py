@@ -186,6 +186,16 @@ def test_finished_runs_are_kept(out: Path, found: dict[str, dict[str, Comparison
     assert repr(again) == repr(found)  # a NaN equals nothing, itself included
 
 
+def test_a_log_that_was_read_is_not_read_again(
+    out: Path, found: dict[str, dict[str, Comparison]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a pipe cannot be."""
+    monkeypatch.setattr("tf_recdenoiser.runs.loading.load_dataset", None)
+    again = run_paired(BASE, DATASET, out, METHODS, SEEDS)
+    assert repr(again) == repr(found)  # p-values that are no numbers differ from themselves
+    assert find_injected(out / "plain-0", dataset=DATASET)
+
+
 def test_the_gap_is_the_best_oracles_gain() -> None:
     def gained(difference: float) -> dict[str, Comparison]:
         return {"m": Comparison(0.5, difference, 0.03, 0.04, 0.1)}

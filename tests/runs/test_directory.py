@@ -61,8 +61,16 @@ def test_item_ids_keep_their_kind(tmp_path: Path, ids: np.ndarray) -> None:
     directory = RunDirectory(tmp_path)
     directory.create(small(), with_items(ids))
     found = directory.item_ids()
-    assert found.dtype.kind == ids.dtype.kind
+    assert found.dtype == (object if ids.dtype.kind == "U" else ids.dtype)
     assert found.tolist() == ids.tolist()
+
+
+def test_a_long_id_costs_its_own_length(tmp_path: Path) -> None:
+    ids = ["x" * 5000, *(str(number) for number in range(10_000))]
+    directory = RunDirectory(tmp_path)
+    directory.create(small(), with_items(np.array(ids, object)))
+    assert directory.item_ids().tolist() == ids
+    assert directory.item_ids().nbytes < 100_000
 
 
 rows = st.dictionaries(st.text(max_size=5), st.floats(allow_nan=False) | st.integers())

@@ -45,6 +45,20 @@ def test_columns_and_bad_rows_are_as_the_settings_say(tmp_path: Path) -> None:
     assert dataset.item_ids[dataset.sequence(0) - 1].tolist() == ["rice", "tea"]
 
 
+def test_quotes_and_missing_values_are_as_the_settings_say(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text('user,title,item\nNA,"odd,1\nnil,odd",2\nbob,plain,3\n')
+    settings = Settings.of(
+        str(path),
+        {"log.quote_char": "none", "log.null_value": "nil", "log.on_bad_row": "skip"},
+    )
+    log = load_log(settings)
+    assert log.table.select("user", "item").rows() == [("NA", 1), ("bob", 3)]
+    assert [row.line for row in log.report.bad_rows] == [3]
+    kept = load_log(settings.replace({"log.null_value": "none"}))
+    assert kept.report.rows_kept == 3
+
+
 def test_the_core_is_as_dense_as_the_settings_say(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("user,item\na,1\na,2\nb,1\nb,2\nc,1\nc,3\n")

@@ -81,9 +81,10 @@ def noise(
     base = _base(context, {"noise.injection.rate": 0.25})
     base = base.replace({"noise.distribution": base.noise.injection.distribution})
     names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
-    found = _run(base, read_dataset(base), out, chosen(CORRECTING, names), numbers)
+    dataset = read_dataset(base)
+    found = _run(base, dataset, out, chosen(CORRECTING, names), numbers)
     plain, *others = (run_directory(out, name, numbers[0]) for name in found)
-    finding = find_injected(plain, _one_of_each_kind(others))
+    finding = find_injected(plain, _one_of_each_kind(others), dataset)
     if json:
         print_json({"finding": finding, "correcting": _as_json(found)})
         return

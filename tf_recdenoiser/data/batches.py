@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tf_recdenoiser.data.histories import Histories
-from tf_recdenoiser.data.log import DataError
+from tf_recdenoiser.data.log import DataError, counted
 from tf_recdenoiser.data.negatives import UnseenSampler
 from tf_recdenoiser.data.split import user_codes
 from tf_recdenoiser.data.tasks import NextItem, Task, Window
@@ -129,7 +129,8 @@ class TrainingBatches:
         if not self._rows.size:
             raise DataError(
                 "`train` must have a row of at least two items to learn from; use a log in which "
-                f"some users have four or more. Received: {train.row_count} rows, none so long"
+                "some users have four or more. "
+                f"Received: {counted(train.row_count, 'row')}, none so long"
             )
         self._sampler = UnseenSampler(train, item_count)
         if negatives:
@@ -149,8 +150,9 @@ class TrainingBatches:
         for name, values in given.items():
             if values is not None and values.shape != train.items.shape:
                 raise ValueError(
-                    f"`{name}` must have a number for each of the {len(train.items)} items of "
-                    f"`train`. Received: shape {values.shape}"
+                    f"`{name}` must have a number for each of the "
+                    f"{counted(len(train.items), 'item')} of `train`. "
+                    f"Received: shape {values.shape}"
                 )
         self._left_out = left_out
         ones = np.ones(len(train.items))

@@ -42,10 +42,10 @@ class Dataset:
     Attributes
     ----------
     user_ids
-        [U], the log's user ids in increasing order, int64 or str.
+        [U], the log's user ids in increasing order, int64 or objects of str.
     item_ids
-        [I], the log's item ids in increasing order, int64 or str. The item with the
-        code c in 1 … I has the id `item_ids[c - 1]`; the code 0 is padding.
+        [I], the log's item ids in increasing order, int64 or objects of str. The item with
+        the code c in 1 … I has the id `item_ids[c - 1]`; the code 0 is padding.
     items
         int32 [R], item codes, the users' sequences one after the other.
     times

@@ -29,6 +29,16 @@ class BadRow(NamedTuple):
     reason: str
 
 
+class LineSpan(NamedTuple):
+    """The first and the last line of a row that takes more than one."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.first}–{self.last}"
+
+
 def describe_bad_rows(bad_rows: Iterable[BadRow], shown: int = 5) -> str:
     """One line per reason: how many rows, and the numbers of the first `shown`.
 
@@ -47,10 +57,31 @@ def describe_bad_rows(bad_rows: Iterable[BadRow], shown: int = 5) -> str:
     )
 
 
-def _describe_lines(lines: Sequence[int], shown: int) -> str:
+def counted(count: int, noun: str) -> str:
+    """The count, and the noun in its number.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _describe_lines(lines: Sequence[int | LineSpan], shown: int = 5) -> str:
     numbers = ", ".join(map(str, lines[:shown]))
     more = ", …" if len(lines) > shown else ""
-    return f"{'line' if len(lines) == 1 else 'lines'} {numbers}{more}"
+    one = len(lines) == 1 and not isinstance(lines[0], LineSpan)
+    return f"{'line' if one else 'lines'} {numbers}{more}"
+
+
+def describe_multiline(rows: Sequence[LineSpan]) -> str:
+    """How many rows take several lines, which, and what to do if they should not."""
+    return (
+        f"Rows that take several lines each: {len(rows):,} ({_describe_lines(rows)}). If a quote "
+        "is text there, and encloses nothing, read with --set log.quote_char=none (in Python: "
+        "quote_char='none')."
+    )
 
 
 @dataclass(frozen=True)
@@ -74,6 +105,11 @@ class ReadReport:
         are not evaluated.
     repeated_pairs
         Rows whose (user, item) pair occurred in an earlier row; they are kept.
+    multiline_rows
+        The lines of each row, kept or not, that takes more than one, as a CSV row does
+        whose quotes enclose a line break.
+    unread_ratings
+        The lines of rows whose rating is no number; they are kept, without a rating.
     """
 
     rows_read: int
@@ -83,6 +119,8 @@ class ReadReport:
     single_row_users: int
     short_users: int
     repeated_pairs: int
+    multiline_rows: tuple[LineSpan, ...] = ()
+    unread_ratings: tuple[int, ...] = ()
 
     @property
     def rows_kept(self) -> int:
@@ -92,8 +130,8 @@ class ReadReport:
     def describe(self) -> str:
         """The report as text for a person: counts, then the skipped rows by reason."""
         lines = [
-            f"{self.rows_read:,} rows read, {self.rows_kept:,} kept: "
-            f"{self.user_count:,} users, {self.item_count:,} items."
+            f"{counted(self.rows_read, 'row')} read, {self.rows_kept:,} kept: "
+            f"{counted(self.user_count, 'user')}, {counted(self.item_count, 'item')}."
         ]
         if self.short_users:
             lines.append(
@@ -104,6 +142,13 @@ class ReadReport:
             lines.append(
                 f"Rows that repeat an earlier (user, item) pair, kept: {self.repeated_pairs:,}."
             )
+        if self.unread_ratings:
+            lines.append(
+                f"Rows without a rating, since theirs is no number, kept: "
+                f"{len(self.unread_ratings):,} ({_describe_lines(self.unread_ratings)})."
+            )
+        if self.multiline_rows:
+            lines.append(describe_multiline(self.multiline_rows))
         if self.bad_rows:
             lines += [
                 f"Bad rows, skipped: {len(self.bad_rows):,}.",
@@ -122,7 +167,7 @@ class InteractionLog:
         One row per interaction, in the source's order, with the columns `user` and `item`
         (each Int64 if every id in it is a canonical integer, else String, so that "007" stays
         "007"), `time` if known (Int64 or Float64, finite), `rating` if known (Float64, null
-        where the source has none) and `line` (Int64, from 1).
+        where the source has no number) and `line` (Int64, from 1).
     report
         Counts and skipped rows.
     """
@@ -136,7 +181,12 @@ class InteractionLog:
         return "time" in self.table.columns
 
 
-def report_on(table: pl.DataFrame, bad_rows: tuple[BadRow, ...]) -> ReadReport:
+def report_on(
+    table: pl.DataFrame,
+    bad_rows: tuple[BadRow, ...],
+    multiline_rows: tuple[LineSpan, ...] = (),
+    unread_ratings: tuple[int, ...] = (),
+) -> ReadReport:
     """Count what `ReadReport` holds in a table with the columns `user` and `item`."""
     rows_per_user = table.group_by("user").len()["len"]
     return ReadReport(
@@ -147,4 +197,6 @@ def report_on(table: pl.DataFrame, bad_rows: tuple[BadRow, ...]) -> ReadReport:
         single_row_users=int((rows_per_user == 1).sum()),
         short_users=int((rows_per_user < 3).sum()),
         repeated_pairs=table.height - table.select("user", "item").n_unique(),
+        multiline_rows=multiline_rows,
+        unread_ratings=unread_ratings,
     )

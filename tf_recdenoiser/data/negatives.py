@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tf_recdenoiser.data.histories import Histories, offsets_of
-from tf_recdenoiser.data.log import DataError
+from tf_recdenoiser.data.log import DataError, counted
 
 
 class UnseenSampler:
@@ -67,10 +67,10 @@ class UnseenSampler:
         """Raise DataError if one of these rows, int [B], has seen every item."""
         if (full := users[self.unseen_counts[users] == 0]).size:
             raise DataError(
-                f"Every user must have at least one of the {self._stride} items left unseen; leave "
-                "out the users who have seen them all, or choose the objective cross_entropy, "
-                f"which draws no items. Received: {full.size} such users, the first of them row "
-                f"{full[0]}"
+                f"Every user must have at least one of the {counted(self._stride, 'item')} left "
+                "unseen; leave out the users who have seen them all, or choose the objective "
+                "cross_entropy, which draws no items. "
+                f"Received: {counted(full.size, 'such user')}, the first of them row {full[0]}"
             )
 
     def unseen(

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from tf_recdenoiser.data.dataset import Dataset
@@ -42,7 +38,7 @@ def prepare(log: InteractionLog, k_core: int = 0) -> Dataset:
     ... )
     >>> dataset = prepare(checked_log(rows))
     >>> dataset.user_ids, dataset.item_ids
-    (array(['a', 'b'], dtype='<U1'), array([10, 30]))
+    (array(['a', 'b'], dtype=object), array([10, 30]))
     >>> dataset.sequence(1)
     array([1, 2], dtype=int32)
     """
@@ -51,8 +47,8 @@ def prepare(log: InteractionLog, k_core: int = 0) -> Dataset:
     table = table.sort(by, maintain_order=True)
     users = table["user"].rle().struct.unnest()
     return Dataset(
-        user_ids=_id_array(users["value"]),
-        item_ids=_id_array(table["item"].unique().sort()),
+        user_ids=users["value"].to_numpy(),
+        item_ids=table["item"].unique().sort().to_numpy(),
         items=table["item"].rank("dense").cast(pl.Int32).to_numpy(),
         times=table["time"].cast(pl.Float64).to_numpy() if log.has_times else None,
         offsets=offsets_of(users["len"].to_numpy()),
@@ -73,8 +69,3 @@ def _k_core(table: pl.DataFrame, k: int) -> pl.DataFrame:
             f"Received: {k!r}, which leaves none"
         )
     return table
-
-
-def _id_array(ids: pl.Series) -> npt.NDArray[Any]:
-    array = ids.to_numpy()
-    return array.astype(np.str_) if ids.dtype == pl.String else array

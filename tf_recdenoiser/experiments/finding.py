@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.noise import precision_at_noise, roc_auc
 from tf_recdenoiser.noise.detectors.surprisal import next_item_log_ratios
 from tf_recdenoiser.noise.injection import noise_frequencies
@@ -111,7 +112,9 @@ def _shifted(values: np.ndarray) -> np.ndarray:
     return np.pad(values[:, :-1], [(0, 0), (1, 0)]) if values.ndim == 2 else values
 
 
-def find_injected(path: Path, others: Iterable[Path] = ()) -> dict[str, dict[str, float]]:
+def find_injected(
+    path: Path, others: Iterable[Path] = (), dataset: Dataset | None = None
+) -> dict[str, dict[str, float]]:
     """ROC area and precision of each means on the test histories of a run.
 
     Precision is the share of noise among the M highest scores, M being how much noise there is.
@@ -123,9 +126,11 @@ def find_injected(path: Path, others: Iterable[Path] = ()) -> dict[str, dict[str
         Of the run.
     others
         Runs with the same data, whose gates and detectors are judged too.
+    dataset
+        These data; None (default) reads them again.
     """
     run = load_run(path)
-    dataset = run.dataset()
+    dataset = run.dataset(dataset)
     noisy, n = load_split(run.settings, dataset), run.settings.model.max_length
     extra_inputs = run.recommender.backbone.extra_inputs
     inputs = evaluation_inputs(noisy.split, "test", n, extra_inputs)

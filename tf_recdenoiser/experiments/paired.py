@@ -91,7 +91,7 @@ def run_paired(
                 train(settings, dataset, directory, True, observer, detections.get(search))
             if settings.looks_for_noise and search not in detections:
                 detections[search] = directory.detection()
-            for metric, per_user in _per_user(directory.path, newest_is_noise).items():
+            for metric, per_user in _per_user(directory.path, dataset, newest_is_noise).items():
                 values[name].setdefault(metric, []).append(per_user)
     return {
         name: {
@@ -166,10 +166,10 @@ def _changes(method: Method, out: Path, seed: int) -> Changes:
     return method(out, seed) if callable(method) else method
 
 
-def _per_user(path: Path, newest_is_noise: np.ndarray) -> dict[str, np.ndarray]:
+def _per_user(path: Path, dataset: Dataset, newest_is_noise: np.ndarray) -> dict[str, np.ndarray]:
     """Metrics of each user [E], on all test users and on those whose newest item is noise."""
     run = load_run(path)
-    scorer = run.scorer("test")
+    scorer = run.scorer("test", dataset)
     values = {}
     for protocol in ("full", "paper"):
         result = scorer.result(run.recommender, protocol)

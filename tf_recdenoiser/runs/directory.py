@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -141,13 +141,13 @@ class RunDirectory:
 
     def item_ids(self) -> np.ndarray:
         """Raw item ids, `[item_count]`: integers or strings as in the log."""
-        return self._read("vocabulary.json", lambda recorded: np.array([*recorded]))
+        return self._read("vocabulary.json", _id_array)
 
     def user_ids(self) -> np.ndarray | None:
         """Raw user ids, `[user_count]`; None if the model knows no users."""
         if not (self.path / "users.json").exists():
             return None
-        return self._read("users.json", lambda recorded: np.array([*recorded]))
+        return self._read("users.json", _id_array)
 
     def history(self) -> list[dict[str, Any]]:
         """What each epoch gave, oldest first."""
@@ -240,6 +240,12 @@ def read_json(path: Path, convert: Callable[[Any], _T]) -> _T:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole: `path` never holds half of one."""
     _replace(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _id_array(recorded: Iterable[int | str]) -> np.ndarray:
+    """Ids as int64 or, since NumPy gives every text the room of the longest, as objects of str."""
+    ids = np.array([*recorded], object)
+    return ids if any(isinstance(one, str) for one in ids.tolist()) else ids.astype(np.int64)
 
 
 def _parsed(path: Path, parse: Callable[[], _T]) -> _T:

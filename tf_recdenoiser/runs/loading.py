@@ -129,15 +129,21 @@ class Run:
         in_place = {name: from_slots(part, slots) for name, part in vars(found).items()}
         return Explanation(**{name: part.numpy() for name, part in in_place.items()})
 
-    def dataset(self) -> Dataset:
-        """The data the run was trained on, read again and checked to be the same."""
-        dataset = load_dataset(self.settings)
+    def dataset(self, dataset: Dataset | None = None) -> Dataset:
+        """The data the run was trained on: `dataset`, or read again; checked to be the same.
+
+        What came through a pipe cannot be read again.
+        """
+        dataset = load_dataset(self.settings) if dataset is None else dataset
         self.directory.check_fingerprint(dataset)
         return dataset
 
-    def scorer(self, part: str) -> Scorer:
-        """What ranks the run's model on one part of its data, `"valid"` or `"test"`."""
-        dataset = self.dataset()
+    def scorer(self, part: str, dataset: Dataset | None = None) -> Scorer:
+        """What ranks the run's model on one part of its data, `"valid"` or `"test"`.
+
+        `dataset` is the data if they have been read already; see `dataset`.
+        """
+        dataset = self.dataset(dataset)
         noisy = load_split(self.settings, dataset)
         return NoiseKnown(self.settings, dataset, noisy, self.detection).scorer(part)
 

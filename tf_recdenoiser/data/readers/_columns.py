@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from tf_recdenoiser.data.log import DataError
 
 # Without a name given, these are tried from left to right. Case and everything but letters and
@@ -16,6 +18,7 @@ TRIED = {
     "rating": ("rating", "ratings", "stars", "overall"),
 }
 REQUIRED = ("user", "item")
+_ARTICLES = {"user": "a", "item": "an", "time": "a", "rating": "a"}
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ class ColumnNames:
         if name is not None or role in REQUIRED:
             sought = repr(name) if name is not None else f"any of {', '.join(TRIED[role])}"
             raise DataError(
-                f"The log must have a {role} column: {sought} was looked for; give its name with "
-                f"{_option(role)}. Received: columns {list(found)}"
+                f"The log must have {_ARTICLES[role]} {role} column: {sought} was looked for; "
+                f"give its name with {_option(role)}. Received: columns {list(found)}"
             )
         return None
 
@@ -77,3 +80,10 @@ def _by_default(role: str, found: Sequence[str]) -> list[int]:
 
 def _option(role: str) -> str:
     return f"--{role}-column (in Python: {role}_column)"
+
+
+def is_header() -> pl.Expr:
+    """Whether a row's `user` and `item` are names that those columns have, and so no ids."""
+    known = [name for role in REQUIRED for name in TRIED[role]]
+    plain = pl.col(*REQUIRED).str.replace_all(r"[^\p{L}\p{N}]", "").str.to_lowercase()
+    return pl.all_horizontal(plain.is_in(known))

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 
-from tf_recdenoiser.data.log import BadRow, DataError
+from tf_recdenoiser.data.log import BadRow, LineSpan
 from tf_recdenoiser.data.readers._columns import ColumnNames
+from tf_recdenoiser.data.readers._source import Source
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a source is to be read.
+
+    Attributes
+    ----------
+    names
+        The columns that were asked for.
+    quote_char
+        What encloses a field: a character, None for nothing, "auto" for what is usual in the
+        format. Formats without quotes pass it over.
+    """
+
+    names: ColumnNames
+    quote_char: str | None
 
 
 @dataclass(frozen=True)
@@ -24,10 +40,13 @@ class RawRows:
         `rating`, of whatever type the format gives.
     bad_rows
         Rows that could not be split into fields.
+    multiline_rows
+        Rows, good or bad, that take more than one line.
     """
 
     table: pl.DataFrame
     bad_rows: tuple[BadRow, ...] = ()
+    multiline_rows: tuple[LineSpan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,20 +60,9 @@ class Reader:
     recognises
         Whether the first bytes of a file are in this format.
     read
-        Gives the rows of a file.
+        Gives the rows of a source.
     """
 
     suffixes: tuple[str, ...]
     recognises: Callable[[bytes, ColumnNames], bool]
-    read: Callable[[Path, ColumnNames], RawRows]
-
-
-def open_log(path: Path) -> BinaryIO:
-    """Open a file for reading; `DataError` if it is missing, a directory or not allowed."""
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise DataError(
-            "The log must be a file that can be read; check its path and permissions. "
-            f"Received: {str(path)!r} ({error.strerror})"
-        ) from error
+    read: Callable[[Source, Options], RawRows]

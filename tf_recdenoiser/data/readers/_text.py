@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import polars as pl
 
 from tf_recdenoiser.data.checks import as_bad_rows
 from tf_recdenoiser.data.log import BadRow, DataError
-from tf_recdenoiser.data.readers._columns import ColumnNames
-from tf_recdenoiser.data.readers._reader import RawRows, open_log
+from tf_recdenoiser.data.readers._columns import REQUIRED, ColumnNames, is_header
+from tf_recdenoiser.data.readers._reader import RawRows
+from tf_recdenoiser.data.readers._source import Source
 
 _BLOCK_BYTES = 1 << 26
+BROKEN = "line break (CR) within the line"
+_HEADER = "a header, which names columns, in the place of a user and an item"
 
 
 def first_line(head: bytes) -> str:
@@ -20,7 +23,7 @@ def first_line(head: bytes) -> str:
     return head.split(b"\n", 1)[0].removeprefix(b"\xef\xbb\xbf").decode(errors="replace").strip()
 
 
-def decode(block: bytes, path: Path, line: int) -> str:
+def decode(block: bytes, source: Source, line: int) -> str:
     """The text of a block of whole lines, the first of which has the number `line`.
 
     Raises
@@ -31,23 +34,23 @@ def decode(block: bytes, path: Path, line: int) -> str:
     try:
         text = block.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        raise _not_text(path, line + block.count(b"\n", 0, error.start)) from error
+        raise _not_text(source, line + block.count(b"\n", 0, error.start)) from error
     if (at := text.find("\0")) >= 0:
-        raise _not_text(path, line + text.count("\n", 0, at))
+        raise _not_text(source, line + text.count("\n", 0, at))
     return text
 
 
-def _not_text(path: Path, line: int) -> DataError:
+def _not_text(source: Source, line: int) -> DataError:
     return DataError(
         "A text log must be UTF-8 text; decompress it or convert it to UTF-8 first. "
-        f"Received: {str(path)!r} with other bytes in line {line:,}"
+        f"Received: {source} with other bytes in line {line:,}"
     )
 
 
-def read_lines(path: Path) -> pl.DataFrame:
-    """The lines of a text file, without the blank ones at its end.
+def read_lines(source: Source) -> pl.DataFrame:
+    """The lines of a text, without the blank ones at its end.
 
-    A UTF-8 byte order mark is left out. The CR of a CRLF stays: white space at the end of a line.
+    The CR of a CRLF and byte order marks are left out, the latter also where files were joined.
 
     Returns
     -------
@@ -56,28 +59,39 @@ def read_lines(path: Path) -> pl.DataFrame:
     Raises
     ------
     DataError
-        If the file cannot be read, is not UTF-8 text, or has no line that is not blank.
+        If the source is not UTF-8 text, or has no line that is not blank.
     """
     parts: list[pl.Series] = []
     count = 0
-    with open_log(path) as file:
-        while block := file.read(_BLOCK_BYTES) + file.readline():
-            text = decode(block, path, line=count + 1).removesuffix("\n")
-            parts.append(pl.Series("text", [text]).str.split("\n").explode())
-            count += len(parts[-1])
-    lines = pl.DataFrame({"text": pl.concat(parts) if parts else pl.Series(dtype=pl.String)})
+    file = io.BytesIO(source.content)
+    while block := file.read(_BLOCK_BYTES) + file.readline():
+        text = decode(block, source, line=count + 1).removesuffix("\n")
+        parts.append(pl.Series("text", [text]).str.split("\n").explode())
+        count += len(parts[-1])
+    texts = pl.concat(parts) if parts else pl.Series("text", dtype=pl.String)
+    texts = texts.str.strip_prefix("\ufeff").str.strip_chars_end("\r")
+    lines = pl.DataFrame({"text": texts})
     lines = lines.select("text", line=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
     last = lines.select(pl.col("line").filter(pl.col("text").str.strip_chars() != "").max()).item()
     if last is None:
         raise DataError(
-            f"The log must hold at least one interaction. Received: {str(path)!r}, which is empty"
+            f"The log must hold at least one interaction. Received: {source}, which is empty"
         )
     return lines.head(last)
 
 
-def split_lines(lines: pl.DataFrame, separator: str) -> pl.DataFrame:
-    """Cut `text` at every separator: `line` and `fields` (List[String])."""
-    return lines.select("line", fields=pl.col("text").str.split(separator))
+def broken_lines(lines: pl.DataFrame) -> tuple[pl.DataFrame, tuple[BadRow, ...]]:
+    """Split off the lines with a CR inside: it may or may not be meant to end a line."""
+    inside = pl.col("text").str.contains("\r", literal=True)
+    fault = pl.lit(BROKEN)
+    bad_rows = as_bad_rows(lines.filter(inside).with_columns(fault=fault))
+    return (lines.filter(~inside), bad_rows) if bad_rows else (lines, ())
+
+
+def split_lines(lines: pl.DataFrame, separator: str) -> tuple[pl.DataFrame, tuple[BadRow, ...]]:
+    """Cut `text` at every separator: `line` and `fields` (List[String]), and the broken lines."""
+    whole, bad_rows = broken_lines(lines)
+    return whole.select("line", fields=pl.col("text").str.split(separator)), bad_rows
 
 
 def rows_under_header(
@@ -85,8 +99,11 @@ def rows_under_header(
     records: pl.DataFrame,
     names: ColumnNames,
     bad_rows: tuple[BadRow, ...] = (),
+    written: Sequence[str] | None = None,
 ) -> RawRows:
     """Name the fields of records; space around a field is not part of it.
+
+    A record that repeats the header, as where files were joined, is a bad row.
 
     Parameters
     ----------
@@ -98,6 +115,8 @@ def rows_under_header(
         Which columns to take.
     bad_rows
         Lines that gave no record.
+    written
+        The header's fields as the source has them; None if they are the names.
 
     Raises
     ------
@@ -113,7 +132,17 @@ def rows_under_header(
         "line",
         **{role: fields.list.get(index).str.strip_chars() for role, index in columns.items()},
     )
-    return RawRows(rows, bad_rows + miscounted(counted, expected=len(header)))
+    again = written if written is not None else header
+    repeated = pl.all_horizontal(pl.col(role) == again[columns[role]] for role in REQUIRED)
+    rows, headers = without_headers(rows, repeated | is_header())
+    return RawRows(rows, bad_rows + headers + miscounted(counted, expected=len(header)))
+
+
+def without_headers(rows: pl.DataFrame, header: pl.Expr) -> tuple[pl.DataFrame, tuple[BadRow, ...]]:
+    """Split off the rows that are a header, and so bad rows."""
+    marked = rows.with_columns(header=header)
+    headers = marked.filter("header").with_columns(fault=pl.lit(_HEADER))
+    return marked.filter(~pl.col("header")).drop("header"), as_bad_rows(headers)
 
 
 def miscounted(lines: pl.DataFrame, expected: int) -> tuple[BadRow, ...]:

@@ -7,17 +7,17 @@ The items are oldest first, and times count from each user's first item, in the 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import polars as pl
 
 from tf_recdenoiser.data.checks import as_bad_rows
 from tf_recdenoiser.data.log import DataError
 from tf_recdenoiser.data.readers._columns import ColumnNames
-from tf_recdenoiser.data.readers._reader import RawRows, Reader
-from tf_recdenoiser.data.readers._text import first_line, read_lines
+from tf_recdenoiser.data.readers._reader import Options, RawRows, Reader
+from tf_recdenoiser.data.readers._source import Source
+from tf_recdenoiser.data.readers._text import broken_lines, first_line, read_lines
 
-_NUMBER = r"\d+(?:\.\d*)?"
+_NUMBER = r"[0-9]+(?:\.[0-9]*)?"  # not \d: there are other digits than these
 
 
 def _recognises(head: bytes, names: ColumnNames) -> bool:
@@ -31,14 +31,15 @@ def _recognises(head: bytes, names: ColumnNames) -> bool:
     )
 
 
-def _read(path: Path, names: ColumnNames) -> RawRows:
-    if names.given():
+def _read(source: Source, options: Options) -> RawRows:
+    if options.names.given():
         raise DataError(
             "The format 'gaps' has no named columns; leave the names out or choose another "
-            f"format. Received: {names.given()}"
+            f"format. Received: {options.names.given()}"
         )
     parts = pl.col("text").str.split("\t")
-    lines = read_lines(path).select(
+    whole, broken = broken_lines(read_lines(source))
+    lines = whole.select(
         "line",
         ids=parts.list.get(0).str.extract_all(r"\S+"),
         gaps=parts.list.get(1, null_on_oob=True).str.extract_all(r"\S+"),
@@ -63,7 +64,7 @@ def _read(path: Path, names: ColumnNames) -> RawRows:
         item=pl.col("ids").list.slice(1),
         time=pl.col("gaps").list.eval(pl.element().cast(pl.Float64).cum_sum()),
     ).explode("item", "time")
-    return RawRows(table, as_bad_rows(checked.drop_nulls("fault")))
+    return RawRows(table, broken + as_bad_rows(checked.drop_nulls("fault")))
 
 
 READER = Reader(suffixes=(), recognises=_recognises, read=_read)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 
 import polars as pl
 
 from tf_recdenoiser.data.log import DataError
 from tf_recdenoiser.data.readers._columns import ColumnNames
-from tf_recdenoiser.data.readers._reader import RawRows, Reader, open_log
+from tf_recdenoiser.data.readers._parquet_pages import miscounted_page
+from tf_recdenoiser.data.readers._reader import Options, RawRows, Reader
+from tf_recdenoiser.data.readers._source import Source
 
 _MAGIC = b"PAR1"
 
@@ -17,23 +19,29 @@ def _recognises(head: bytes, names: ColumnNames) -> bool:
     return head.startswith(_MAGIC)
 
 
-def _read(path: Path, names: ColumnNames) -> RawRows:
-    with open_log(path) as file:
-        try:
-            found = list(pl.read_parquet_schema(file))
-            columns = {role: found[index] for role, index in names.resolve(found).items()}
-            file.seek(0)
-            table = pl.read_parquet(file, columns=list(dict.fromkeys(columns.values())))
-        except pl.exceptions.PolarsError as error:
-            raise DataError(
-                "The file must be a whole Parquet file; write it anew or give its true format. "
-                f"Received: {str(path)!r} ({error})"
-            ) from error
-    return RawRows(
-        table.select(
-            line=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
-            **{role: pl.col(column) for role, column in columns.items()},
-        )
+def _read(source: Source, options: Options) -> RawRows:
+    try:
+        return RawRows(_table(source.content, options.names))
+    except DataError:
+        raise
+    # Polars panics at some damage, which is no Exception, and hands on any error of its parts.
+    except (Exception, pl.exceptions.PanicException) as error:
+        raise DataError(
+            "The file must be a whole Parquet file; write it anew or give its true format. "
+            f"Received: {source} ({error})"
+        ) from error
+
+
+def _table(content: bytes, names: ColumnNames) -> pl.DataFrame:
+    found = list(pl.read_parquet_schema(io.BytesIO(content)))
+    columns = {role: found[index] for role, index in names.resolve(found).items()}
+    taken = list(dict.fromkeys(columns.values()))
+    if (fault := miscounted_page(content, taken)) is not None:
+        raise ValueError(fault)
+    table = pl.read_parquet(io.BytesIO(content), columns=taken)
+    return table.select(
+        line=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
+        **{role: pl.col(column) for role, column in columns.items()},
     )
 
 

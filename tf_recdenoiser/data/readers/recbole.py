@@ -7,11 +7,10 @@ times and ratings are passed over.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tf_recdenoiser.data.log import DataError
 from tf_recdenoiser.data.readers._columns import ColumnNames
-from tf_recdenoiser.data.readers._reader import RawRows, Reader
+from tf_recdenoiser.data.readers._reader import Options, RawRows, Reader
+from tf_recdenoiser.data.readers._source import Source
 from tf_recdenoiser.data.readers._text import (
     first_line,
     read_lines,
@@ -30,16 +29,18 @@ def _recognises(head: bytes, names: ColumnNames) -> bool:
     return _is_header(first_line(head))
 
 
-def _read(path: Path, names: ColumnNames) -> RawRows:
-    lines = read_lines(path)
+def _read(source: Source, options: Options) -> RawRows:
+    lines = read_lines(source)
     header = lines["text"][0]
     if not _is_header(header):
         raise DataError(
             f"The first line of a RecBole file must name its columns as name:type, with types "
-            f"among {', '.join(_TYPES)}. Received: {header[:80]!r} in {str(path)!r}"
+            f"among {', '.join(_TYPES)}. Received: {header[:80]!r} in {source}"
         )
-    columns = [name.rpartition(":")[0].strip() for name in header.split("\t")]
-    return rows_under_header(columns, split_lines(lines.slice(1), "\t"), names)
+    written = [name.strip() for name in header.split("\t")]
+    columns = [name.rpartition(":")[0].strip() for name in written]
+    records, bad_rows = split_lines(lines.slice(1), "\t")
+    return rows_under_header(columns, records, options.names, bad_rows, written)
 
 
 READER = Reader(suffixes=(".inter",), recognises=_recognises, read=_read)

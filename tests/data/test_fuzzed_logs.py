@@ -1,0 +1,509 @@
+"""Damaged files: each is read or refused by its line, and no row is lost without being counted.
+
+What must come of a file is worked out here by a parser that goes through its characters.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import polars as pl
+import pytest
+
+from tf_recdenoiser.data import DataError, read_log
+from tf_recdenoiser.data.checks import NULL_VALUES
+from tf_recdenoiser.data.readers._columns import TRIED
+
+ROWS = [(f"u{n % 4}", f"i{n * 7 % 11}", 100 + 10 * n) for n in range(12)]
+TITLES = ["tea", '"red, tea"', "12 inch", '"a ""b"" c"', "", '"two\nlines"', "it's", '"x"']
+SPACE = " \t\n\v\f\r\x85\xa0\u1680\u2000\u2028\u2029\u202f\u205f\u3000"
+SPICE = [*b" ,;|\t\"'\r\n\0-.:0aZ", b"\r\n", b"\n\n", b'""', b'",', b'"\n', "٣".encode(),
+         "é".encode(), b"\xff", b"\xef\xbb\xbf", b"\xc2\xa0", b"NULL", b"nan", b"user item",
+         b"1e999", b"9" * 25, b"2024-05-17"]  # fmt: skip
+FIELDS = ["", " ", "nan", "NULL", "٣", "7", "-0", "1e3", "2024-05-17", "user_id", "item", '"',
+          '"odd', 'odd"', '"o"d', '"o""d"', '"o"', "o\rd", '"o\nd"', '"o\rd"']  # fmt: skip
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+# --- Files, and damage to them ----------------------------------------------------------------
+
+
+def pairs() -> bytes:
+    return "".join(f"{user} {item}\n" for user, item, _ in ROWS).encode()
+
+
+def numbers() -> bytes:
+    return "".join(f"{user[1:]}\t{item[1:]}\r\n" for user, item, _ in ROWS).encode()
+
+
+def recbole() -> bytes:
+    head = "user_id:token\ttitle:token_seq\titem_id:token\ttimestamp:float\n"
+    return (head + "".join(f"{u}\t{t}\t{i}\t{at}\n" for (u, i, at), t in titled())).encode()
+
+
+def titled() -> Iterator[tuple[tuple[str, str, int], str]]:
+    for number, row in enumerate(ROWS):
+        yield row, TITLES[number % len(TITLES)].replace("\n", " ").strip('"')
+
+
+def csv_of(separator: str) -> bytes:
+    lines = [["user", "title", "item", "time", "rating"]]
+    for number, (user, item, time) in enumerate(ROWS):
+        title = TITLES[number % len(TITLES)].replace(",", separator)
+        lines.append([user, title, f'"{item}"', str(time), str(number % 5)])
+    return "".join(separator.join(line) + "\n" for line in lines).encode()
+
+
+def plain_csv(separator: str) -> bytes:
+    head = separator.join(["user", "title", "item", "time"]) + "\n"
+    body = "".join(separator.join([u, t, i, str(at)]) + "\n" for (u, i, at), t in titled())
+    return (head + body.replace('"', "")).encode()
+
+
+def gaps() -> bytes:
+    lines = []
+    for user in range(6):
+        items = [item for _, item, _ in ROWS[user : user + 4]]
+        lines.append(f"{user} {' '.join(items)}\t0 {' '.join(map(str, range(1, len(items))))}\n")
+    return "".join(lines).encode()
+
+
+def parquet() -> bytes:
+    out = io.BytesIO()
+    frame = pl.DataFrame(ROWS, schema=["user", "item", "time"], orient="row")
+    frame.with_columns(title=pl.lit("x")).write_parquet(out)
+    return out.getvalue()
+
+
+def zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("log.csv", plain_csv(";"))
+    return out.getvalue()
+
+
+def damaged(content: bytes, random: Random) -> bytes:
+    """The content after one to three blows."""
+    for _ in range(random.choice([1, 1, 1, 2, 3])):
+        content = random.choice([bytes_hit, bytes_hit, field_hit, line_hit])(content, random)
+    return content
+
+
+def bytes_hit(content: bytes, random: Random) -> bytes:
+    at, length = random.randrange(len(content) + 1), random.choice([1, 1, 2, 8, 60])
+    spice = random.choice([*SPICE, bytes([random.randrange(256)])])
+    spice = bytes([spice]) if isinstance(spice, int) else spice
+    return random.choice(
+        [
+            content[:at] + spice + content[at:],
+            content[:at] + spice + content[at + 1 :],
+            content[:at] + content[at + length :],
+            content[:at] + content[max(0, at - length) : at] + content[at:],
+            content[:at],
+        ]
+    )
+
+
+def field_hit(content: bytes, random: Random) -> bytes:
+    """Another field in the place of one."""
+    parts = re.split(rb"([,;|\t\n ])", content)
+    parts[random.randrange(0, len(parts), 2)] = random.choice(FIELDS).encode()
+    return b"".join(parts)
+
+
+def line_hit(content: bytes, random: Random) -> bytes:
+    """A line once more, often the first, or a line less."""
+    lines = content.splitlines(keepends=True) or [b""]
+    again = random.choice([lines[0], random.choice(lines), b"user_id item_id\n", b"\n"])
+    lines[random.randrange(len(lines))] = random.choice([b"", again])
+    lines.insert(random.randrange(len(lines) + 1), again)
+    return b"".join(lines)
+
+
+# --- What must come of them -------------------------------------------------------------------
+
+
+@dataclass
+class Expected:
+    """Rows by line, users and items; and the lines of bad rows, one for each row."""
+
+    rows: list[tuple[int, str, str]] = field(default_factory=list)
+    bad: Counter[int] = field(default_factory=Counter)
+    seen: set[tuple[str, str, float]] = field(default_factory=set)
+
+    def add(self, line: int, user: str, item: str, time: str | None = None) -> None:
+        user, item = user.strip(SPACE), item.strip(SPACE)
+        is_bad = any(
+            one == "" or one in NULL_VALUES.split(",") or "\n" in one or "\r" in one
+            for one in (user, item)
+        ) or (known_name(user) and known_name(item))
+        if time is not None and not is_bad:
+            number = seconds(time.strip(SPACE))
+            is_bad = number is None or (user, item, number) in self.seen
+            if number is not None:
+                self.seen.add((user, item, number))
+        if is_bad:
+            self.bad[line] += 1
+        else:
+            self.rows.append((line, user, item))
+
+
+class Refused(Exception):
+    """Nothing can come of the file."""
+
+
+def known_name(text: str) -> bool:
+    plain = "".join(filter(str.isalnum, text)).lower()
+    return plain in (*TRIED["user"], *TRIED["item"])
+
+
+def seconds(text: str) -> float | None:
+    if text == "2024-05-17":
+        return 1715904000.0
+    number = float(text) if NUMBER.fullmatch(text) else None
+    return number if number is not None and abs(number) != float("inf") else None
+
+
+def lines_of(content: bytes) -> list[str]:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise Refused from None
+    lines = [line.removeprefix("\ufeff").rstrip("\r") for line in text.split("\n")]
+    lines[0] = lines[0].removeprefix("\ufeff")
+    while lines and not lines[-1].strip(SPACE):
+        lines.pop()
+    if "\0" in text or not lines:
+        raise Refused
+    return lines
+
+
+def words(text: str) -> list[str]:
+    return [word for word in re.split(f"[{SPACE}]+", text) if word]
+
+
+def expected_pairs(content: bytes) -> Expected:
+    expected, lines = Expected(), lines_of(content)
+    found = {n: words(line) for n, line in enumerate(lines, 1) if "\r" not in line}
+    good = {n: pair for n, pair in found.items() if len(pair) == 2}
+    integers = {n: [bool(re.fullmatch("-?[0-9]+", id)) for id in pair] for n, pair in good.items()}
+    alone = integers.get(1) == [False, False] and len(good) > 1
+    alone = alone and all(all(both) for n, both in integers.items() if n > 1)
+    for line in range(1, len(lines) + 1):
+        if line not in good or (line == 1 and alone):
+            expected.bad[line] += 1
+        else:
+            expected.add(line, *good[line])
+    return expected
+
+
+def expected_gaps(content: bytes) -> Expected:
+    expected = Expected()
+    for number, line in enumerate(lines_of(content), 1):
+        parts = line.split("\t")
+        user, *items = words(parts[0]) or [""]
+        steps = words(parts[1]) if len(parts) == 2 else []
+        good = all(re.fullmatch(r"[0-9]+(\.[0-9]*)?", step) for step in steps)
+        if "\r" in line or not items or len(steps) != len(items) or not good:
+            expected.bad[number] += 1
+            continue
+        time = 0.0
+        for item, step in zip(items, steps, strict=True):
+            time += float(step)
+            expected.add(number, user, item, repr(time))
+    return expected
+
+
+def expected_recbole(content: bytes) -> Expected:
+    lines = lines_of(content)
+    header = [name.strip(SPACE) for name in lines[0].split("\t")]
+    types = {name.rpartition(":")[2].strip(SPACE) for name in header}
+    if not types <= {"token", "token_seq", "float", "float_seq"}:
+        raise Refused
+    names = [name.rpartition(":")[0].strip(SPACE) for name in header]
+    records = [
+        Record(n, n, None if "\r" in line else line.split("\t"))
+        for n, line in enumerate(lines[1:], 2)
+    ]
+    return under_header(names, header, records)
+
+
+@dataclass
+class Record:
+    """Its first and last line and its fields; None if it cannot be read."""
+
+    first: int
+    last: int
+    fields: list[str] | None
+
+
+def under_header(names: list[str], written: list[str], records: list[Record]) -> Expected:
+    found = columns(names)
+    expected = Expected()
+    for record in records:
+        fields = record.fields
+        if fields is None:
+            expected.bad += Counter(range(record.first, record.last + 1))
+            continue
+        if len(fields) == len(names):
+            values = {role: fields[at].strip(SPACE) for role, at in found.items()}
+            if all(values[role] == written[found[role]] for role in ("user", "item")):
+                expected.bad[record.first] += 1
+            else:
+                expected.add(record.first, values["user"], values["item"], values.get("time"))
+        else:
+            expected.bad[record.first] += 1
+    return expected
+
+
+def columns(names: list[str]) -> dict[str, int]:
+    plain = ["".join(filter(str.isalnum, name)).lower() for name in names]
+    found = {}
+    for role in ("user", "item", "time"):
+        name = next((name for name in TRIED[role] if name in plain), None)
+        if name is None and role != "time":
+            raise Refused
+        if name is not None:
+            if plain.count(name) > 1:
+                raise Refused
+            found[role] = plain.index(name)
+    return found
+
+
+def expected_csv(content: bytes) -> Expected:
+    lines = lines_of(content)
+    separator = max(",\t;|", key=lines[0].count)
+    quoted = any(
+        len(name.strip(SPACE)) > 1 and name.strip(SPACE)[0] == name.strip(SPACE)[-1] == '"'
+        for name in lines[0].split(separator)
+    )
+    if separator == "\t" and not quoted:
+        records = [
+            Record(n, n, None if "\r" in line else line.split(separator))
+            for n, line in enumerate(lines, 1)
+        ]
+    else:
+        records = list(quoted_records(lines, separator))
+    first = records[0]
+    if first.fields is None:
+        raise Refused
+    names = [name.strip(SPACE) for name in first.fields]
+    return under_header(names, names, records[1:])
+
+
+def quoted_records(lines: list[str], separator: str) -> Iterator[Record]:
+    """By the characters: a field is quoted whole, or the quotes in it are text."""
+    at, used = 0, set()
+    while at < len(lines):
+        start = at
+        fields, at = quoted_record(lines, at, separator)
+        if fields is None and at - start == 1 and start > 0:
+            fields = misquoted(lines[start], separator, used)
+        if start == 0 and fields is not None:
+            used = set(columns([name.strip(SPACE) for name in fields]).values())
+        yield Record(start + 1, at, fields)
+
+
+def quoted_record(lines: list[str], at: int, separator: str) -> tuple[list[str] | None, int]:
+    """The fields of the record that begins in line `at`, from 0, and the line after it."""
+    fields, text, place = [], lines[at], 0
+    while True:
+        while text[place : place + 1] == " ":
+            place += 1
+        value = ""
+        if text[place : place + 1] == '"':
+            place += 1
+            while True:
+                if place == len(text):
+                    at, place, value = at + 1, 0, value + "\n"
+                    if at == len(lines):
+                        return None, at
+                    text = lines[at]
+                elif text[place : place + 2] == '""':
+                    value, place = value + '"', place + 2
+                elif text[place] == '"':
+                    place += 1
+                    break
+                else:
+                    value, place = value + text[place], place + 1
+            if place < len(text) and text[place] != separator:
+                return None, at + 1
+        else:
+            end = text.find(separator, place)
+            end = len(text) if end < 0 else end
+            value, place = text[place:end], end
+            if "\r" in value:
+                return None, at + 1
+        fields.append(value)
+        if place == len(text):
+            return fields, at + 1
+        place += 1
+
+
+def misquoted(text: str, separator: str, used: set[int]) -> list[str] | None:
+    """Fields of a line with text after a closing quote, or none, in columns that are not used."""
+    fields, place = [], 0
+    while place <= len(text) and "\r" not in text:
+        begin = place
+        while text[place : place + 1] == " ":
+            place += 1
+        good = False
+        if text[place : place + 1] == '"':
+            end = place + 1
+            while end < len(text) and (text[end] != '"' or text[end : end + 2] == '""'):
+                end += 2 if text[end] == '"' else 1
+            if end < len(text):
+                good = end + 1 == len(text) or text[end + 1] == separator
+                inside, place = text[place + 1 : end], end + 1
+            if not good and len(fields) in used:
+                return None
+        end = text.find(separator, place)
+        end = len(text) if end < 0 else end
+        fields.append(inside.replace('""', '"') if good else text[begin:end])
+        place = end + 1
+    return fields if "\r" not in text else None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A file, the reader it is for, and what must come of it."""
+
+    make: Callable[[], bytes]
+    format: str
+    expected: Callable[[bytes], Expected]
+
+
+KINDS = {
+    "pairs": Kind(pairs, "pairs", expected_pairs),
+    "pairs of numbers": Kind(numbers, "pairs", expected_pairs),
+    "gaps": Kind(gaps, "gaps", expected_gaps),
+    "recbole": Kind(recbole, "recbole", expected_recbole),
+    "csv": Kind(lambda: csv_of(","), "csv", expected_csv),
+    "csv with semicolons": Kind(lambda: csv_of(";"), "csv", expected_csv),
+    "csv without quotes": Kind(lambda: plain_csv(";"), "csv", expected_csv),
+    "tsv": Kind(lambda: plain_csv("\t"), "csv", expected_csv),
+}
+# What a message says of the whole file, where no single line is at fault.
+OF_THE_FILE = re.compile(r"line|column|is empty|none of them usable|format of the log")
+FEW, MANY = range(45), range(45, 600)
+
+
+def seeds(numbers: range) -> list[object]:
+    few = [pytest.param(FEW, id="few")]
+    return [*few, pytest.param(MANY, id="many", marks=pytest.mark.slow)]
+
+
+# --- Tests ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("numbers", seeds(FEW))
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_row_of_a_damaged_text_is_read_or_counted(
+    tmp_path: Path, kind: str, numbers: range
+) -> None:
+    one = KINDS[kind]
+    read = 0
+    for seed in numbers:
+        content = damaged(one.make(), Random(f"{kind} {seed}"))
+        path = tmp_path / "log"
+        path.write_bytes(content)
+        try:
+            expected = one.expected(content)
+        except Refused:
+            expected = Expected()
+        try:
+            log = read_log(path, one.format, on_bad_row="skip")
+        except DataError as error:
+            assert not expected.rows, (seed, content, error)
+            assert OF_THE_FILE.search(str(error)), (seed, content, error)
+            continue
+        read += 1
+        rows = log.table.select("line", pl.col("user", "item").cast(pl.String)).rows()
+        assert rows == expected.rows, (seed, content)
+        assert Counter(row.line for row in log.report.bad_rows) == expected.bad, (seed, content)
+        if expected.bad:
+            with pytest.raises(DataError, match=r"\(lines? \d"):
+                read_log(path, one.format)
+    assert read > len(numbers) / 3
+
+
+@pytest.mark.parametrize("numbers", seeds(FEW))
+def test_any_damaged_file_is_read_or_refused(tmp_path: Path, numbers: range) -> None:
+    """Whatever its format is taken for."""
+    makers = [one.make for one in KINDS.values()]
+    for seed in numbers:
+        random = Random(f"any {seed}")
+        path = tmp_path / f"log{random.choice(['', '.csv', '.inter', '.tsv'])}"
+        path.write_bytes(damaged(random.choice(makers)(), random))
+        try:
+            report = read_log(path, on_bad_row="skip").report
+        except DataError as error:
+            assert OF_THE_FILE.search(str(error)), (seed, error)
+        else:
+            assert report.rows_kept > 0
+
+
+READ_ALL = """
+import json, sys
+from pathlib import Path
+from tf_recdenoiser.data import DataError, read_log
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        said = read_log(path, on_bad_row="skip").report.rows_read
+    except DataError as error:
+        said = str(error)
+    print(json.dumps([path.stem, said]))
+"""
+
+
+@pytest.mark.parametrize("numbers", seeds(FEW))
+def test_a_damaged_parquet_file_is_read_or_refused(tmp_path: Path, numbers: range) -> None:
+    """In a process of its own, since there is damage at which Polars ends the process."""
+    content = parquet()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    places = {}
+    for seed in range(numbers.start * 4, numbers.stop * 4):
+        random = Random(f"parquet {seed}")
+        at = places[f"{seed:06}"] = random.randrange(len(content) if seed % 2 else footer)
+        blow = bytes([random.randrange(256)])
+        path = tmp_path / f"{seed:06}.parquet"
+        path.write_bytes(content[:at] + blow + content[at + 1 :])
+    command = [sys.executable, "-c", READ_ALL, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    found = dict(map(json.loads, done.stdout.splitlines()))
+    assert found.keys() == places.keys()
+    refused = re.compile("Parquet|column|none of them usable|type")
+    for seed, said in found.items():
+        if isinstance(said, int):
+            assert said == len(ROWS) or places[seed] >= footer, seed
+        else:
+            assert refused.search(said), (seed, said)
+
+
+@pytest.mark.parametrize("numbers", seeds(FEW))
+@pytest.mark.parametrize(
+    ("suffix", "make"), [(".gz", lambda: gzip.compress(plain_csv(";"))), (".zip", zipped)]
+)
+def test_a_damaged_packed_file_is_read_whole_or_refused(
+    tmp_path: Path, suffix: str, make: Callable[[], bytes], numbers: range
+) -> None:
+    path = tmp_path / f"log.csv{suffix}"
+    for seed in numbers:
+        path.write_bytes(damaged(make(), Random(f"{suffix} {seed}")))
+        try:
+            report = read_log(path).report
+        except DataError as error:
+            assert re.search("packed log|one file|read", str(error)), (seed, error)
+        else:
+            assert report.rows_kept == len(ROWS), seed
