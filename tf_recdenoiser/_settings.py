@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -36,7 +37,7 @@ class SettingsError(ValueError):
 class Section:
     """Settings that belong together; each field is a setting, or a section within.
 
-    `rules` says of numbers what they must be, as a text and a test.
+    `rules` says of numbers what they must be, as a text and a test. All must be finite.
     """
 
     rules: ClassVar[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {}
@@ -46,6 +47,9 @@ class Section:
             value = getattr(self, name)
             if not holds(value):
                 raise SettingsError(f"`{name}` must be {text}. Received: {name}={value}")
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise SettingsError(f"`{name}` must be finite. Received: {name}={value}")
 
 
 def at_least(least: float) -> tuple[str, Callable[[Any], bool]]:
