@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import math
 import os
 import types
 import typing
@@ -39,7 +40,7 @@ class SettingsError(ValueError):
 class Section:
     """Settings that belong together; each field is a setting, or a section within.
 
-    `rules` says of numbers what they must be, as a text and a test.
+    `rules` says of numbers what they must be, as a text and a test. All must be finite.
     """
 
     rules: ClassVar[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {}
@@ -49,6 +50,9 @@ class Section:
             value = getattr(self, name)
             if not holds(value):
                 raise SettingsError(f"`{name}` must be {text}. Received: {name}={value}")
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise SettingsError(f"`{name}` must be finite. Received: {name}={value}")
 
 
 def at_least(least: float) -> tuple[str, Callable[[Any], bool]]:

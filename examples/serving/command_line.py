@@ -29,9 +29,7 @@ def run(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", help="the model's name")
-    parser.add_argument(
-        "--history", default="", help="raw ids, oldest first: ID,ID or a JSON list"
-    )
+    parser.add_argument("--history", default="", help="raw ids, oldest first: ID,ID or a JSON list")
     parser.add_argument(
         "--times", help="when each was interacted with, if the model reads it: 0,60,120"
     )

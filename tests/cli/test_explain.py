@@ -11,8 +11,8 @@ import pytest
 
 from tests.cli.shell import PLAIN, SYNTHETIC, Outcome, rows, tf_recdenoiser
 from tests.params import only
-from tf_recdenoiser.runs import RunDirectory, load_run
-from tf_recdenoiser.runs.models import save_model
+from tf_recdenoiser.runs import RunDirectory, load_run, manifest
+from tf_recdenoiser.runs.checkpoints import model_variables, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,9 @@ def pruned(
         probability = 1 / (1 + np.exp(-newest.astype(np.float64)))
         kept.append(np.where(probability > 0.5, probability, 0.0))
     directory = RunDirectory(path)
-    save_model(recommender, directory.best)
+    run = directory.model_record().run
+    write_checkpoint(directory.best, model_variables(recommender), run)
+    manifest.seal(path)
     return directory, np.array(kept)
 
 

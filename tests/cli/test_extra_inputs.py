@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tests.cli.shell import PLAIN, tf_recdenoiser
 from tf_recdenoiser.retrieval import ServingModule
-from tf_recdenoiser.runs import RunDirectory, load_run
+from tf_recdenoiser.runs import RunDirectory, load_run, manifest
 
 # User 7's two rows leave nothing to learn of it; the others have six.
 ROWS = [f"{user},{100 + (user * 7 + step * 3) % 20},{60 * step}" for user in range(12, 24)
@@ -94,6 +94,7 @@ def test_nobody_is_not_a_user_of_that_name(folder: Path, tmp_path: Path) -> None
     path = shutil.copytree(folder / "sse_pt", tmp_path / "run")
     names = json.loads((path / "users.json").read_text())
     (path / "users.json").write_text(json.dumps(["None", *map(str, names[1:])]))
+    manifest.seal(path)
     run = load_run(path)
     assert run.inputs(np.array([1]), None)["user_ids"].tolist() == [0]
     assert run.inputs(np.array([1]), "None")["user_ids"].tolist() == [1]

@@ -39,8 +39,9 @@ def test_a_directory_without_a_run_is_said_to_be_so(command: str, tmp_path: Path
         ("settings.toml", "[", "settings.toml is damaged"),
         ("environment.json", "{", "environment.json is damaged"),
         ("vocabulary.json", "[]", "vocabulary.json must have an id for each"),
-        ("checkpoints/best.keras", "", "best.keras must be a saved model"),
-        ("checkpoints/best.keras", None, "no validated epoch yet"),
+        ("checkpoints/best.h5", "", "best.h5 is damaged"),
+        ("checkpoints/best.h5", None, "no validated epoch yet"),
+        ("checkpoints/last.h5", None, "last.h5 must be there"),
         ("settings.toml", None, "is not a run directory"),
     ],
 )

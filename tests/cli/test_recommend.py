@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.cli.shell import Outcome, rows, tf_recdenoiser
-from tf_recdenoiser.runs import RunDirectory, load_run
+from tf_recdenoiser.runs import RunDirectory, load_run, manifest
 from tf_recdenoiser.training import Recommender
 
 Copy = Callable[[RunDirectory], RunDirectory]
@@ -110,6 +110,7 @@ def test_ids_are_shown_as_they_are(
     odd = ["[/b]", "[red]x", ":tv:", "Ünïcode 🍣", *(f"{n:03}" + "x" * 150 for n in range(36))]
     run = copy(trained)
     (run.path / "vocabulary.json").write_text(json.dumps(odd))
+    manifest.seal(run.path)
     for command in (("recommend", "-k", 99, "--include-seen"), ("explain",)):
         outcome = tf_recdenoiser(command[0], run.path, "--history", ",".join(odd), *command[1:])
         assert outcome.status == 0, outcome.err

@@ -33,6 +33,7 @@ from tf_recdenoiser.runs import (
     resolve,
     train,
 )
+from tf_recdenoiser.runs.detect import read_detection
 
 SIZES = {
     "model.max_length": 12,
@@ -176,7 +177,7 @@ def test_noise_can_be_looked_for_by_every_kind_of_backbone(backbone: str, tmp_pa
 
 def test_noise_is_looked_for_once(out: Path, found: dict[str, dict[str, Comparison]]) -> None:
     first, second = (RunDirectory(out / f"context-sequence-{seed}") for seed in SEEDS)
-    np.testing.assert_array_equal(first.detection().log_ratios, second.detection().log_ratios)
+    np.testing.assert_array_equal(*(read_detection(run).log_ratios for run in (first, second)))
 
 
 def test_finished_runs_are_kept(out: Path, found: dict[str, dict[str, Comparison]]) -> None:
@@ -297,7 +298,7 @@ def test_each_way_to_look_for_noise_has_its_own_search(tmp_path: Path) -> None:
     base = BASE.replace({"fit.epochs": 1})
     run_paired(base, DATASET, tmp_path, chosen(CORRECTING, names), [0])
     first, second = (
-        RunDirectory(tmp_path / f"context-sequence{end}-0").detection()
+        read_detection(RunDirectory(tmp_path / f"context-sequence{end}-0"))
         for end in ("", "-noise.distribution-uniform")
     )
     assert first.scorer.rate != second.scorer.rate

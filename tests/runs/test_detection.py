@@ -23,6 +23,7 @@ from tf_recdenoiser.runs import (
     load_split,
     train,
 )
+from tf_recdenoiser.runs.detect import read_detection
 from tf_recdenoiser.training import SampledSoftmax, explain
 
 NOISY = {"log": {"users": 300, "items": 60, "clusters": 5, "noise": 0.25, "seed": 1}}
@@ -90,7 +91,7 @@ def surprised(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 @pytest.mark.graph
 def test_noise_surprises_a_recommender_of_other_users(surprised: RunDirectory) -> None:
     noisy = load_split(surprised.settings(), load_run(surprised.path).dataset())
-    detection = surprised.detection()
+    detection = read_detection(surprised)
     assert len(detection.scorer.detectors) == 2
     assert roc_auc(-detection.log_ratios, noisy.train.items == 1) > 0.75
     assert detection.scorer.rate == pytest.approx(0.25, abs=0.1)
@@ -323,8 +324,8 @@ def test_noise_is_found_again_by_the_same_seed() -> None:
 
 def test_a_detector_that_is_missing_is_named(looked: RunDirectory, tmp_path: Path) -> None:
     damaged = shutil.copytree(looked.path, tmp_path / "damaged")
-    (damaged / "checkpoints/detector_2.keras").unlink()
-    with pytest.raises(RunError, match=r"detector_2.keras must be a saved model: put back"):
+    (damaged / "checkpoints/detector_2.h5").unlink()
+    with pytest.raises(RunError, match=r"detector_2.h5 must be there.*: put back"):
         load_run(damaged)
 
 
@@ -379,7 +380,7 @@ def test_a_stopped_run_goes_on_with_the_noise_it_found(
 ) -> None:
     given, directory = looked.settings(), RunDirectory(tmp_path / "broken")
     first = given.replace({"fit.epochs": 1})
-    train(first, DATASET, directory, detection=looked.detection())
+    train(first, DATASET, directory, detection=read_detection(looked))
     resumed = train(given, DATASET, directory, resume=True)
     for name in ("test", "noise"):
         assert resumed[name] == looked.metrics()[name]

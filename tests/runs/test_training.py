@@ -21,12 +21,15 @@ from tf_recdenoiser.runs import (
     RunError,
     Settings,
     build_recommender,
+    checkpoints,
     load_dataset,
     load_run,
+    manifest,
     recording,
     resolve,
     train,
 )
+from tf_recdenoiser.runs.checkpoints import model_variables, write_checkpoint
 from tf_recdenoiser.runs.runner import EXTENDABLE
 from tf_recdenoiser.runs.scoring import PARTS
 
@@ -83,8 +86,10 @@ def test_a_run_directory_holds_the_run_and_nothing_temporary(unbroken: RunDirect
         "vocabulary.json",
         "history.jsonl",
         "metrics.json",
-        "checkpoints/last.keras",
-        "checkpoints/best.keras",
+        "manifest.json",
+        "model.json",
+        "checkpoints/last.h5",
+        "checkpoints/best.h5",
     }
 
 
@@ -174,13 +179,13 @@ def test_an_epoch_that_was_logged_and_not_saved_is_done_again(
 ) -> None:
     run = copy(halfway)
 
-    def full_disk(model: Any, path: Path) -> None:
+    def full_disk(path: Path, *what: Any) -> None:
         if path == run.last:
             raise OSError(28, "No space left on device")
-        save(model, path)
+        write(path, *what)
 
-    save = recording.save_model
-    monkeypatch.setattr(recording, "save_model", full_disk)
+    write = recording.write_checkpoint
+    monkeypatch.setattr(recording, "write_checkpoint", full_disk)
     with pytest.raises(OSError, match="No space"):
         train(small({"fit.epochs": 4}), DATASET, run, resume=True)
     monkeypatch.undo()
@@ -195,13 +200,12 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
     run = copy(halfway)
     model, before = load_run(run.path).recommender, run.best.read_bytes()
 
-    def half_written(path: Path) -> None:
-        Path(path).write_bytes(b"half of a model")
+    def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(model, "save", half_written)
+    monkeypatch.setattr(checkpoints, "sign", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        recording.save_model(model, run.best)
+        write_checkpoint(run.best, model_variables(model), run.model_record().run)
     assert run.best.read_bytes() == before
     assert files(run) == files(halfway)
 
@@ -223,7 +227,8 @@ def test_a_finished_run_is_evaluated_again_and_not_trained(
 def test_metrics_are_those_of_the_best_model(unbroken: RunDirectory, copy: Copy) -> None:
     run = copy(unbroken)
     another = build_recommender(small({"seed": 5}), item_count=40)
-    recording.save_model(another, run.best)
+    write_checkpoint(run.best, model_variables(another), run.model_record().run)
+    manifest.seal(run.path)
     metrics = train(small({"fit.epochs": 4}), DATASET, run, resume=True)
     for part in PARTS:
         result = load_run(run.path).scorer(part).result(another, "full")

@@ -24,6 +24,7 @@ from tf_recdenoiser.runs import (
     resolve,
     train,
 )
+from tf_recdenoiser.runs.detect import read_detection
 
 PLAIN = "plain"
 
@@ -90,7 +91,7 @@ def run_paired(
             if not _is_finished(directory, settings):
                 train(settings, dataset, directory, True, observer, detections.get(search))
             if settings.looks_for_noise and search not in detections:
-                detections[search] = directory.detection()
+                detections[search] = read_detection(directory)
             for metric, per_user in _per_user(directory.path, dataset, newest_is_noise).items():
                 values[name].setdefault(metric, []).append(per_user)
     return {
@@ -114,7 +115,7 @@ def _check(base: Settings, methods: Mapping[str, Method]) -> None:
 
 
 def _is_finished(directory: RunDirectory, settings: Settings) -> bool:
-    return directory.metrics_file.exists() and directory.settings() == resolve(settings)
+    return directory.is_finished() and directory.settings() == resolve(settings)
 
 
 def _search(settings: Settings) -> Settings:

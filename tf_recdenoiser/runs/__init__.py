@@ -3,8 +3,8 @@
 from tf_recdenoiser._settings import SettingsError
 from tf_recdenoiser.runs.build import build_recommender
 from tf_recdenoiser.runs.directory import RunDirectory
+from tf_recdenoiser.runs.errors import RunError
 from tf_recdenoiser.runs.loading import Run, load_run
-from tf_recdenoiser.runs.models import RunError
 from tf_recdenoiser.runs.observer import Observer
 from tf_recdenoiser.runs.presets import PRESETS
 from tf_recdenoiser.runs.resolve import resolve

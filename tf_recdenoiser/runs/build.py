@@ -12,13 +12,19 @@ import numpy as np
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser._settings import paths
 from tf_recdenoiser.backbones import Backbone
-from tf_recdenoiser.data import Histories, TrainingBatches, user_codes
+from tf_recdenoiser.data import Histories, TrainingBatches
 from tf_recdenoiser.estimators import get_estimator
 from tf_recdenoiser.layers import GATES, get_attention
 from tf_recdenoiser.noise.injection import noise_frequencies
+from tf_recdenoiser.runs.checkpoints import (
+    model_variables,
+    read_checkpoint,
+    training_variables,
+)
 from tf_recdenoiser.runs.directory import RunDirectory
-from tf_recdenoiser.runs.models import load_model
+from tf_recdenoiser.runs.errors import parsed
 from tf_recdenoiser.runs.noise_known import NoiseKnown
+from tf_recdenoiser.runs.records import check_room
 from tf_recdenoiser.runs.resolve import build_gates, build_objective, resolve
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.training import Recommender, fix_gates
@@ -36,11 +42,10 @@ def build(known: NoiseKnown, directory: RunDirectory) -> Built:
     """The recommender of a run: the last checkpoint's, or a new one."""
     settings, item_count = known.settings, known.dataset.item_count
     train, noise = known.noisy.split.train, known.probability
+    recommender = build_recommender(settings, item_count, known.user_count, known.mixture_rate)
     if directory.exists() and directory.last.exists():
-        recommender = load_model(directory.last)
+        _go_on(recommender, directory)
     else:
-        users = int(user_codes(train).max())
-        recommender = build_recommender(settings, item_count, users, known.mixture_rate)
         observed = np.bincount(train.items, minlength=item_count + 1)
         recommender.assume_noise(noise_frequencies(observed, settings.noise.distribution))
         clean = None if noise is None else 1.0 - noise
@@ -51,16 +56,44 @@ def build(known: NoiseKnown, directory: RunDirectory) -> Built:
     return Built(recommender, batches)
 
 
+def _go_on(recommender: Recommender, directory: RunDirectory) -> None:
+    variables, run = training_variables(recommender), directory.model_record().run
+    read_checkpoint(directory.last, recommender, variables, run)
+
+
 def _take_gates(recommender: Recommender, settings: Settings) -> None:
     source = RunDirectory(Path(settings.gates.source))
     source.check_keras()
+    source.verify()
     fix_gates(
         recommender,
-        load_model(source.best),
+        best_recommender(source),
         settings.gates.shuffle,
         settings.seed,
         recommender.backbone.causal,
     )
+
+
+def best_recommender(directory: RunDirectory) -> Recommender:
+    """The recommender of a run's best epoch: built by what is recorded, with weights as they were.
+
+    Raises
+    ------
+    RunError
+        If the record, or the checkpoint, is not what a run wrote.
+    """
+    record, best = directory.model_record(), directory.best
+    settings, file = directory.settings(), directory.path / "settings.toml"
+    if best.is_file():
+        parsed(best, lambda: check_room(settings, record.item_count, best.stat().st_size))
+    recommender = parsed(
+        file,
+        lambda: build_recommender(
+            settings, record.item_count, record.user_count, record.noise_rate
+        ),
+    )
+    read_checkpoint(best, recommender, model_variables(recommender), record.run)
+    return recommender
 
 
 def build_batches(

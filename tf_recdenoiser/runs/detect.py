@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 
 from tf_recdenoiser.data import Histories
-from tf_recdenoiser.noise import DETECTORS, NoiseModel, NoisySplit
+from tf_recdenoiser.noise import DETECTORS, Detection, NoiseModel, NoiseScorer, NoisySplit
 from tf_recdenoiser.noise.settings import NO_DETECTOR, ORACLE
 from tf_recdenoiser.runs.build import build_batches, build_recommender
+from tf_recdenoiser.runs.checkpoints import model_variables, read_checkpoint
+from tf_recdenoiser.runs.directory import RunDirectory
+from tf_recdenoiser.runs.errors import parsed
+from tf_recdenoiser.runs.files import read_numbers
 from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.resolve import resolve
 from tf_recdenoiser.runs.scoring import PARTS
@@ -95,4 +99,32 @@ def noise_model(
         if hasattr(settings.model, name)
     }
     kind = DETECTORS[str(settings.detector)]
-    return kind(item_count, fit_recommender=fit_recommender, **sizes)
+    return kind(
+        item_count,
+        fit_recommender=fit_recommender,
+        new_recommender=lambda: build_recommender(plain, item_count),
+        **sizes,
+    )
+
+
+def read_detection(directory: RunDirectory) -> Detection:
+    """What a run found of noise, by a detector for each fold of users.
+
+    Raises
+    ------
+    RunError
+        If a file is not what the run wrote.
+    """
+    settings, model = directory.settings(), directory.model_record()
+    record = directory.noise_record(DETECTORS[str(settings.detector)].folds)
+    file = directory.path / "settings.toml"
+    kind = parsed(file, lambda: noise_model(settings, model.item_count))
+    detectors = []
+    for path in directory.detectors(record.detectors):
+        detector = parsed(file, kind.empty)
+        read_checkpoint(path, detector, model_variables(detector), model.run)
+        detectors.append(detector)
+    log_ratios = parsed(
+        directory.noise_file, lambda: read_numbers(directory.noise_file, record.items)
+    )
+    return Detection(NoiseScorer(tuple(detectors), record.rate), log_ratios, record.roc_auc)

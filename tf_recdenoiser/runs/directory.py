@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import json
-import os
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,12 +15,17 @@ import numpy as np
 
 from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.data import Dataset, Fingerprint
-from tf_recdenoiser.noise import Detection, NoiseScorer
-from tf_recdenoiser.runs.models import RunError, load_model, save_model
+from tf_recdenoiser.noise import Detection
+from tf_recdenoiser.runs import manifest, records
+from tf_recdenoiser.runs.checkpoints import model_variables, write_checkpoint
+from tf_recdenoiser.runs.errors import RunError, parsed
+from tf_recdenoiser.runs.files import read_json, read_text, write_json, write_text
+from tf_recdenoiser.runs.records import ModelRecord, NoiseRecord
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.toml import as_toml, read_settings
 
 _T = TypeVar("_T")
+_LARGEST_SETTINGS = 1 << 20
 _PACKAGES = ("tf_recdenoiser", "tensorflow", "keras", "tf-keras", "numpy", "polars")
 
 
@@ -33,11 +38,14 @@ def keras_name() -> str:
 class RunDirectory:
     """Where a run's files lie, and how they are read and written; each is written whole.
 
-    `settings.toml`, `data.json` (fingerprint), `environment.json` (package versions),
-    `vocabulary.json` (raw item ids by code), `users.json` (raw user ids by code, where the
-    backbone reads them), `history.jsonl` (a line an epoch), `metrics.json`,
-    `checkpoints/last.keras` and `best.keras`, `tensorboard/` on request; where noise was looked
-    for `noise.json`, `noise.npy` and `checkpoints/detector_1.keras`, ….
+    `settings.toml`, `data.json` (fingerprint), `model.json` (what building the model needs
+    besides), `environment.json` (package versions), `vocabulary.json` (raw item ids by code),
+    `users.json` (raw user ids by code, where the backbone reads them), `history.jsonl` (a line an
+    epoch), `metrics.json`, `checkpoints/last.h5` and `best.h5`, `manifest.json` (digests),
+    `tensorboard/` on request; where noise was looked for `noise.json`, `noise.npy` and
+    `checkpoints/detector_1.h5`, ….
+
+    All of it is data: what is read is judged by type and range, and nothing in it is run.
     """
 
     path: Path
@@ -48,12 +56,12 @@ class RunDirectory:
     @property
     def last(self) -> Path:
         """The model after the newest epoch, with its optimizers."""
-        return self._checkpoints / "last.keras"
+        return self.checkpoints / "last.h5"
 
     @property
     def best(self) -> Path:
         """The model after the epoch with the best validation NDCG@10."""
-        return self._checkpoints / "best.keras"
+        return self.checkpoints / "best.h5"
 
     @property
     def history_file(self) -> Path:
@@ -63,12 +71,17 @@ class RunDirectory:
     @property
     def metrics_file(self) -> Path:
         """The metrics of the finished run."""
-        return self.path / "metrics.json"
+        return self.path / manifest.METRICS
 
     @property
     def tensorboard(self) -> Path:
         """Event files for TensorBoard."""
         return self.path / "tensorboard"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the models' weights."""
+        return self.path / "checkpoints"
 
     def exists(self) -> bool:
         """Whether a run was begun here."""
@@ -88,6 +101,8 @@ class RunDirectory:
         dataset: Dataset,
         user_ids: np.ndarray | None = None,
         detection: Detection | None = None,
+        user_count: int = 0,
+        noise_rate: float = 0.0,
     ) -> None:
         """Begin a run: write what is known before training.
 
@@ -100,32 +115,57 @@ class RunDirectory:
             none.
         detection
             What was found of noise; None (default) if it was not looked for.
+        user_count, noise_rate
+            As `build_recommender` was given them; 0 by default.
+
+        Raises
+        ------
+        RunError
+            If a run was begun here.
         """
         self.require_free()
         self.last.parent.mkdir(parents=True, exist_ok=True)
-        self._write("data.json", dataclasses.asdict(dataset.fingerprint()))
+        fingerprint = dataset.fingerprint()
+        run = hashlib.sha256(f"{fingerprint}\n{as_toml(settings)}".encode()).hexdigest()
+        record = ModelRecord(run, dataset.item_count, user_count, noise_rate)
+        self._write("data.json", dataclasses.asdict(fingerprint))
+        self._write("model.json", dataclasses.asdict(record))
         self._write("vocabulary.json", dataset.item_ids.tolist())
         self._write("environment.json", _environment())
         if user_ids is not None:
             self._write("users.json", user_ids.tolist())
         if detection is not None:
-            self._write_detection(detection)
+            self._write_detection(detection, run)
+        manifest.begin(self.path)
         # Last, since with it the run exists.
         self._write_settings(settings)
 
     def reopen(self, settings: Settings) -> None:
         """Go on with a run, by these settings: it is not finished any more."""
-        self.metrics_file.unlink(missing_ok=True)
+        self.begin_again()
         self._write_settings(settings)
 
+    def begin_again(self) -> None:
+        """Make an unfinished run of it, without metrics."""
+        manifest.unseal(self.path)
+        self.metrics_file.unlink(missing_ok=True)
+
+    def is_finished(self) -> bool:
+        """Whether the run has come to its end, and has not gone on since."""
+        return manifest.is_sealed(self.path)
+
+    def verify(self) -> None:
+        """Raise RunError unless each file is as it was when the run wrote it."""
+        manifest.verify(self.path)
+
     def _write_settings(self, settings: Settings) -> None:
-        _replace(self.path / "settings.toml", as_toml(settings))
+        write_text(self.path / "settings.toml", as_toml(settings))
 
     def settings(self) -> Settings:
         """The recorded settings."""
         path = self.path / "settings.toml"
         self._require(path)
-        return _parsed(path, lambda: Settings().replace(read_settings(path)))
+        return parsed(path, lambda: _settings(path))
 
     def check_fingerprint(self, dataset: Dataset) -> None:
         """Raise RunError unless `dataset` is the one the run was trained on."""
@@ -137,78 +177,82 @@ class RunDirectory:
 
     def fingerprint(self) -> Fingerprint:
         """The fingerprint of the data the run was trained on."""
-        return self._read("data.json", lambda recorded: Fingerprint(**recorded))
+        return self._read("data.json", records.fingerprint_of)
+
+    def model_record(self) -> ModelRecord:
+        """What building the recommender needs beside the settings."""
+        fingerprint = self.fingerprint()
+        return self._read("model.json", lambda recorded: ModelRecord.of(recorded, fingerprint))
 
     def item_ids(self) -> np.ndarray:
         """Raw item ids, `[item_count]`: integers or strings as in the log."""
-        return self._read("vocabulary.json", _id_array)
+        return self._read("vocabulary.json", records.ids_of)
 
     def user_ids(self) -> np.ndarray | None:
         """Raw user ids, `[user_count]`; None if the model knows no users."""
         if not (self.path / "users.json").exists():
             return None
-        return self._read("users.json", _id_array)
+        return self._read("users.json", records.ids_of)
 
     def history(self) -> list[dict[str, Any]]:
         """What each epoch gave, oldest first."""
         if not self.history_file.exists():
             return []
-        lines = self.history_file.read_text(encoding="utf-8").splitlines()
-        return _parsed(self.history_file, lambda: [dict(json.loads(line)) for line in lines])
+        return parsed(
+            self.history_file,
+            lambda: [
+                records.epoch_of(json.loads(line))
+                for line in read_text(self.history_file).splitlines()
+            ],
+        )
 
     def write_history(self, rows: Sequence[dict[str, Any]]) -> None:
         """Replace the training log."""
-        _replace(self.history_file, "".join(json.dumps(row) + "\n" for row in rows))
+        write_text(self.history_file, "".join(json.dumps(row) + "\n" for row in rows))
 
     def metrics(self) -> dict[str, Any]:
         """The metrics of the finished run."""
-        return self._read("metrics.json", dict)
+        found = self._read(manifest.METRICS, records.metrics_of)
+        manifest.check(self.path, manifest.METRICS)
+        return found
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
-        """Record the metrics of the finished run."""
-        self._write("metrics.json", metrics)
+        """Record the metrics of the run, which is finished with them."""
+        self._write(manifest.METRICS, metrics)
+        manifest.seal(self.path)
 
     def has_detection(self) -> bool:
         """Whether noise was looked for in this run."""
         return (self.path / "noise.json").exists()
 
-    def _write_detection(self, detection: Detection) -> None:
-        files = self._detectors(len(detection.scorer.detectors))
-        for file, detector in zip(files, detection.scorer.detectors, strict=True):
-            save_model(detector, file)
-        np.save(self.path / "noise.npy", detection.log_ratios)
-        # Last, since with it the record is whole.
+    def _write_detection(self, detection: Detection, run: str) -> None:
         scorer = detection.scorer
-        self._write(
-            "noise.json",
-            {"rate": scorer.rate, "roc_auc": detection.roc_auc, "detectors": len(scorer.detectors)},
-        )
+        files = self.detectors(len(scorer.detectors))
+        for file, detector in zip(files, scorer.detectors, strict=True):
+            write_checkpoint(file, model_variables(detector), run)
+        log_ratios = np.asarray(detection.log_ratios, "<f4")
+        np.save(self.noise_file, log_ratios, allow_pickle=False)
+        # Last, since with it the record is whole.
+        record = NoiseRecord(scorer.rate, detection.roc_auc, len(scorer.detectors), len(log_ratios))
+        self._write("noise.json", dataclasses.asdict(record))
 
-    def detection(self) -> Detection:
-        """What was found of noise."""
-        recorded = self._read("noise.json", dict)
-        return _parsed(
-            self.path / "noise.npy",
-            lambda: Detection(
-                NoiseScorer(
-                    tuple(load_model(file) for file in self._detectors(recorded["detectors"])),
-                    recorded["rate"],
-                ),
-                np.load(self.path / "noise.npy"),
-                recorded["roc_auc"],
-            ),
-        )
-
-    def _detectors(self, count: int) -> list[Path]:
-        return [self._checkpoints / f"detector_{number + 1}.keras" for number in range(count)]
+    def noise_record(self, folds: int) -> NoiseRecord:
+        """What was found of noise, beside log ratios and a detector for each of the folds."""
+        fingerprint = self.fingerprint()
+        return self._read("noise.json", lambda found: NoiseRecord.of(found, folds, fingerprint))
 
     @property
-    def _checkpoints(self) -> Path:
-        return self.path / "checkpoints"
+    def noise_file(self) -> Path:
+        """The log ratios of the training sequences' items."""
+        return self.path / "noise.npy"
+
+    def detectors(self, count: int) -> list[Path]:
+        """The checkpoints of so many detectors."""
+        return [self.checkpoints / f"detector_{number + 1}.h5" for number in range(count)]
 
     def check_keras(self) -> None:
         """Raise RunError if the run's models were saved by the other Keras."""
-        recorded = self._read("environment.json", lambda versions: versions["keras_in_use"])
+        recorded = self._read("environment.json", records.versions_of)["keras_in_use"]
         if recorded != keras_name():
             value = "1" if recorded == "tf_keras" else "0"
             raise RunError(
@@ -232,37 +276,11 @@ class RunDirectory:
         write_json(self.path / name, value)
 
 
-def read_json(path: Path, convert: Callable[[Any], _T]) -> _T:
-    """What `convert` makes of a JSON file; RunError if that is not what was written."""
-    return _parsed(path, lambda: convert(json.loads(path.read_text(encoding="utf-8"))))
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole: `path` never holds half of one."""
-    _replace(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def _id_array(recorded: Iterable[int | str]) -> np.ndarray:
-    """Ids as int64 or, since NumPy gives every text the room of the longest, as objects of str."""
-    ids = np.array([*recorded], object)
-    return ids if any(isinstance(one, str) for one in ids.tolist()) else ids.astype(np.int64)
-
-
-def _parsed(path: Path, parse: Callable[[], _T]) -> _T:
-    """What `parse` makes of the content of `path`; RunError if that is not what a run wrote."""
-    try:
-        return parse()
-    except (ValueError, TypeError, KeyError) as error:
-        raise RunError(
-            f"{path} is damaged: put back the file that the run wrote, or train anew in another "
-            f"directory. Received: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+def _settings(path: Path) -> Settings:
+    read_text(path, _LARGEST_SETTINGS)
+    settings = Settings().replace(read_settings(path))
+    records.check_sizes(settings)
+    return settings
 
 
 def _environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_recdenoiser.runs.build import Built
 from tf_recdenoiser.runs.directory import RunDirectory
-from tf_recdenoiser.runs.models import RunError
+from tf_recdenoiser.runs.errors import RunError
 from tf_recdenoiser.runs.recording import Recording, is_exhausted
 from tf_recdenoiser.runs.scoring import Scorer
 from tf_recdenoiser.runs.settings import Settings

@@ -12,9 +12,12 @@ import tensorflow as tf
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.ops.slots import from_slots, history_inputs
+from tf_recdenoiser.runs.build import best_recommender
+from tf_recdenoiser.runs.detect import read_detection
 from tf_recdenoiser.runs.directory import RunDirectory
-from tf_recdenoiser.runs.models import RunError, load_model
+from tf_recdenoiser.runs.errors import RunError
 from tf_recdenoiser.runs.noise_known import NoiseKnown
+from tf_recdenoiser.runs.resolve import backbone_class
 from tf_recdenoiser.runs.scoring import Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_dataset, load_split
@@ -165,13 +168,14 @@ def load_run(path: str | Path) -> Run:
             f"{path} has no validated epoch yet. Go on with "
             f"`tf-recdenoiser train {settings.source} --out {path} --resume`."
         )
-    recommender = load_model(directory.best)
-    backbone = recommender.backbone
+    record = directory.model_record()
     item_ids, user_ids = directory.item_ids(), directory.user_ids()
-    _check_count(directory.path / "vocabulary.json", "items", item_ids, backbone.item_count)
-    if "user_ids" in backbone.extra_inputs:
-        _check_count(directory.path / "users.json", "users", user_ids, backbone.user_count)
-    detection = directory.detection() if directory.has_detection() else None
+    _check_count(directory.path / "vocabulary.json", "items", item_ids, record.item_count)
+    if "user_ids" in backbone_class(settings).extra_inputs:
+        _check_count(directory.path / "users.json", "users", user_ids, record.user_count)
+    directory.verify()
+    recommender = best_recommender(directory)
+    detection = read_detection(directory) if settings.looks_for_noise else None
     return Run(directory, settings, recommender, item_ids, detection, user_ids)
 
 

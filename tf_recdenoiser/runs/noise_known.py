@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.data import Dataset, user_codes
 from tf_recdenoiser.noise import Detection, NoisySplit
 from tf_recdenoiser.noise.settings import ORACLE
 from tf_recdenoiser.runs.resolve import backbone_class
@@ -39,6 +39,11 @@ class NoiseKnown:
         if self.settings.detector == ORACLE:
             return self.noisy.train.items.astype(np.float32)
         return None if self.detection is None else self.detection.probability
+
+    @property
+    def user_count(self) -> int:
+        """Of how many users something can be learned."""
+        return int(user_codes(self.noisy.split.train).max())
 
     @property
     def mixture_rate(self) -> float:

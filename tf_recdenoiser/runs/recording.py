@@ -7,8 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tf_recdenoiser._keras import keras
+from tf_recdenoiser.runs.checkpoints import (
+    model_variables,
+    training_variables,
+    write_checkpoint,
+)
 from tf_recdenoiser.runs.directory import RunDirectory
-from tf_recdenoiser.runs.models import save_model
 
 MONITOR = "val_ndcg@10"
 
@@ -62,6 +66,7 @@ class Recording(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self._directory = directory
+        self._run = directory.model_record().run
         self._validate = validate
         self._validate_every = validate_every
         self._epochs = epochs
@@ -82,9 +87,9 @@ class Recording(keras.callbacks.Callback):
         logs.update(row)
         self._history.append(row)
         if best_epoch(self._history) == number:
-            save_model(self.model, self._directory.best)
+            write_checkpoint(self._directory.best, model_variables(self.model), self._run)
         # The log first: what is in it beyond the checkpoint is dropped when a run is resumed.
         self._directory.write_history(self._history)
-        save_model(self.model, self._directory.last)
+        write_checkpoint(self._directory.last, training_variables(self.model), self._run)
         if is_exhausted(self._history, self._patience):
             self.model.stop_training = True

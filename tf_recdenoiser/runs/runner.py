@@ -10,12 +10,12 @@ import tensorflow as tf
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import Dataset, user_codes
 from tf_recdenoiser.noise import Detection
-from tf_recdenoiser.runs.build import build
-from tf_recdenoiser.runs.detect import detect, with_detector
+from tf_recdenoiser.runs.build import best_recommender, build
+from tf_recdenoiser.runs.detect import detect, read_detection, with_detector
 from tf_recdenoiser.runs.directory import RunDirectory
+from tf_recdenoiser.runs.errors import RunError
 from tf_recdenoiser.runs.evaluate import evaluate
 from tf_recdenoiser.runs.fit import epochs_done, fit
-from tf_recdenoiser.runs.models import RunError, load_model
 from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.observer import Observer
 from tf_recdenoiser.runs.resolve import check_data, resolve
@@ -82,12 +82,14 @@ def train(
     observer.begin_run(settings, directory)
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
+    # For what is built on trial before noise is looked for: without a seed, no op may draw now.
+    keras.utils.set_random_seed(settings.seed)
     known = NoiseKnown(settings, dataset, noisy, detection)
     if settings.looks_for_noise and detection is None:
         if fresh:
             known = detect(known, observer.report)
         else:
-            known = NoiseKnown(settings, dataset, noisy, directory.detection())
+            known = NoiseKnown(settings, dataset, noisy, read_detection(directory))
     scorers = {part: known.scorer(part) for part in PARTS}
     keras.utils.set_random_seed(settings.seed)
     # What cannot be built raises before anything is written, so that a second try can follow.
@@ -96,11 +98,13 @@ def train(
     if fresh:
         knows_users = "user_ids" in built.recommender.backbone.extra_inputs
         users = dataset.user_ids[user_codes(noisy.split.train) > 0] if knows_users else None
-        directory.create(settings, dataset, users, known.detection)
+        directory.create(
+            settings, dataset, users, known.detection, known.user_count, known.mixture_rate
+        )
     else:
         directory.reopen(settings)
     fit(built, settings, scorers["valid"], directory, history, observer.callbacks)
-    metrics = evaluate(load_model(directory.best), known, scorers, directory.history())
+    metrics = evaluate(best_recommender(directory), known, scorers, directory.history())
     directory.write_metrics(metrics)
     observer.end_run(metrics)
     return metrics
@@ -108,6 +112,7 @@ def train(
 
 def _check_resumable(settings: Settings, dataset: Dataset, directory: RunDirectory) -> None:
     directory.check_keras()
+    directory.verify()
     changed = settings.differences(directory.settings())
     fixed = {name: pair for name, pair in changed.items() if name not in EXTENDABLE}
     if fixed:

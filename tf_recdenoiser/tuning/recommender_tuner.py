@@ -115,5 +115,6 @@ def _copy_run(source: RunDirectory, target: RunDirectory) -> None:
     """Copy a run whole, but for its end."""
     temporary = target.path.with_name(target.path.name + ".new")
     shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source.path, temporary, ignore=shutil.ignore_patterns(source.metrics_file.name))
+    shutil.copytree(source.path, temporary)
+    RunDirectory(temporary).begin_again()
     os.replace(temporary, target.path)

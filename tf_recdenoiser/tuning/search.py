@@ -11,7 +11,8 @@ from typing import Any
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.evaluation import PROTOCOLS
 from tf_recdenoiser.runs import RunDirectory, RunError, Settings, resolve, train
-from tf_recdenoiser.runs.directory import keras_name, read_json, write_json
+from tf_recdenoiser.runs.directory import keras_name
+from tf_recdenoiser.runs.files import read_json, write_json
 from tf_recdenoiser.tuning.space import CHOICES, Choices, choices_for, search_space, trial_base
 from tf_recdenoiser.tuning.trial import SearchObserver, Trial, best_trial
 from tf_recdenoiser.tuning.tuners import EXTENDABLE, TUNERS

@@ -47,7 +47,7 @@ class Trial:
         """The trial with the score or the failure that its directory holds, if any."""
         if self.failure_file.exists():
             return dataclasses.replace(self, failure=self.failure_file.read_text("utf-8").strip())
-        if not self.directory.metrics_file.exists():
+        if not self.directory.is_finished():
             return self
         score = self.directory.metrics()["valid"][protocol][METRIC]
         return dataclasses.replace(self, score=score)

@@ -16,7 +16,7 @@ FitRecommender = Callable[[Histories, np.ndarray, int], Any]
 number of the fold of users that is left out."""
 
 
-def no_recommender(others: Histories, weights: np.ndarray, fold: int) -> Any:
+def no_recommender(*_: Any) -> Any:
     """Refuses to train one: ValueError."""
     raise ValueError(
         "`fit_recommender` must be given to a noise model that judges items by a recommender. "
@@ -41,6 +41,8 @@ class NoiseModel(abc.ABC):
         Of item vectors, where there are some; 50 by default.
     fit_recommender
         Trains a recommender, for models that judge by one.
+    new_recommender
+        Gives an untrained one, to read weights into.
 
     Attributes
     ----------
@@ -60,11 +62,13 @@ class NoiseModel(abc.ABC):
         max_length: int = 50,
         hidden_dim: int = 50,
         fit_recommender: FitRecommender = no_recommender,
+        new_recommender: Callable[[], Any] = no_recommender,
     ) -> None:
         self.item_count = item_count
         self.max_length = max_length
         self.hidden_dim = hidden_dim
         self.fit_recommender = fit_recommender
+        self.new_recommender = new_recommender
 
     @abc.abstractmethod
     def detector(self, others: Histories, weights: np.ndarray, fold: int) -> Any:
@@ -79,6 +83,10 @@ class NoiseModel(abc.ABC):
         fold
             The number of the fold that is left out.
         """
+
+    @abc.abstractmethod
+    def empty(self) -> Any:
+        """A detector that knows nothing yet, to read the weights of another into."""
 
     @classmethod
     def can_cross_fit(cls, train: Histories) -> bool:

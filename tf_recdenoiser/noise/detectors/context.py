@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tf_recdenoiser.data import Histories, item_vectors
+from tf_recdenoiser.data.vectors import VIEWS
 from tf_recdenoiser.layers.context import ContextFeatures
 from tf_recdenoiser.noise.detectors.base import NoiseModel
 from tf_recdenoiser.noise.network import judging
@@ -62,3 +63,8 @@ class ContextModel(NoiseModel):
         vectors = item_vectors(others, self.item_count, self.hidden_dim, weights)
         counts = np.bincount(others.items, minlength=self.item_count + 1)
         return build_detector(vectors, counts, self.max_length)
+
+    def empty(self) -> Any:
+        rows = self.item_count + 1
+        vectors = np.zeros([rows, VIEWS, self.hidden_dim], np.float32)
+        return build_detector(vectors, np.zeros(rows), self.max_length)

@@ -135,3 +135,6 @@ class SurprisalModel(NoiseModel):
         recommender = self.fit_recommender(others, weights, fold)
         counts = np.bincount(others.items, weights, minlength=self.item_count + 1)
         return build_surprisal_detector(recommender, counts)
+
+    def empty(self) -> Any:
+        return build_surprisal_detector(self.new_recommender(), np.zeros(self.item_count + 1))
