@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +15,25 @@ IS_KERAS_3: bool = getattr(keras, "__version__", "2").startswith("3.")
 
 register = keras.utils.register_keras_serializable(package="tf_recdenoiser")
 """Class decorator that lets Keras save and load the class by name."""
+
+
+MEAN_OF_REPLICAS: dict[str, Any] = {
+    "aggregation": "mean" if IS_KERAS_3 else tf.VariableAggregation.MEAN
+}
+"""Argument of `add_weight` for a variable that is assigned in a train step, on each replica."""
+
+
+def replica_count() -> int:
+    """How many replicas take this step together; 1 without a strategy of `tf.distribute`."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else int(context.num_replicas_in_sync)
+
+
+def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
+    """The sum of `value` over the replicas that take this step together."""
+    if replica_count() == 1:
+        return value
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
 def raw_variable(variable: Any) -> tf.Variable:
@@ -81,6 +101,19 @@ def unscale_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
 def loss_scale(optimizer: Any) -> tf.Tensor:
     """The factor by which `scale_loss` multiplies, as a float32 scalar."""
     return tf.cast(scale_loss(optimizer, tf.ones([], tf.float32)), tf.float32)
+
+
+@contextlib.contextmanager
+def finalizing_by(optimizer: Any, finalize: Callable[[], None]) -> Iterator[None]:
+    """While it lasts, `finalize` does what Keras asks of `optimizer` at the end of training.
+
+    Keras hands the optimizer of a model all that is trained, be it the optimizer's or not.
+    """
+    vars(optimizer)["finalize_variable_values"] = lambda variables: finalize()
+    try:
+        yield
+    finally:
+        vars(optimizer).pop("finalize_variable_values", None)
 
 
 def is_graph(model: Any) -> bool:

@@ -75,7 +75,8 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
     and the gates' gradient is the estimator's, as in `DenoisingModel`. It is evaluated as often as
     the estimator asks, on the same batch with the same negatives; metrics count the first
     evaluation alone. Reports what `tfrs.Model` does, and `sparsity`, `jacobian`, `density_l` and
-    `keep_l`.
+    `keep_l`. Over the batches of an epoch or of `evaluate`, losses are means of the batches' sums:
+    each batch counts once, since its sum has counted its queries.
 
     Parameters
     ----------
@@ -163,7 +164,8 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
         with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
             loss = tf.reduce_sum(self.compute_loss(inputs, training=False))
         total = tf.add_n([loss, *map(tf.reduce_sum, self.losses)])
-        return self._logs({"data": loss, "loss": total, **gate_statistics(recorder)})
+        parts = {"data": loss, "loss": total, **gate_statistics(recorder)}
+        return self._logs({**parts, "targets": tf.ones([])})
 
     def loss_gradients(self, inputs: Any, seed: tf.Tensor) -> tuple[list[Any], dict[str, Any]]:
         """The gradients of one batch, in the order of `trainable_variables`, and the loss.
@@ -252,6 +254,9 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
             )
         return (loss[tf.newaxis] if loss.shape.rank == 0 else loss), tf.ones([]), None
 
+    def _targets_of_step(self, targets: tf.Tensor) -> tf.Tensor:
+        return targets  # a sum over queries is one over replicas too
+
     def _evaluations(
         self, sample: Sample, recorder: Recorder, batch: Any, first: tf.Tensor
     ) -> list[list[tf.Tensor]]:
@@ -270,12 +275,10 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
             "total_loss": parts["loss"],
             "regularization_loss": parts["loss"] - parts["data"],
         }
-        own = {tracker.name: tracker for tracker in self._trackers if tracker.name in named}
-        for name, tracker in own.items():
-            tracker.update_state(named[name])
+        own = self._track(named)
         ours = {id(tracker) for tracker in self._trackers}
-        others = {metric.name: metric for metric in self.metrics if id(metric) not in ours}
-        return {name: metric.result() for name, metric in {**others, **own}.items()}
+        others = {m.name: m.result() for m in self.metrics if id(m) not in ours}
+        return {**others, **own}
 
     def _items_of_table(self) -> tf.data.Dataset:
         backbone = self._required_backbone()

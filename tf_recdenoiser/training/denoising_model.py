@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_recdenoiser._keras import implicit_mask, keras, register
 from tf_recdenoiser.estimators import serialize_estimator
 from tf_recdenoiser.layers.sample import Evaluation, Sample
-from tf_recdenoiser.training.gate_training import GateTraining, gate_statistics
+from tf_recdenoiser.training.gate_training import GateTraining, at_least_some, gate_statistics
 
 
 @register
@@ -39,6 +39,7 @@ class DenoisingModel(GateTraining, keras.Model):
     `layers.Dropout`.
 
     Use it as `keras.Model`: `DenoisingModel(inputs=…, outputs=…)`, `compile`, `fit`, `save`.
+    Over the batches each counts by its N, so that a data loss is the same for all batch sizes.
     Progress reports `loss`, its parts, and for each gated layer `density_l` (share of
     reachable gates with keep probability above 1/2) and `keep_l` (mean keep probability).
 
@@ -97,9 +98,10 @@ class DenoisingModel(GateTraining, keras.Model):
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
         with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
             outputs = self(x, training=False)
-        losses, count = self._sample_losses(y, outputs, weights)
-        data_loss = tf.reduce_sum(losses) / count
+        losses, targets = self._sample_losses(y, outputs, weights)
+        data_loss = tf.reduce_sum(losses) / at_least_some(targets)
         parts = {"loss": data_loss, "data": data_loss, **gate_statistics(recorder)}
+        parts["targets"] = targets
         return self._logs(parts, x, y, outputs, weights)
 
     def loss_gradients(
@@ -134,13 +136,12 @@ class DenoisingModel(GateTraining, keras.Model):
         losses = tf.cast(self._loss_function(y, outputs), tf.float32)
         weights = _with_mask(weights, implicit_mask(outputs), losses)
         if weights is None:
-            return losses, tf.maximum(tf.cast(tf.size(losses), tf.float32), 1.0)
+            return losses, tf.cast(tf.size(losses), tf.float32)
         weights = tf.cast(weights, tf.float32)
         for _ in range(losses.shape.rank - weights.shape.rank):
             weights = weights[..., tf.newaxis]
         weights = tf.broadcast_to(weights, tf.shape(losses))
-        count = tf.reduce_sum(weights)
-        return losses * weights, tf.where(count > 0, count, 1.0)
+        return losses * weights, tf.reduce_sum(weights)
 
     @property
     def _loss_function(self) -> Callable[[Any, Any], tf.Tensor]:
@@ -152,11 +153,7 @@ class DenoisingModel(GateTraining, keras.Model):
     def _logs(
         self, parts: dict[str, tf.Tensor], x: Any, y: Any, outputs: Any, weights: Any
     ) -> dict[str, tf.Tensor]:
-        logs = {}
-        for tracker in self._trackers:
-            if tracker.name in parts:
-                tracker.update_state(parts[tracker.name])
-                logs[tracker.name] = tracker.result()
+        logs = self._track(parts)
         if self._has_metrics:
             found = self.compute_metrics(x, y, outputs, weights)
             logs.update({name: value for name, value in found.items() if name not in logs})
