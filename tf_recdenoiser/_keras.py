@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 keras = tf.keras
@@ -114,6 +116,20 @@ def finalizing_by(optimizer: Any, finalize: Callable[[], None]) -> Iterator[None
         yield
     finally:
         vars(optimizer).pop("finalize_variable_values", None)
+
+
+@contextlib.contextmanager
+def generators_kept() -> Iterator[None]:
+    """Put back the global generators of Python and NumPy as they were, at the end.
+
+    `keras.utils.set_random_seed` sets them, which are its caller's too.
+    """
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
 
 
 def is_graph(model: Any) -> bool:

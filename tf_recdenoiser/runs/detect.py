@@ -12,6 +12,7 @@ from tf_recdenoiser.data import Histories
 from tf_recdenoiser.noise import DETECTORS, NoiseModel, NoisySplit
 from tf_recdenoiser.noise.settings import NO_DETECTOR, ORACLE
 from tf_recdenoiser.runs.build import build_batches, build_recommender
+from tf_recdenoiser.runs.finite import RequireFinite
 from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.resolve import resolve
 from tf_recdenoiser.runs.scoring import PARTS
@@ -85,6 +86,7 @@ def noise_model(
             epochs=epochs,
             steps_per_epoch=batches.steps_per_epoch,
             shuffle=False,  # the batches are shuffled already
+            callbacks=[RequireFinite()],
             verbose=0,
         )
         return recommender

@@ -125,6 +125,11 @@ class GateTraining(_BeforeKerasModel):
         """
         if getattr(self, "optimizer", None) is None:
             return super().fit(*args, **kwargs)  # Keras says what is wrong
+        strategy = self.distribute_strategy
+        if _keras.IS_KERAS_3 and strategy.num_replicas_in_sync > 1:
+            # On the replicas, where Keras 3 would do it, a second optimizer's cannot be made.
+            with strategy.scope():
+                self.build_optimizers()
         with _keras.finalizing_by(self.optimizer, self._finalize):
             return super().fit(*args, **kwargs)
 
