@@ -79,6 +79,55 @@ def layers_of(layer: Any) -> list[Any]:
     return list(found.values())
 
 
+def parts_of(layer: Any) -> list[Any]:
+    """The layers that `layer` holds itself."""
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def take_over_trainable(layer: Any, source: Any) -> None:
+    """Have `layer` train what `source` trains, of which it is a copy, and so its parts."""
+    pairs = [(layer, source)]
+    for one, other in pairs:
+        one._trainable = other._trainable
+        if IS_KERAS_3:
+            # In Keras 3 each variable knows it too, and models ask the variables.
+            own = zip(one._trainable_variables, other._trainable_variables, strict=False)
+            for variable, its_source in own:
+                variable.trainable = its_source.trainable
+        pairs += zip(parts_of(one), parts_of(other), strict=False)
+
+
+def freeze_around(layer: Any, is_free: Callable[[Any], bool], frozen: bool = False) -> bool:
+    """Have what `is_free` is true of train in frozen layers too, and nothing else of these.
+
+    A frozen layer trains none of its parts, at least under tf_keras. It is thawed where it holds
+    what is free, and in its place its other parts and its own weights are frozen. Returns whether
+    it holds anything free.
+    """
+    if is_free(layer):
+        return True
+    frozen = frozen or not layer.trainable
+    parts = parts_of(layer)
+    held = [freeze_around(part, is_free, frozen) for part in parts]
+    if not any(held):
+        return False
+    if frozen:
+        layer._trainable = True
+        for part, holds in zip(parts, held, strict=True):
+            if not holds:
+                part.trainable = False
+        if IS_KERAS_3:
+            for variable in layer._trainable_variables:
+                variable.trainable = False
+        else:
+            own = list(layer._trainable_weights)
+            for variable in own:
+                variable._trainable = False  # else the layer counts it as it was again
+            layer._non_trainable_weights[:0] = own
+            layer._trainable_weights[:] = []
+    return True
+
+
 def scales_loss(optimizer: Any) -> bool:
     """Whether `optimizer` multiplies the loss, as training in float16 needs."""
     return isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)

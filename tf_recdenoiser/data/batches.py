@@ -80,8 +80,9 @@ class TrainingBatches:
     Raises
     ------
     ValueError
-        If a batch would have more than `MOST_DRAWN` negatives, `windows` is another word, an argument is below its minimum (1; 0 for `negatives` and
-        `seed`) or has not a number for each item, or times are wanted of a `train` without.
+        If `windows` is another word, an argument is below its minimum (1; 0 for `negatives` and
+        `seed`) or has not a number for each item, a batch would have more than `MOST_DRAWN`
+        negatives, or times are wanted of a `train` without.
     DataError
         If no row has two items, or if a user has seen every item.
 

@@ -14,7 +14,7 @@ _CAUSES = {
     "sparsity": "`gates.beta` or `gates.target_density`",
     "jacobian": "`model.gamma`",
 }
-_USUAL = "`fit.learning_rate`, `gates.learning_rate` or a weight of the loss"
+_USUAL = "`fit.learning_rate`, `gates.learning_rate`, `gates.beta` or `model.gamma`"
 
 
 class RequireFinite(keras.callbacks.Callback):
@@ -35,8 +35,10 @@ class RequireFinite(keras.callbacks.Callback):
         found = {name: float(value) for name, value in (logs or {}).items()}
         wrong = {name: value for name, value in found.items() if not math.isfinite(value)}
         if wrong:
-            causes = [cause for name, cause in _CAUSES.items() if name in wrong]
-            self._fail("The loss", batch, " and ".join(causes) or _USUAL, wrong)
+            # Where the weights have run away, so has the data's part.
+            parts = () if "data" in wrong else [one for one in _CAUSES if one in wrong]
+            cause = " and ".join(_CAUSES[part] for part in parts) or _USUAL
+            self._fail("The loss", batch, cause, wrong)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         weights = self.model.trainable_variables
