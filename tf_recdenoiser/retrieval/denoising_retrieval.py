@@ -236,7 +236,28 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
         if candidates is None:
             candidates = self._items_of_table()
         vectors = candidates.map(lambda ids, items: (ids, self.candidates(items)))
-        return INDEXES[kind](query_model=self, k=k).index_from_dataset(vectors)
+        index = INDEXES[kind](query_model=self, k=k).index_from_dataset(vectors)
+        # A method that is a `tf.function` does not keep its object alive. Past Keras' tracking.
+        self.__dict__["_latest_index"] = index
+        return index
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """As `keras.Model.save`, in the format of TensorFlow's SavedModels.
+
+        ValueError for a file of Keras, which could not be loaded: a task has no configuration. A
+        model of your own with a `get_config` is saved as any.
+        """
+        is_file = str(filepath).endswith((".keras", ".h5", ".hdf5"))
+        is_file = is_file or kwargs.get("save_format") in ("keras", "h5")
+        if is_file and type(self).get_config is keras.Model.get_config:
+            raise ValueError(
+                "`filepath` must not be a file of Keras, from which this model could not be made "
+                "again: save its weights by `save_weights` (with `ModelCheckpoint`, by "
+                "`save_weights_only=True`) and load them into a model made by the same code, or "
+                "export it by `retrieval.export_saved_model`. "
+                f"Received: {filepath}"
+            )
+        super().save(filepath, *args, **kwargs)
 
     @property
     def _parts(self) -> tuple[str, ...]:
