@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import random
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 keras = tf.keras
@@ -14,6 +17,25 @@ IS_KERAS_3: bool = getattr(keras, "__version__", "2").startswith("3.")
 
 register = keras.utils.register_keras_serializable(package="tf_recdenoiser")
 """Class decorator that lets Keras save and load the class by name."""
+
+
+MEAN_OF_REPLICAS: dict[str, Any] = {
+    "aggregation": "mean" if IS_KERAS_3 else tf.VariableAggregation.MEAN
+}
+"""Argument of `add_weight` for a variable that is assigned in a train step, on each replica."""
+
+
+def replica_count() -> int:
+    """How many replicas take this step together; 1 without a strategy of `tf.distribute`."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else int(context.num_replicas_in_sync)
+
+
+def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
+    """The sum of `value` over the replicas that take this step together."""
+    if replica_count() == 1:
+        return value
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
 def raw_variable(variable: Any) -> tf.Variable:
@@ -57,6 +79,55 @@ def layers_of(layer: Any) -> list[Any]:
     return list(found.values())
 
 
+def parts_of(layer: Any) -> list[Any]:
+    """The layers that `layer` holds itself."""
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def take_over_trainable(layer: Any, source: Any) -> None:
+    """Have `layer` train what `source` trains, of which it is a copy, and so its parts."""
+    pairs = [(layer, source)]
+    for one, other in pairs:
+        one._trainable = other._trainable
+        if IS_KERAS_3:
+            # In Keras 3 each variable knows it too, and models ask the variables.
+            own = zip(one._trainable_variables, other._trainable_variables, strict=False)
+            for variable, its_source in own:
+                variable.trainable = its_source.trainable
+        pairs += zip(parts_of(one), parts_of(other), strict=False)
+
+
+def freeze_around(layer: Any, is_free: Callable[[Any], bool], frozen: bool = False) -> bool:
+    """Have what `is_free` is true of train in frozen layers too, and nothing else of these.
+
+    A frozen layer trains none of its parts, at least under tf_keras. It is thawed where it holds
+    what is free, and in its place its other parts and its own weights are frozen. Returns whether
+    it holds anything free.
+    """
+    if is_free(layer):
+        return True
+    frozen = frozen or not layer.trainable
+    parts = parts_of(layer)
+    held = [freeze_around(part, is_free, frozen) for part in parts]
+    if not any(held):
+        return False
+    if frozen:
+        layer._trainable = True
+        for part, holds in zip(parts, held, strict=True):
+            if not holds:
+                part.trainable = False
+        if IS_KERAS_3:
+            for variable in layer._trainable_variables:
+                variable.trainable = False
+        else:
+            own = list(layer._trainable_weights)
+            for variable in own:
+                variable._trainable = False  # else the layer counts it as it was again
+            layer._non_trainable_weights[:0] = own
+            layer._trainable_weights[:] = []
+    return True
+
+
 def scales_loss(optimizer: Any) -> bool:
     """Whether `optimizer` multiplies the loss, as training in float16 needs."""
     return isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
@@ -81,6 +152,33 @@ def unscale_gradients(optimizer: Any, gradients: list[Any]) -> list[Any]:
 def loss_scale(optimizer: Any) -> tf.Tensor:
     """The factor by which `scale_loss` multiplies, as a float32 scalar."""
     return tf.cast(scale_loss(optimizer, tf.ones([], tf.float32)), tf.float32)
+
+
+@contextlib.contextmanager
+def finalizing_by(optimizer: Any, finalize: Callable[[], None]) -> Iterator[None]:
+    """While it lasts, `finalize` does what Keras asks of `optimizer` at the end of training.
+
+    Keras hands the optimizer of a model all that is trained, be it the optimizer's or not.
+    """
+    vars(optimizer)["finalize_variable_values"] = lambda variables: finalize()
+    try:
+        yield
+    finally:
+        vars(optimizer).pop("finalize_variable_values", None)
+
+
+@contextlib.contextmanager
+def generators_kept() -> Iterator[None]:
+    """Put back the global generators of Python and NumPy as they were, at the end.
+
+    `keras.utils.set_random_seed` sets them, which are its caller's too.
+    """
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
 
 
 def is_graph(model: Any) -> bool:

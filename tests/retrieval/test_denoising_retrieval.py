@@ -356,3 +356,43 @@ def test_a_backbone_that_is_asked_a_question_is_asked_it() -> None:
     np.testing.assert_allclose(
         retriever(backbone)(BATCH, training=False), backbone(asked, training=False)[:, -1]
     )
+
+
+@needs_tfrs
+def test_an_index_lives_through_one_expression() -> None:
+    model = retriever()
+    asked = {"item_ids": BATCH["item_ids"]}
+    excluded = tf.constant(NEXT)[:, tf.newaxis]
+    _, found = model.index(k=3).query_with_exclusions(asked, excluded)
+    assert not np.any(found.numpy() == NEXT[:, np.newaxis])
+
+
+@needs_tfrs
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_what_could_not_be_loaded_is_not_saved(name: str, tmp_path: Path) -> None:
+    model = retriever()
+    model(BATCH)
+    with pytest.raises(ValueError, match=r"save its weights by `save_weights`.*Received: .*model"):
+        model.save(tmp_path / name)
+    assert not (tmp_path / name).exists()
+    model.save_weights(tmp_path / "weights")
+    other = retriever()
+    other.load_weights(tmp_path / "weights").expect_partial()
+    np.testing.assert_array_equal(other(BATCH), model(BATCH))
+
+
+@needs_tfrs
+def test_losses_are_means_of_the_batches_sums() -> None:
+    """A sum has counted its queries: over the batches each counts once."""
+    model = retriever(encoder(dropout=0.0))
+    data = tf.data.Dataset.from_tensor_slices(BATCH)
+    sums = [float(model.test_step(batch)["loss"]) for batch in data.batch(4)]
+    model.reset_metrics()
+    parts = []
+    for batch in data.batch(3):
+        model.reset_metrics()
+        parts.append(float(model.test_step(batch)["loss"]))
+    found = model.evaluate(data.batch(3), verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(np.mean(parts), rel=1e-5)
+    found = model.evaluate(data.batch(4), verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(sums[0], rel=1e-5)

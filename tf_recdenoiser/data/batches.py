@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 WINDOWS = ("newest", "random")
+
+MOST_DRAWN = 2**24
+"""How many negatives a batch may have; their vectors take some gigabytes."""
 
 Batch = tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]
 
@@ -77,7 +81,8 @@ class TrainingBatches:
     ------
     ValueError
         If `windows` is another word, an argument is below its minimum (1; 0 for `negatives` and
-        `seed`) or has not a number for each item, or times are wanted of a `train` without.
+        `seed`) or has not a number for each item, a batch would have more than `MOST_DRAWN`
+        negatives, or times are wanted of a `train` without.
     DataError
         If no row has two items, or if a user has seen every item.
 
@@ -138,6 +143,7 @@ class TrainingBatches:
         self._max_length = max_length
         self._batch_size = batch_size
         self._drawn = (negatives,) if share_negatives else (max_length, negatives)
+        _check_drawn(min(batch_size, len(self._rows)), self._drawn)
         self._seed = seed
         self._windows = windows
         self._extra_inputs = tuple(extra_inputs)
@@ -257,3 +263,14 @@ class TrainingBatches:
         """How many of the newest items each row's window leaves out."""
         spare = np.maximum(lengths - self._length, 0)
         return rng.integers(spare + 1) if self._windows == "random" else np.zeros_like(spare)
+
+
+def _check_drawn(rows: int, drawn: tuple[int, ...]) -> None:
+    """ValueError before so much is drawn for a batch that no memory holds it."""
+    count = rows * math.prod(drawn)
+    if count > MOST_DRAWN:
+        raise ValueError(
+            f"`negatives` must make at most {MOST_DRAWN:,} draws in a batch, for what is in memory "
+            "at once; choose fewer, a smaller `batch_size`, or share them among the positions of a "
+            f"sequence. Received: negatives={drawn[-1]}, which makes {count:,} draws"
+        )

@@ -44,7 +44,7 @@ class ContextFeatures(keras.layers.Layer):
     """
 
     def __init__(self, item_count: int, shape: Sequence[int], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.item_count = item_count
         self.shape = tuple(shape)
         rows = item_count + 1

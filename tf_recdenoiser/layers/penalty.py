@@ -6,7 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras, layers_of
+from tf_recdenoiser._keras import keras, layers_of, replica_count
+from tf_recdenoiser.layers.records import Recorder
+from tf_recdenoiser.layers.sample import current_evaluation
 
 
 class Penalty(keras.layers.Layer):
@@ -26,12 +28,22 @@ class Penalty(keras.layers.Layer):
         self.built = True
 
     def call(self, penalty: tf.Tensor) -> tf.Tensor:
-        self.add_loss(penalty)
+        evaluation = current_evaluation()
+        if evaluation is not None and replica_count() > 1:
+            # Keras 3 has one list of added losses for all replicas, each in a thread of its own.
+            evaluation.recorder.penalties.setdefault(self.part, []).append(penalty)
+        else:
+            self.add_loss(penalty)
         return penalty
 
 
-def penalties_of(model: Any) -> dict[str, list[tf.Tensor]]:
-    """The penalties that the layers of `model` added in its latest call, by part of the loss."""
+def penalties_of(model: Any, recorder: Recorder) -> dict[str, list[tf.Tensor]]:
+    """The penalties that the layers of `model` added in its latest call, by part of the loss.
+
+    `recorder` is that of the evaluation in which it was called.
+    """
+    if replica_count() > 1:
+        return recorder.penalties
     found: dict[str, list[tf.Tensor]] = {}
     for layer in layers_of(model):
         if isinstance(layer, Penalty):

@@ -75,6 +75,12 @@ class GateRecord:
         return weighted_mean(values, self.reachable)
 
     @property
+    def count(self) -> tf.Tensor:
+        """The number of reachable gates, a scalar of the logits' dtype."""
+        shape = tf.broadcast_dynamic_shape(tf.shape(self.logits), tf.shape(self.reachable))
+        return tf.reduce_sum(tf.cast(tf.broadcast_to(self.reachable, shape), self.logits.dtype))
+
+    @property
     def density(self) -> tf.Tensor:
         """Realised density: the share of reachable gates kept with probability above 1/2."""
         return self.share(tf.cast(self.logits > 0, self.logits.dtype))
@@ -114,9 +120,12 @@ class Recorder:
     noises, branches
         The numbers, from 1, of layers that draw noise such as dropout's, and of calls of a part of
         the model once more.
+    penalties
+        Those that layers added, by part of the loss, if several replicas take a step together.
     """
 
     gates: dict[Any, GateRecord] = dataclasses.field(default_factory=dict)
     attention: list[AttentionRecord] = dataclasses.field(default_factory=list)
     noises: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
     branches: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
+    penalties: dict[str, list[tf.Tensor]] = dataclasses.field(default_factory=dict)

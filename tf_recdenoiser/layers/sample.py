@@ -9,8 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_recdenoiser._keras import replica_count
 from tf_recdenoiser.estimators import Estimator, StraightThrough
-from tf_recdenoiser.layers.records import GateRecord, Recorder
+from tf_recdenoiser.layers.records import GateRecord, Recorder, is_per_sequence
 
 _GATE_STREAM, _NOISE_STREAM, _BRANCH_STREAM = range(3)
 
@@ -74,7 +75,7 @@ class Sample:
 
     def noise_seed(self, number: int) -> tf.Tensor:
         """The seed, integers `[2]`, of the noise of the layer with this number."""
-        return self._fold(_NOISE_STREAM, number)
+        return _of_replica(self._fold(_NOISE_STREAM, number))
 
     def uniform(self, layer: Any, logits: tf.Tensor, number: int) -> tf.Tensor:
         """What the gates of `layer` are drawn by, `[S, *logits.shape]`; `number` of the layer."""
@@ -82,6 +83,7 @@ class Sample:
             return self.earlier[layer].first(tf.shape(logits)[0]).uniform
         shape = tf.concat([[self.estimator.uniforms], tf.shape(logits)], axis=0)
         seed = self._fold(_GATE_STREAM, number)
+        seed = _of_replica(seed) if is_per_sequence(logits) else seed
         return tf.random.stateless_uniform(shape, seed, dtype=logits.dtype)
 
     def gates(self, record: GateRecord) -> tf.Tensor:
@@ -101,6 +103,14 @@ class Sample:
     def _fold(self, stream: int, number: int) -> tf.Tensor:
         seed = tf.random.experimental.stateless_fold_in(self.seed, stream)
         return tf.random.experimental.stateless_fold_in(seed, number)
+
+
+def _of_replica(seed: tf.Tensor) -> tf.Tensor:
+    """A seed for sequences that are on this replica alone."""
+    if replica_count() == 1:
+        return seed
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    return tf.random.experimental.stateless_fold_in(seed, replica)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_recdenoiser._keras import keras
+from tf_recdenoiser._keras import generators_kept, keras
 from tf_recdenoiser.data import DataError, Histories
 from tf_recdenoiser.noise.injection import NoiseInjector
 from tf_recdenoiser.noise.metrics import roc_auc
@@ -84,6 +84,7 @@ class CrossFitting:
         drawn = NoiseInjector(train, item_count, 0.0, distribution).draw_unseen(train, rng)
         self._drawn = dataclasses.replace(train, items=drawn)
 
+    @generators_kept()
     def find(self, rounds: int, report: Callable[[str], None]) -> Detection:
         """What is found in so many rounds; `report` is called for each."""
         probability = np.zeros(len(self._train.items))

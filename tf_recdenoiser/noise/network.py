@@ -15,6 +15,8 @@ _BATCH = 512
 def judging(features: Any, max_length: int, units: int = 64) -> Any:
     """An untrained detector that reads what a layer says of each candidate in its place.
 
+    It computes in float32, whatever Keras' dtype policy: scores are logs, and their sums long.
+
     Parameters
     ----------
     features
@@ -29,14 +31,14 @@ def judging(features: Any, max_length: int, units: int = 64) -> Any:
         for name in ("item_ids", "candidates")
     }
     places = features(inputs["item_ids"], inputs["candidates"])
-    normalized = keras.layers.Normalization(name="normalization")(places)
+    normalized = keras.layers.Normalization(name="normalization", dtype="float32")(places)
     network = keras.Sequential(
         [
-            keras.Input([None, places.shape[-1]]),
-            keras.layers.Dense(units, activation="relu"),
-            keras.layers.Dense(units, activation="relu"),
-            keras.layers.Dense(1),
-            keras.layers.Reshape([-1]),
+            keras.Input([None, places.shape[-1]], dtype="float32"),
+            keras.layers.Dense(units, activation="relu", dtype="float32"),
+            keras.layers.Dense(units, activation="relu", dtype="float32"),
+            keras.layers.Dense(1, dtype="float32"),
+            keras.layers.Reshape([-1], dtype="float32"),
         ],
         name="network",
     )

@@ -75,7 +75,8 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
     and the gates' gradient is the estimator's, as in `DenoisingModel`. It is evaluated as often as
     the estimator asks, on the same batch with the same negatives; metrics count the first
     evaluation alone. Reports what `tfrs.Model` does, and `sparsity`, `jacobian`, `density_l` and
-    `keep_l`.
+    `keep_l`. Over the batches of an epoch or of `evaluate`, losses are means of the batches' sums:
+    each batch counts once, since its sum has counted its queries.
 
     Parameters
     ----------
@@ -163,7 +164,8 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
         with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
             loss = tf.reduce_sum(self.compute_loss(inputs, training=False))
         total = tf.add_n([loss, *map(tf.reduce_sum, self.losses)])
-        return self._logs({"data": loss, "loss": total, **gate_statistics(recorder)})
+        parts = {"data": loss, "loss": total, **gate_statistics(recorder)}
+        return self._logs({**parts, "targets": tf.ones([])})
 
     def loss_gradients(self, inputs: Any, seed: tf.Tensor) -> tuple[list[Any], dict[str, Any]]:
         """The gradients of one batch, in the order of `trainable_variables`, and the loss.
@@ -234,7 +236,28 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
         if candidates is None:
             candidates = self._items_of_table()
         vectors = candidates.map(lambda ids, items: (ids, self.candidates(items)))
-        return INDEXES[kind](query_model=self, k=k).index_from_dataset(vectors)
+        index = INDEXES[kind](query_model=self, k=k).index_from_dataset(vectors)
+        # A method that is a `tf.function` does not keep its object alive. Past Keras' tracking.
+        self.__dict__["_latest_index"] = index
+        return index
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """As `keras.Model.save`, in the format of TensorFlow's SavedModels.
+
+        ValueError for a file of Keras, which could not be loaded: a task has no configuration. A
+        model of your own with a `get_config` is saved as any.
+        """
+        is_file = str(filepath).endswith((".keras", ".h5", ".hdf5"))
+        is_file = is_file or kwargs.get("save_format") in ("keras", "h5")
+        if is_file and type(self).get_config is keras.Model.get_config:
+            raise ValueError(
+                "`filepath` must not be a file of Keras, from which this model could not be made "
+                "again: save its weights by `save_weights` (with `ModelCheckpoint`, by "
+                "`save_weights_only=True`) and load them into a model made by the same code, or "
+                "export it by `retrieval.export_saved_model`. "
+                f"Received: {filepath}"
+            )
+        super().save(filepath, *args, **kwargs)
 
     @property
     def _parts(self) -> tuple[str, ...]:
@@ -251,6 +274,9 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
                 "which they do not train. Received: no gate that was drawn"
             )
         return (loss[tf.newaxis] if loss.shape.rank == 0 else loss), tf.ones([]), None
+
+    def _targets_of_step(self, targets: tf.Tensor) -> tf.Tensor:
+        return targets  # a sum over queries is one over replicas too
 
     def _evaluations(
         self, sample: Sample, recorder: Recorder, batch: Any, first: tf.Tensor
@@ -270,12 +296,10 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
             "total_loss": parts["loss"],
             "regularization_loss": parts["loss"] - parts["data"],
         }
-        own = {tracker.name: tracker for tracker in self._trackers if tracker.name in named}
-        for name, tracker in own.items():
-            tracker.update_state(named[name])
+        own = self._track(named)
         ours = {id(tracker) for tracker in self._trackers}
-        others = {metric.name: metric for metric in self.metrics if id(metric) not in ours}
-        return {name: metric.result() for name, metric in {**others, **own}.items()}
+        others = {m.name: m.result() for m in self.metrics if id(m) not in ours}
+        return {**others, **own}
 
     def _items_of_table(self) -> tf.data.Dataset:
         backbone = self._required_backbone()

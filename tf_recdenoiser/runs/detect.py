@@ -16,6 +16,7 @@ from tf_recdenoiser.runs.checkpoints import model_variables, read_checkpoint
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.errors import parsed
 from tf_recdenoiser.runs.files import read_numbers
+from tf_recdenoiser.runs.finite import RequireFinite
 from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.resolve import resolve
 from tf_recdenoiser.runs.scoring import PARTS
@@ -89,6 +90,7 @@ def noise_model(
             epochs=epochs,
             steps_per_epoch=batches.steps_per_epoch,
             shuffle=False,  # the batches are shuffled already
+            callbacks=[RequireFinite()],
             verbose=0,
         )
         return recommender

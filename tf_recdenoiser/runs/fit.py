@@ -8,6 +8,7 @@ from typing import Any
 from tf_recdenoiser.runs.build import Built
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.errors import RunError
+from tf_recdenoiser.runs.finite import RequireFinite
 from tf_recdenoiser.runs.recording import Recording, is_exhausted
 from tf_recdenoiser.runs.scoring import Scorer
 from tf_recdenoiser.runs.settings import Settings
@@ -54,6 +55,6 @@ def fit(
         epochs=epochs,
         steps_per_epoch=batches.steps_per_epoch,
         shuffle=False,  # the batches are shuffled already
-        callbacks=[recording, *callbacks],
+        callbacks=[RequireFinite(), recording, *callbacks],
         verbose=0,
     )

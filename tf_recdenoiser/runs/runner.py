@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras
+from tf_recdenoiser._keras import generators_kept, keras
 from tf_recdenoiser.data import Dataset, user_codes
 from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.runs.build import best_recommender, build
@@ -27,6 +27,7 @@ EXTENDABLE = frozenset({"fit.epochs", "fit.patience"})
 """Settings that a resumed run may change, since they do not touch the epochs already done."""
 
 
+@generators_kept()
 def train(
     settings: Settings,
     dataset: Dataset,

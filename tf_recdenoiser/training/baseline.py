@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras
+from tf_recdenoiser._keras import MEAN_OF_REPLICAS, keras
 from tf_recdenoiser.layers import Gates
 from tf_recdenoiser.layers.records import is_per_sequence
 
@@ -36,10 +36,18 @@ class Baseline(keras.layers.Layer):
         queries, keys = gates.lengths
         shape = (1, keys) if gates.same_in_every_row else (queries, 1)
         self.mean_loss = self.add_weight(
-            name="mean_loss", shape=shape, initializer="zeros", trainable=False
+            name="mean_loss",
+            shape=shape,
+            initializer="zeros",
+            trainable=False,
+            **MEAN_OF_REPLICAS,
         )
         self.losses_seen = self.add_weight(
-            name="losses_seen", shape=(), initializer="zeros", trainable=False
+            name="losses_seen",
+            shape=(),
+            initializer="zeros",
+            trainable=False,
+            **MEAN_OF_REPLICAS,
         )
         self.built = True
 

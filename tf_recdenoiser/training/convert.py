@@ -25,7 +25,6 @@ _GATES = default(GatedAttention.__init__, "gates")
 
 _SHARED = (
     "name",
-    "trainable",
     "num_heads",
     "key_dim",
     "value_dim",
@@ -59,7 +58,8 @@ def denoise(
     `keras.layers.Dropout` becomes `layers.Dropout`, which drops alike in every evaluation of a
     step. With all gates open the outputs are those of `model`, save at padded positions, of which
     attention makes nothing of worth in either. `model` itself stays as it is; the copy shares no
-    weights with it, and is not compiled.
+    weights with it, and is not compiled. What is frozen in `model` is frozen in the copy, where
+    the new gates are trained.
 
     A model that is a class of its own is converted as a layer of a functional one:
     `denoise(keras.Model(inputs, model(inputs)))`. So are the weights of its layers, but not its
@@ -104,11 +104,17 @@ def denoise(
             f"Received: {getattr(model, 'name', model)} ({type(model).__name__})"
         )
     copy = _Copy().graph(model)
+    _keras.take_over_trainable(copy, model)  # first, since weights are in its order
     copy.set_weights(model.get_weights())
+    for layer in _keras.layers_of(copy):
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()  # of what `adapt` has found, which is in the weights
     conversion = _Conversion(gates, blocks, gamma, jacobian_batch_size)
     inputs, outputs = _keras.replay(copy, conversion.call)
     converted = DenoisingModel(inputs=inputs, outputs=outputs, name=model.name)
     conversion.check(converted)
+    converted._trainable = copy.trainable
+    _keras.freeze_around(converted, lambda layer: isinstance(layer, (Gates, DroppingGates)))
     return converted
 
 
@@ -135,6 +141,8 @@ class _Copy:
     def _layer(self, layer: Any) -> Any:
         if not isinstance(layer, keras.layers.Layer) or type(layer) is keras.layers.Lambda:
             return layer  # a function, or an operation of Keras 3: neither has weights
+        if hasattr(layer, "get_vocabulary") or hasattr(layer, "bin_boundaries"):
+            return layer  # what it knows is in no weight, and is not trained
         if id(layer) not in self.copies:
             copied = self.graph(layer) if _keras.is_graph(layer) else _made_again(layer)
             self.copies[id(layer)] = copied
@@ -258,11 +266,16 @@ class _Conversion:
                 self.converted[id(layer)] = self._attention(layer)
             elif type(layer) is keras.layers.Dropout and _is_plain(layer):
                 self.converted[id(layer)] = Dropout(
-                    layer.rate, name=layer.name, dtype=_keras.policy_of(layer)
+                    layer.rate,
+                    name=layer.name,
+                    trainable=layer.trainable,
+                    dtype=_keras.policy_of(layer),
                 )
             elif _keras.is_graph(layer):
                 inputs, outputs = _keras.replay(layer, self.call)
-                self.converted[id(layer)] = keras.Model(inputs, outputs, name=layer.name)
+                graph = keras.Model(inputs, outputs, name=layer.name)
+                graph._trainable = layer.trainable  # its layers have each their own
+                self.converted[id(layer)] = graph
             else:
                 self.converted[id(layer)] = layer  # before its parts, which may point back to it
                 _keras.replace_layers(layer, self._layer)
@@ -352,9 +365,11 @@ def _arguments(layer: Any) -> dict[str, Any]:
 
 def _copy_projections(theirs: Any, ours: DenoisingMultiHeadAttention) -> None:
     projections = (ours.query_dense, ours.key_dense, ours.value_dense, ours.output_dense)
-    variables = [variable for dense in projections for variable in dense.weights]
-    for variable, value in zip(variables, theirs.get_weights(), strict=True):
-        variable.assign(value)
+    for dense, name in zip(projections, ("query", "key", "value", "output"), strict=True):
+        their_dense = getattr(theirs, f"_{name}_dense")
+        dense.set_weights(their_dense.get_weights())
+        # Not of the whole layer, which has gates too.
+        dense.trainable = theirs.trainable and their_dense.trainable
 
 
 def _is_sequence(tensor: Any) -> bool:

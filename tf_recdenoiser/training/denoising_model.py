@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_recdenoiser._keras import implicit_mask, keras, register
 from tf_recdenoiser.estimators import serialize_estimator
 from tf_recdenoiser.layers.sample import Evaluation, Sample
-from tf_recdenoiser.training.gate_training import GateTraining, gate_statistics
+from tf_recdenoiser.training.gate_training import GateTraining, at_least_some, gate_statistics
 
 
 @register
@@ -39,6 +39,7 @@ class DenoisingModel(GateTraining, keras.Model):
     `layers.Dropout`.
 
     Use it as `keras.Model`: `DenoisingModel(inputs=…, outputs=…)`, `compile`, `fit`, `save`.
+    Over the batches each counts by its N, so that a data loss is the same for all batch sizes.
     Progress reports `loss`, its parts, and for each gated layer `density_l` (share of
     reachable gates with keep probability above 1/2) and `keep_l` (mean keep probability).
 
@@ -61,6 +62,7 @@ class DenoisingModel(GateTraining, keras.Model):
         optimizer: Any = "adam",
         loss: Any = None,
         *,
+        loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
         **kwargs: Any,
@@ -73,7 +75,10 @@ class DenoisingModel(GateTraining, keras.Model):
             Of the weights.
         loss
             A Keras loss, its name, or a function of `(y_true, y_pred)` that returns one loss
-            for each sample `[B]` or each position `[B, n]`.
+            for each sample `[B]` or each position `[B, n]`. Or a dict or list of these, one for
+            each of several outputs; a sample's loss is then the sum of its outputs' means.
+        loss_weights
+            Numbers in the structure of `loss`, by which its parts count; None (default) for 1.
         metrics, weighted_metrics
             As `keras.Model.compile` takes them.
         kwargs
@@ -81,8 +86,19 @@ class DenoisingModel(GateTraining, keras.Model):
             `GateTraining.compile`.
         """
         super().compile(
-            optimizer, loss=loss, metrics=metrics, weighted_metrics=weighted_metrics, **kwargs
+            optimizer,
+            loss=loss,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            **kwargs,
         )
+        if loss_weights is not None and type(loss_weights) is not type(loss):
+            raise ValueError(
+                "`loss_weights` must have the structure of `loss`, a dict or a list. "
+                f"Received: loss_weights={loss_weights!r}"
+            )
+        self._loss_weights = loss_weights
         self._loss_argument = loss
         self._has_metrics = bool(metrics or weighted_metrics)
         self._metrics_arguments = {"metrics": metrics, "weighted_metrics": weighted_metrics}
@@ -97,9 +113,10 @@ class DenoisingModel(GateTraining, keras.Model):
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
         with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
             outputs = self(x, training=False)
-        losses, count = self._sample_losses(y, outputs, weights)
-        data_loss = tf.reduce_sum(losses) / count
+        losses, targets = self._sample_losses(y, outputs, weights)
+        data_loss = tf.reduce_sum(losses) / at_least_some(targets)
         parts = {"loss": data_loss, "data": data_loss, **gate_statistics(recorder)}
+        parts["targets"] = targets
         return self._logs(parts, x, y, outputs, weights)
 
     def loss_gradients(
@@ -131,32 +148,50 @@ class DenoisingModel(GateTraining, keras.Model):
 
         As everywhere in Keras, positions that the outputs' mask leaves out have no loss.
         """
-        losses = tf.cast(self._loss_function(y, outputs), tf.float32)
+        if isinstance(self._loss_argument, (dict, list, tuple)):
+            return self._losses_of_outputs(y, outputs, weights)
+        return self._losses_of_output(self._loss_argument, y, outputs, weights)
+
+    def _losses_of_outputs(self, y: Any, outputs: Any, weights: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """The sum of several outputs' losses `[B]`, and B: their mean is the sum of the means."""
+        loss, factors = self._loss_argument, self._loss_weights
+        by_name = isinstance(loss, dict)
+        names = list(loss) if by_name else range(len(loss))
+        if by_name != isinstance(outputs, dict) or len(names) > len(outputs):
+            raise ValueError(
+                "`loss` must be a dict where the outputs are one, and a list where they are a "
+                f"list. Received: loss={loss!r}"
+            )
+        total: Any = 0.0
+        for name in names:
+            if loss[name] is None:
+                continue
+            of_each = weights[name] if isinstance(weights, (dict, list, tuple)) else weights
+            losses, targets = self._losses_of_output(loss[name], y[name], outputs[name], of_each)
+            size = tf.shape(losses)[0]
+            losses = tf.reduce_sum(tf.reshape(losses, [size, -1]), axis=1)
+            factor = 1.0 if factors is None else factors[name]
+            size = tf.cast(size, tf.float32)
+            total += factor * losses * (size / at_least_some(targets))
+        return total, size
+
+    def _losses_of_output(
+        self, loss: Any, y: Any, outputs: Any, weights: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        losses = tf.cast(_function_of(loss)(y, outputs), tf.float32)
         weights = _with_mask(weights, implicit_mask(outputs), losses)
         if weights is None:
-            return losses, tf.maximum(tf.cast(tf.size(losses), tf.float32), 1.0)
+            return losses, tf.cast(tf.size(losses), tf.float32)
         weights = tf.cast(weights, tf.float32)
         for _ in range(losses.shape.rank - weights.shape.rank):
             weights = weights[..., tf.newaxis]
         weights = tf.broadcast_to(weights, tf.shape(losses))
-        count = tf.reduce_sum(weights)
-        return losses * weights, tf.where(count > 0, count, 1.0)
-
-    @property
-    def _loss_function(self) -> Callable[[Any, Any], tf.Tensor]:
-        loss = keras.losses.get(self._loss_argument)
-        if loss is None:
-            raise ValueError("`compile` needs a `loss`. Received: loss=None")
-        return loss.call if isinstance(loss, keras.losses.Loss) else loss
+        return losses * weights, tf.reduce_sum(weights)
 
     def _logs(
         self, parts: dict[str, tf.Tensor], x: Any, y: Any, outputs: Any, weights: Any
     ) -> dict[str, tf.Tensor]:
-        logs = {}
-        for tracker in self._trackers:
-            if tracker.name in parts:
-                tracker.update_state(parts[tracker.name])
-                logs[tracker.name] = tracker.result()
+        logs = self._track(parts)
         if self._has_metrics:
             found = self.compute_metrics(x, y, outputs, weights)
             logs.update({name: value for name, value in found.items() if name not in logs})
@@ -170,6 +205,7 @@ class DenoisingModel(GateTraining, keras.Model):
             "optimizer": keras.optimizers.serialize(self.optimizer),
             "gate_optimizer": keras.optimizers.serialize(self.gate_optimizer),
             "loss": serialize(self._loss_argument),
+            "loss_weights": self._loss_weights,
             "estimator": serialize_estimator(self.estimator),
             "credit": self.credit,
             "estimator_batch_size": self.estimator_batch_size,
@@ -187,6 +223,14 @@ class DenoisingModel(GateTraining, keras.Model):
             config[name] = keras.utils.deserialize_keras_object(config[name])
         self.compile(**config)
         self.build_optimizers()
+
+
+def _function_of(loss: Any) -> Callable[[Any, Any], tf.Tensor]:
+    """The losses of each sample or position, by a Keras loss, its name or such a function."""
+    loss = keras.losses.get(loss)
+    if loss is None:
+        raise ValueError("`compile` needs a `loss`. Received: loss=None")
+    return loss.call if isinstance(loss, keras.losses.Loss) else loss
 
 
 def _with_mask(weights: Any, mask: tf.Tensor | None, losses: tf.Tensor) -> Any:

@@ -20,6 +20,11 @@ from tf_recdenoiser.training.baseline import Baseline
 PARTS = ("data", "sparsity", "jacobian")
 """The parts of the loss of Eq. 13, as they are reported."""
 
+GATE_STATISTICS = ("density", "keep")
+"""What is reported of each gated layer, by names that end with its number."""
+
+_OF_GATES = (*GATE_STATISTICS, "gates")
+
 # Comes before a Keras model among a class's bases. It is none itself: Keras puts `Functional`
 # in the place of `Model` in the bases of functional subclasses, for all who share those bases.
 _BeforeKerasModel: Any = object
@@ -105,12 +110,38 @@ class GateTraining(_BeforeKerasModel):
         self.seed = int(np.random.randint(2**31 - 1)) if seed is None else seed
         count = len(self.gate_layers)
         names = ["loss", *self._parts] + [
-            f"{what}_{index + 1}" for index in range(count) for what in ("density", "keep")
+            f"{what}_{index + 1}" for index in range(count) for what in GATE_STATISTICS
         ]
         self._trackers = [keras.metrics.Mean(name=name) for name in names]
         # Past Keras' tracking, by which tf_keras would make layers of the model of them; they are
         # saved with it as any attribute.
         self.__dict__.setdefault("_baselines", [])
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`.
+
+        Where an optimizer keeps moving averages (`use_ema`), they take the place of what it
+        trained at the end.
+        """
+        if getattr(self, "optimizer", None) is None:
+            return super().fit(*args, **kwargs)  # Keras says what is wrong
+        strategy = self.distribute_strategy
+        if _keras.IS_KERAS_3 and strategy.num_replicas_in_sync > 1:
+            # On the replicas, where Keras 3 would do it, a second optimizer's cannot be made.
+            with strategy.scope():
+                self.build_optimizers()
+        with _keras.finalizing_by(self.optimizer, self._finalize):
+            return super().fit(*args, **kwargs)
+
+    def _finalize(self) -> None:
+        pairs = zip(
+            (self.optimizer, self.gate_optimizer),
+            self._split(self.trainable_variables),
+            strict=True,
+        )
+        for optimizer, variables in pairs:
+            if variables:
+                type(optimizer).finalize_variable_values(optimizer, variables)
 
     @property
     def gate_layers(self) -> list[Gates]:
@@ -123,7 +154,10 @@ class GateTraining(_BeforeKerasModel):
         return PARTS
 
     def _batch_losses(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor, Any]:
-        """Losses `[B]` or `[B, n]` in float32, what to divide their sum by, and outputs."""
+        """Losses `[B]` or `[B, n]` in float32, N, what to divide their sum by, and outputs.
+
+        Where N is 0, their sum is divided by 1, and the batch does not count in reports.
+        """
         raise TypeError(f"{type(self).__name__} must define `_batch_losses`.")
 
     def _batch_gradients(
@@ -133,11 +167,13 @@ class GateTraining(_BeforeKerasModel):
         with tf.GradientTape() as tape:
             sample = Sample(seed, self.estimator)
             with Evaluation(sample) as recorder:
-                losses, count, outputs = self._batch_losses(batch)
+                losses, targets, outputs = self._batch_losses(batch)
+            targets = self._targets_of_step(targets)
+            count = at_least_some(targets)
             data_loss = tf.reduce_sum(losses) / count
-            penalties, others = self._added_losses(count)
-            total = data_loss + _sum([*penalties.values(), *others])
-            total += self._weight_decay() / count
+            penalties, others = self._added_losses(count, recorder)
+            total = data_loss + _sum([*penalties.values(), *map(_part_of_replica, others)])
+            total += _part_of_replica(self._weight_decay() / count)
             with tape.stop_recording():
                 evaluations = self._evaluations(sample, recorder, batch, losses)
             scaled = _keras.scale_loss(
@@ -147,12 +183,34 @@ class GateTraining(_BeforeKerasModel):
         for record in recorder.gates.values():
             if record.dual is not None:
                 record.layer.dual.assign(record.dual)
-        parts = {"loss": total, "data": data_loss, **penalties, **gate_statistics(recorder)}
-        return gradients, outputs, parts
+        parts = {"loss": total, "data": data_loss, **penalties}
+        if _keras.replica_count() > 1:
+            # What all replicas report is averaged, and the loss is the sum of what each has.
+            parts = {name: value * _keras.replica_count() for name, value in parts.items()}
+            targets = _part_of_replica(targets)
+        return gradients, outputs, {**parts, "targets": targets, **gate_statistics(recorder)}
 
-    def _added_losses(self, count: tf.Tensor) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
+    def _targets_of_step(self, targets: tf.Tensor) -> tf.Tensor:
+        """N of a step, of which `targets` are those of this replica."""
+        return _keras.sum_over_replicas(targets)
+
+    def _track(self, parts: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What is reported of `parts`: means over what the batches have behind each."""
+        logs = {}
+        for tracker in self._trackers:
+            name = tracker.name
+            if name in parts:
+                kind, _, layer = name.partition("_")
+                behind = f"gates_{layer}" if kind in GATE_STATISTICS else "targets"
+                tracker.update_state(parts[name], sample_weight=parts[behind])
+                logs[name] = tracker.result()
+        return logs
+
+    def _added_losses(
+        self, count: tf.Tensor, recorder: Recorder
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         """The penalties of Eq. 13 by name, divided by `count`, and what else layers added."""
-        found = penalties_of(self)
+        found = penalties_of(self, recorder)
         known = {id(penalty) for part in found.values() for penalty in part}
         others = [loss for loss in self.losses if id(loss) not in known]
         return {name: _sum(found.get(name, [])) / count for name in PARTS[1:]}, others
@@ -299,10 +357,26 @@ def _sum(values: list[tf.Tensor]) -> tf.Tensor:
     return tf.add_n([tf.cast(value, tf.float32) for value in values]) if values else tf.zeros([])
 
 
+def _part_of_replica(value: tf.Tensor) -> tf.Tensor:
+    """What one replica has of a value that counts once in a step."""
+    count = _keras.replica_count()
+    return value if count == 1 else value / count
+
+
+def at_least_some(targets: tf.Tensor) -> tf.Tensor:
+    """N, or 1 where a batch has no valid targets."""
+    return tf.where(targets > 0, targets, 1.0)
+
+
 def gate_statistics(recorder: Recorder) -> dict[str, tf.Tensor]:
-    """For each gated layer `density_l` and `keep_l`, as they are reported."""
-    return {
-        f"{what}_{index + 1}": value
-        for index, record in enumerate(recorder.gates.values())
-        for what, value in (("density", record.density), ("keep", record.mean_keep))
-    }
+    """For each gated layer `density_l` and `keep_l`, as they are reported, and `gates_l`.
+
+    That is the number of the gates of which they are means.
+    """
+    found = {}
+    for index, record in enumerate(recorder.gates.values(), start=1):
+        values = (record.density, record.mean_keep, record.count)
+        found.update(
+            {f"{name}_{index}": value for name, value in zip(_OF_GATES, values, strict=True)}
+        )
+    return found

@@ -98,10 +98,21 @@ class Recommender(DenoisingModel):
                 f"{type(self.backbone).__name__} must be given {', '.join(('item_ids', *wanted))}. "
                 f"Received: {', '.join(('item_ids', *extra))}"
             )
+        self._check_ids("item_ids", item_ids)
         return {
             "item_ids": tf.constant(item_ids, tf.int32),
             **{name: tf.constant(extra[name], EXTRA_INPUTS[name][1]) for name in wanted},
         }
+
+    def _check_ids(self, name: str, ids: np.ndarray) -> None:
+        """ValueError unless these are ids of items, or 0."""
+        ids, last = np.asarray(ids), self.backbone.item_count
+        wrong = ids[(ids < 0) | (ids > last)]
+        if wrong.size:
+            raise ValueError(
+                f"`{name}` must be item ids from 1 to {last}, or 0 for padding; map items to the "
+                f"ids that the model was trained with. Received: {wrong.ravel()[0]}"
+            )
 
     def assume_noise(self, shares: np.ndarray) -> None:
         """Tell the objective's `NoiseMixture`, if it has one, the distribution of noise.
@@ -136,7 +147,14 @@ class Recommender(DenoisingModel):
         Returns
         -------
         `[B, C]`, or `[B, item_count + 1]` with a column for each item id.
+
+        Raises
+        ------
+        ValueError
+            If an id is not in 0 … `item_count`.
         """
+        if candidates is not None:
+            self._check_ids("candidates", candidates)
         vectors, table = self.encode(item_ids, **extra), self.item_vectors()
         if candidates is None:
             return vectors @ table.T

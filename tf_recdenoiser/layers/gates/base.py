@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import implicit_mask, keras
+from tf_recdenoiser._keras import MEAN_OF_REPLICAS, implicit_mask, keras, replica_count
 from tf_recdenoiser.layers.penalty import Penalty
 from tf_recdenoiser.layers.records import GateRecord, is_per_sequence
 from tf_recdenoiser.layers.sample import Evaluation, Sample, current_evaluation
@@ -132,7 +132,9 @@ class Gates(keras.layers.Layer):
         """Create what is not trained by gradients; a subclass creates its logits' parameters."""
         self.lengths = fixed_lengths(query_shape, key_shape)
         if self.target_density is not None:
-            self.dual = self.add_weight(name="dual", shape=(), initializer="zeros", trainable=False)
+            self.dual = self.add_weight(
+                name="dual", shape=(), initializer="zeros", trainable=False, **MEAN_OF_REPLICAS
+            )
         self.built = True
 
     @property
@@ -223,14 +225,18 @@ class Gates(keras.layers.Layer):
         """None: gates belong to pairs of positions."""
 
     def _weights(self, logits: tf.Tensor, reachable: tf.Tensor, edges: tf.Tensor) -> tf.Tensor:
-        """How often the penalty counts each gate, of `edges` `[B, n, m]` attention can use."""
+        """How often the penalty counts each gate, of `edges` `[B, n, m]` attention can use.
+
+        Each of several replicas counts its part of what is no sum over sequences.
+        """
         edges = tf.cast(edges, tf.float32)
         if is_per_sequence(logits):
-            sequences = 1.0 if self.penalty == "edges" else tf.cast(tf.shape(edges)[0], tf.float32)
-            return edges[:, tf.newaxis] / sequences
+            sequences = tf.cast(tf.shape(edges)[0], tf.float32)
+            divisor = 1.0 if self.penalty == "edges" else replica_count() * sequences
+            return edges[:, tf.newaxis] / divisor
         if self.penalty == "edges":
             return tf.reduce_sum(edges, axis=0)
-        return tf.cast(reachable, tf.float32)
+        return tf.cast(reachable, tf.float32) / replica_count()
 
     def _penalty(
         self, logits: tf.Tensor, weights: tf.Tensor, positions: tf.Tensor, sample: Sample

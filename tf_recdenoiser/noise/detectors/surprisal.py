@@ -64,7 +64,7 @@ class SurprisalFeatures(keras.layers.Layer):
     """
 
     def __init__(self, backbone: Backbone, log_ratios: bool, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         backbone.trainable = False
         self.backbone = backbone
         self.log_ratios = log_ratios
