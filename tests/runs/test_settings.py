@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tf_recdenoiser import _settings
@@ -196,6 +197,7 @@ SOME = st.sampled_from(
 )
 
 
+@hypothesis_settings(deadline=None)
 @given(changes=SOME, log=st.sampled_from(["synthetic", "log.csv", 'a "b" #ü.txt']))
 def test_a_file_holds_all_settings(
     tmp_path_factory: pytest.TempPathFactory, changes: dict[str, Any], log: str
