@@ -50,7 +50,7 @@ def _parquet() -> bytes:
 def _zip(content: bytes, *names: str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.mkdir("folder")
+        archive.writestr("folder/", b"")
         for name in names or ("folder/log.csv",):
             archive.writestr(name, content)
     return out.getvalue()
