@@ -138,6 +138,7 @@ def test_an_id_with_commas_can_be_asked_for(trained: RunDirectory, copy: Copy) -
     known = tf_recdenoiser("recommend", run.path, "--history", vocabulary[4], "--json")
     vocabulary[4] = "tea, green"
     (run.path / "vocabulary.json").write_text(json.dumps(vocabulary))
+    manifest.seal(run.path)
     found = tf_recdenoiser("recommend", run.path, "--history", '["tea, green"]', "--json")
     assert found.status == 0, found.err
     assert found.out == known.out

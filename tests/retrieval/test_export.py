@@ -512,15 +512,17 @@ def test_the_usual_k_is_no_more_than_the_largest() -> None:
     assert module.recommend(tf.constant([[7, 40]], tf.int64))["item_ids"].shape == (1, 3)
 
 
+@pytest.mark.graph
 def test_what_stands_for_no_item_is_no_item_of_the_log() -> None:
     ids = VOCABULARIES["int"].copy()
     ids[:2] = [-1, -70]
     module = ServingModule(random_recommender(), ids, max_k=len(ids))
     assert module.no_id == -71
-    answer = module.recommend(tf.constant([[-1, -70, -71, -71]], tf.int64))
-    same = module.recommend(tf.constant([[-1, -70]], tf.int64))
+    every = tf.constant([len(ids)])
+    answer = module.recommend(tf.constant([[-1, -70, -71, -71]], tf.int64), k=every)
+    same = module.recommend(tf.constant([[-1, -70]], tf.int64), k=every)
     np.testing.assert_array_equal(answer["item_ids"], same["item_ids"])
     # Two have been seen, so two columns hold none.
     assert answer["item_ids"].numpy()[0, -2:].tolist() == [-71, -71]
-    other = module.recommend(tf.constant([[-70, -1]], tf.int64))
+    other = module.recommend(tf.constant([[-70, -1]], tf.int64), k=every)
     assert (other["scores"].numpy()[0, 0] != same["scores"].numpy()[0, 0]).all()

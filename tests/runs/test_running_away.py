@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ from tf_recdenoiser.runs.observer import Observer
         ({"gates.beta": 1e30}, "`fit.learning_rate`"),
         ({"gates.beta": 1e38}, "`gates.beta`"),
         ({"model.gamma": 1e38}, "`model.gamma`"),
-        ({"fit.learning_rate": float("inf")}, "`fit.learning_rate`"),
+        ({"fit.learning_rate": 1e37}, "`fit.learning_rate`"),
     ],
 )
 def test_a_loss_that_is_not_finite_ends_the_run(
@@ -50,8 +51,9 @@ def test_the_last_good_epoch_stays(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="in epoch 2, step 1: lower"):
         train(plain(), DATASET, directory, observer=Spoiling())
     assert [row["epoch"] for row in history_of(directory)] == [1]
-    weights = keras.models.load_model(directory.last).get_weights()
-    assert all(np.isfinite(weight).all() for weight in weights)
+    with h5py.File(directory.last) as file:
+        assert len(file) > 0
+        assert all(np.isfinite(dataset[()]).all() for dataset in file.values())
 
 
 @pytest.mark.parametrize("shared", [True, False])
