@@ -285,6 +285,9 @@ def check_parts(case: Case, expected: Reference, parts: dict[str, float]) -> Non
         assert parts.pop(f"keep_{layer + 1}") == pytest.approx(keep[REACHABLE].mean(), rel=1e-5)
         density = (keep[REACHABLE] > 0.5).mean()
         assert parts.pop(f"density_{layer + 1}") == pytest.approx(density, rel=1e-5)
+        # By what the means over batches are weighed.
+        assert parts.pop(f"gates_{layer + 1}") == REACHABLE.sum()
+    assert parts.pop("targets") == case.targets
     assert not parts
 
 
