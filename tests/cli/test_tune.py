@@ -130,6 +130,7 @@ def test_what_cannot_be_searched_is_said(search: str, message: str, tmp_path: Pa
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGINT for a process on Windows")
 def test_ctrl_c_leaves_a_search_that_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "my search"

@@ -15,7 +15,10 @@ from tf_recdenoiser.runs import RunDirectory, load_run, resolve
 
 BASE = plain({"evaluation.validate_every": 2})
 # Gates that have moved after two epochs, so that they differ from each other.
-METHODS = {**GATING, "positional": {"gates": {"name": "positional", "learning_rate": 1.0}}}
+METHODS = {
+    "positional": {"gates": {"name": "positional", "learning_rate": 1.0}},
+    **{name: GATING[name] for name in ("frozen", "shuffled", "window")},
+}
 LENGTH = BASE.model.max_length
 
 

@@ -139,6 +139,7 @@ def test_a_search_in_which_nothing_completed_is_an_error(tmp_path: Path) -> None
     assert not (tmp_path / "best").exists()
 
 
+@pytest.mark.slow
 def test_hyperband_gives_the_best_more_epochs(tmp_path: Path) -> None:
     base = BASE.replace({"fit.epochs": 4, "model.hidden_dim": 4})
     search = Search(
