@@ -26,17 +26,6 @@ def note(text: str, console: Console = output) -> None:
     console.print(text, soft_wrap=True, highlight=False)
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and what it counts.
-
-    Examples
-    --------
-    >>> counted(1, "epoch"), counted(1200, "epoch")
-    ('1 epoch', '1,200 epochs')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def item_column() -> Column:
     """A column for raw ids: none is cut short, however narrow the terminal is."""
     return Column("item", overflow="fold")

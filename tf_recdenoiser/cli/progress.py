@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typing_extensions import Self
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.cli.console import counted, note
+from tf_recdenoiser.cli.console import note
+from tf_recdenoiser.data.log import counted
 from tf_recdenoiser.runs import Observer, RunDirectory, Settings
 
 _COLUMNS = (

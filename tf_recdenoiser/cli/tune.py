@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from typer import Option
 
 from tf_recdenoiser.cli.choices import one_of
-from tf_recdenoiser.cli.console import PROTOCOL_NOTE, counted, errors, metrics_table, note, output
+from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
 from tf_recdenoiser.cli.device import DeviceOption, use_device
 from tf_recdenoiser.cli.options import (
     is_stated,
@@ -24,6 +24,7 @@ from tf_recdenoiser.cli.options import (
 )
 from tf_recdenoiser.cli.progress import ShowRun
 from tf_recdenoiser.cli.reading import read_dataset
+from tf_recdenoiser.data.log import counted
 from tf_recdenoiser.evaluation import PROTOCOLS
 from tf_recdenoiser.runs import RunError, assignment
 from tf_recdenoiser.tuning import (
