@@ -31,7 +31,6 @@ def with_detector(settings: Settings, noisy: NoisySplit) -> Settings:
 
     ValueError for an oracle where no noise is known.
     """
-    settings = resolve(settings)
     if settings.detector is None:
         able = DETECTORS[DEFAULT_DETECTOR].can_cross_fit(noisy.split.train)
         settings = settings.replace({"noise.detector": DEFAULT_DETECTOR if able else NO_DETECTOR})

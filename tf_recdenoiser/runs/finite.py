@@ -14,7 +14,7 @@ _CAUSES = {
     "sparsity": "`gates.beta` or `gates.target_density`",
     "jacobian": "`model.gamma`",
 }
-_USUAL = "`fit.learning_rate`, `gates.learning_rate`, `gates.beta` or `model.gamma`"
+_LIKELY = "`fit.learning_rate`, `gates.learning_rate`, `gates.beta` or `model.gamma`"
 
 
 class RequireFinite(keras.callbacks.Callback):
@@ -37,7 +37,7 @@ class RequireFinite(keras.callbacks.Callback):
         if wrong:
             # Where the weights have run away, so has the data's part.
             parts = () if "data" in wrong else [one for one in _CAUSES if one in wrong]
-            cause = " and ".join(_CAUSES[part] for part in parts) or _USUAL
+            cause = " and ".join(_CAUSES[part] for part in parts) or _LIKELY
             self._fail("The loss", batch, cause, wrong)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -45,7 +45,7 @@ class RequireFinite(keras.callbacks.Callback):
         wrong = [one for one in weights if not np.isfinite(np.asarray(one)).all()]
         if wrong:
             step = int(self.params["steps"]) - 1
-            self._fail("Weights", step, _USUAL, {one.name: "not finite" for one in wrong[:3]})
+            self._fail("Weights", step, _LIKELY, {one.name: "not finite" for one in wrong[:3]})
 
     def _fail(self, what: str, batch: int, cause: str, found: dict[str, Any]) -> None:
         listed = ", ".join(f"{name}={value}" for name, value in found.items())

@@ -75,7 +75,8 @@ def train(
     fresh = not (resume and directory.exists())
     if fresh:
         directory.require_free()
-    check_data(resolve(settings), dataset)
+    settings = resolve(settings)
+    check_data(settings, dataset)
     noisy = load_split(settings, dataset)
     settings = with_detector(settings, noisy)
     if not fresh:
