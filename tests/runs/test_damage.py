@@ -86,7 +86,7 @@ def replace_number(path: Path, rng: np.random.Generator) -> None:
     path.write_bytes(content[:start] + number + content[end:])
 
 
-def same_or_refused(run: RunDirectory, expected: dict[str, Any], what: str) -> None:
+def assert_same_or_refused(run: RunDirectory, expected: dict[str, Any], what: str) -> None:
     started = time.monotonic()
     try:
         assert evaluated(run.path) == expected, what
@@ -108,7 +108,7 @@ def test_a_damaged_file_changes_no_number_unseen(
     run: RunDirectory, expected: dict[str, Any], name: str, damage: Callable[..., None]
 ) -> None:
     damage(run.path / name, np.random.default_rng(len(name)))
-    same_or_refused(run, expected, f"{name} {damage.__name__}")
+    assert_same_or_refused(run, expected, f"{name} {damage.__name__}")
 
 
 @pytest.mark.slow
@@ -120,14 +120,14 @@ def test_500_damages_change_no_number_unseen(
         run = RunDirectory(shutil.copytree(whole.path, tmp_path / "run"))
         name, damage = FILES[rng.integers(len(FILES))], damages[rng.integers(len(damages))]
         damage(run.path / name, rng)
-        same_or_refused(run, expected, f"{number}: {name} {damage.__name__}")
+        assert_same_or_refused(run, expected, f"{number}: {name} {damage.__name__}")
         shutil.rmtree(run.path)
 
 
 # --- Damages that a manifest made after them would hide ---------------------------------------
 
 
-def refused(run: RunDirectory, message: str) -> None:
+def assert_refused(run: RunDirectory, message: str) -> None:
     manifest.seal(run.path)
     with pytest.raises(RunError, match=message):
         load_run(run.path)
@@ -140,19 +140,19 @@ def change(path: Path, **values: Any) -> None:
 @pytest.mark.parametrize("rate", [5, -1, float("nan"), float("inf"), True, "0.2", None])
 def test_a_rate_of_noise_is_a_share(run: RunDirectory, rate: object) -> None:
     change(run.path / "noise.json", rate=rate)
-    refused(run, r"noise\.json is damaged: put back.*Received: .*`rate` must be a number from 0")
+    assert_refused(run, r"noise\.json is damaged.*Received: .*`rate` must be a number from 0")
 
 
 @pytest.mark.parametrize("count", [0, 3, 100_000_000, 4.0, True])
 def test_there_are_as_many_detectors_as_folds(run: RunDirectory, count: object) -> None:
     change(run.path / "noise.json", detectors=count)
-    refused(run, r"noise\.json is damaged.*`detectors` must be a whole number from 4 to 4")
+    assert_refused(run, r"noise\.json is damaged.*`detectors` must be a whole number from 4 to 4")
 
 
 @pytest.mark.parametrize("name", ["noise.json", "noise.npy", "checkpoints/detector_3.h5"])
 def test_what_was_found_of_noise_is_needed(run: RunDirectory, name: str) -> None:
     (run.path / name).unlink()
-    refused(run, re.escape(Path(name).name))
+    assert_refused(run, re.escape(Path(name).name))
 
 
 def of_another_length(ratios: np.ndarray) -> np.ndarray:
@@ -173,7 +173,7 @@ def test_log_ratios_are_finite_numbers_for_each_item(
 ) -> None:
     ratios = changed(np.load(run.noise_file))
     np.save(run.noise_file, ratios.astype(np.float64 if changed is doubles else np.float32))
-    refused(run, r"noise\.npy is damaged: put back")
+    assert_refused(run, r"noise\.npy is damaged: put back")
 
 
 def test_a_vocabulary_has_its_order(run: RunDirectory) -> None:
@@ -188,7 +188,7 @@ def test_a_vocabulary_has_its_order(run: RunDirectory) -> None:
 )
 def test_ids_are_all_of_one_kind_and_different(run: RunDirectory, content: str) -> None:
     (run.path / "vocabulary.json").write_text(content)
-    refused(run, r"vocabulary\.json is damaged")
+    assert_refused(run, r"vocabulary\.json is damaged")
 
 
 @pytest.mark.parametrize(
@@ -206,20 +206,20 @@ def test_ids_are_all_of_one_kind_and_different(run: RunDirectory, content: str) 
 )
 def test_what_a_model_is_built_by_is_checked(run: RunDirectory, name: str, value: object) -> None:
     change(run.path / "model.json", **{name: value})
-    refused(run, r"model\.json is damaged")
+    assert_refused(run, r"model\.json is damaged")
 
 
 @pytest.mark.parametrize("value", ["true", "0", "-3", "nan", "1e3", '"12"'])
 def test_a_length_is_a_whole_number(run: RunDirectory, value: str) -> None:
     path = run.path / "settings.toml"
     path.write_text(path.read_text().replace("max_length = 12", f"max_length = {value}"))
-    refused(run, r"settings\.toml is damaged.*max_length")
+    assert_refused(run, r"settings\.toml is damaged.*max_length")
 
 
 def test_settings_are_finite(run: RunDirectory) -> None:
     path = run.path / "settings.toml"
     path.write_text(path.read_text().replace("gamma = 0.001", "gamma = nan"))
-    refused(run, r"settings\.toml is damaged.*`gamma` must be finite")
+    assert_refused(run, r"settings\.toml is damaged.*`gamma` must be finite")
 
 
 def test_a_checkpoint_of_numbers_only(run: RunDirectory) -> None:
@@ -227,14 +227,14 @@ def test_a_checkpoint_of_numbers_only(run: RunDirectory) -> None:
         name = sorted(file)[0]
         file[name][0] = np.nan
     sign(run.best, run.model_record().run)
-    refused(run, r"best\.h5 is damaged.*must hold no NaN")
+    assert_refused(run, r"best\.h5 is damaged.*must hold no NaN")
 
 
 def test_one_byte_of_a_checkpoint_counts(run: RunDirectory) -> None:
     content = bytearray(run.best.read_bytes())
     content[-100] ^= 1
     run.best.write_bytes(content)
-    refused(run, r"best\.h5 is damaged.*SHA-256")
+    assert_refused(run, r"best\.h5 is damaged.*SHA-256")
     run.begin_again()  # as a run that is not finished, whose manifest lists no checkpoint
     with pytest.raises(RunError, match=r"best\.h5 is damaged.*SHA-256"):
         load_run(run.path)
@@ -244,7 +244,7 @@ def test_a_checkpoint_of_another_run_is_refused(run: RunDirectory, tmp_path: Pat
     other = RunDirectory(tmp_path / "other")
     train(WHOLE.replace({"seed": 1, "noise.detector": "oracle"}), DATASET, other)
     shutil.copy(other.best, run.best)
-    refused(run, r"best\.h5 must be a checkpoint of the run that it lies in")
+    assert_refused(run, r"best\.h5 must be a checkpoint of the run that it lies in")
 
 
 def test_a_file_that_is_not_the_runs_is_refused(run: RunDirectory) -> None:

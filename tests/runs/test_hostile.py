@@ -37,7 +37,7 @@ def run(whole: RunDirectory, tmp_path: Path) -> RunDirectory:
     return RunDirectory(shutil.copytree(whole.path, tmp_path / "run"))
 
 
-def refused(run: RunDirectory, message: str) -> None:
+def assert_refused(run: RunDirectory, message: str) -> None:
     """The run is refused though its manifest is right, by whatever reads it."""
     manifest.seal(run.path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -101,7 +101,7 @@ def test_a_keras_archive_is_not_loaded(
     for name in ("best.h5", "last.h5", "detector_1.h5"):
         keras_archive(run.checkpoints / name, marker)
     keras_archive(run.checkpoints / "best.keras", marker)
-    refused(run, r"best\.h5 is damaged")
+    assert_refused(run, r"best\.h5 is damaged")
     with pytest.raises(RunError, match=r"detector_1\.h5 is damaged"):
         train(WHOLE, DATASET, run, resume=True)
     assert not marker.exists()
@@ -133,7 +133,7 @@ def test_nothing_is_unpickled(run: RunDirectory, tmp_path: Path, kind: str) -> N
         run.noise_file.write_bytes(pickle.dumps(shell))
     else:
         np.save(run.noise_file, np.array([shell], object), allow_pickle=True)
-    refused(run, r"noise\.npy is damaged")
+    assert_refused(run, r"noise\.npy is damaged")
     assert not marker.exists()
     np.load(run.noise_file, allow_pickle=True)
     assert marker.exists()  # it would have been
@@ -143,7 +143,7 @@ def test_a_header_that_asks_for_much_is_refused(run: RunDirectory) -> None:
     with run.noise_file.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (10**12,)}
         np.lib.format.write_array_header_1_0(file, header)
-    refused(run, r"noise\.npy is damaged.*numbers of float32")
+    assert_refused(run, r"noise\.npy is damaged.*numbers of float32")
 
 
 def elsewhere(path: Path, size: int = 12) -> Path:
@@ -237,7 +237,7 @@ def test_a_dataset_that_is_not_the_models_is_refused(
         del file[name]
         change(file, name, old, tmp_path)
     sign(run.best, run.model_record().run)
-    refused(run, rf"best\.h5 is damaged: put back.*{message}")
+    assert_refused(run, rf"best\.h5 is damaged: put back.*{message}")
 
 
 def test_settings_that_ask_for_more_than_the_checkpoint_holds_are_refused(
@@ -247,7 +247,7 @@ def test_settings_that_ask_for_more_than_the_checkpoint_holds_are_refused(
     text = settings.read_text()
     for size, message in ((16000, "are too few for the model"), (10**9, "from 0 to 16384")):
         settings.write_text(text.replace("hidden_dim = 8", f"hidden_dim = {size}"))
-        refused(run, message)
+        assert_refused(run, message)
 
 
 @pytest.mark.skipif(IS_KERAS_3, reason="Keras 3 refuses such a model itself")
