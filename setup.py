@@ -51,6 +51,7 @@ setup(
     package_data={"tf_recdenoiser": ["py.typed"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
+        "filelock>=4.1",
         "h5py>=3.11",
         "keras-tuner>=1.4.8",
         "numpy>=2.0",

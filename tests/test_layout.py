@@ -45,6 +45,7 @@ FREE = Rule(ANYTHING, ANYTHING)
 RULES: Mapping[str, Rule] = {
     "_keras": rule("", "tensorflow keras tf_keras"),
     "_settings": rule("", ""),
+    "_files": rule("", "filelock"),
     "ops": rule("", "tensorflow"),
     "estimators": rule("ops", "tensorflow"),
     "layers": rule("_keras ops estimators", "tensorflow"),
@@ -54,7 +55,7 @@ RULES: Mapping[str, Rule] = {
         "_keras _settings ops estimators layers backbones training data evaluation", "tensorflow"
     ),
     "retrieval": rule(
-        "_keras ops estimators layers backbones training noise",
+        "_keras _files ops estimators layers backbones training noise",
         f"tensorflow tensorflow_serving google {TFRS}",
     ),
     "data": rule("", "polars scipy zstandard"),

@@ -13,7 +13,7 @@ from tf_recdenoiser.runs import RunDirectory, load_run
 
 
 def listed(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
 def test_versions_are_written_one_after_the_other_and_recommend_as_the_run_does(

@@ -34,6 +34,7 @@ from tests.retrieval.reference import (
 )
 from tests.serving import c_loader
 from tests.serving.c_loader import LoadedModel, TensorFlowError
+from tf_recdenoiser._files import FolderError, locked
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.retrieval import ServingModule, export_saved_model
 from tf_recdenoiser.training import Recommender
@@ -357,7 +358,7 @@ def export(folder: Path, version: int | None = None, **options: Any) -> Path:
 
 
 def listed(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
 def test_versions_are_counted(tmp_path: Path) -> None:
@@ -378,7 +379,7 @@ def test_a_version_is_never_overwritten(taken: str, tmp_path: Path) -> None:
         FileExistsError, match=r"must be free in .* next one, 5. Received: version=4"
     ):
         export(tmp_path, version=4)
-    assert [p.name for p in tmp_path.iterdir()] == [taken]
+    assert listed(tmp_path) == [taken]
 
 
 def test_other_users_may_read_a_version(exported: Exported) -> None:
@@ -400,13 +401,13 @@ def test_a_failure_leaves_nothing_that_looks_like_a_version(
     def fail(*arguments: Any, **_: Any) -> None:
         if step == "save":  # midway: something is written already
             (Path(arguments[1]) / "variables").mkdir(parents=True)
-        seen.extend(path.name for path in tmp_path.iterdir())
+        seen.extend(listed(tmp_path))
         raise OSError("no space left on device")
 
     target = {
         "save": "tensorflow.saved_model.save",
         "warm-up": "tf_recdenoiser.retrieval.export.write_warmup_requests",
-        "rename": "os.rename",
+        "rename": "os.replace",
     }[step]
     with monkeypatch.context() as patch:
         patch.setattr(target, fail)
@@ -414,16 +415,22 @@ def test_a_failure_leaves_nothing_that_looks_like_a_version(
             export(tmp_path)
     assert len(seen) == 1  # while it was written, too:
     assert seen[0].startswith(".")  # a name that never parses as a number
-    assert list(tmp_path.iterdir()) == []
+    assert listed(tmp_path) == []
 
 
-def test_leftovers_of_a_killed_export_do_not_matter(tmp_path: Path) -> None:
-    leftover = tmp_path / ".export-0123abcd" / "model" / "variables"
-    leftover.mkdir(parents=True)
-    path = export(tmp_path)
-    assert path == tmp_path / "1"
-    assert listed(tmp_path) == [".export-0123abcd", "1", *SERVER_FILES]
-    assert leftover.is_dir()
+def test_what_a_killed_export_left_is_deleted_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / ".1.0123abcd.unfinished" / "variables").mkdir(parents=True)
+    (tmp_path / ".models.config.0123abcd.unfinished").write_text("half")
+    (tmp_path / ".mine").mkdir()
+    assert export(tmp_path) == tmp_path / "1"
+    assert listed(tmp_path) == [".mine", "1", *SERVER_FILES]
+
+
+def test_of_two_exports_into_one_folder_one_wins(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(FolderError, match=f"by another.*process {os.getpid()} "):
+        export(tmp_path)
+    assert listed(tmp_path) == []
+    assert export(tmp_path).name == "1"
 
 
 def test_what_a_version_holds(exported: Exported) -> None:
@@ -480,7 +487,7 @@ def test_a_wrong_vocabulary_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         export_saved_model(random_recommender(), ids, tmp_path / "model")
-    assert list(tmp_path.iterdir()) == []
+    assert listed(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -493,7 +500,7 @@ def test_a_wrong_vocabulary_is_refused(
 def test_a_wrong_number_is_refused(options: dict[str, int], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         export(tmp_path, **options)
-    assert list(tmp_path.iterdir()) == []
+    assert listed(tmp_path) == []
 
 
 def test_users_are_named_for_a_backbone_that_reads_them_and_for_no_other(

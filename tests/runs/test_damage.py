@@ -99,7 +99,7 @@ def test_these_are_the_files_of_a_run(whole: RunDirectory) -> None:
     files = {
         path.relative_to(whole.path).as_posix() for path in whole.path.rglob("*") if path.is_file()
     }
-    assert files == {*FILES, "checkpoints/detector_2.h5", "checkpoints/detector_3.h5"}
+    assert files == {".lock", *FILES, "checkpoints/detector_2.h5", "checkpoints/detector_3.h5"}
 
 
 @pytest.mark.parametrize("damage", [flip, truncate, delete, replace_number])

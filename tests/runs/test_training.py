@@ -39,7 +39,8 @@ Copy = Callable[[RunDirectory], RunDirectory]
 def files(directory: RunDirectory) -> set[str]:
     """All files of a run, relative to it."""
     paths = directory.path.rglob("*")
-    return {str(path.relative_to(directory.path)) for path in paths if path.is_file()}
+    names = {str(path.relative_to(directory.path)) for path in paths if path.is_file()}
+    return names - {".lock"}
 
 
 def as_unbroken(directory: RunDirectory, unbroken: RunDirectory) -> None:

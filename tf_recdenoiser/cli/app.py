@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from tf_recdenoiser import __version__
+from tf_recdenoiser._files import FolderError
 from tf_recdenoiser.cli.console import errors, note, output
 from tf_recdenoiser.cli.demo import demo
 from tf_recdenoiser.cli.evaluate import evaluate
@@ -84,6 +85,6 @@ def _fail(error: Exception) -> int:
     if os.environ.get("TRACEBACK") or not isinstance(error, (ValueError, RuntimeError, OSError)):
         raise error
     errors.print(Text("Error:", "bold red"), str(error), soft_wrap=True, highlight=False)
-    if not isinstance(error, (DataError, RunError, SettingsError)):
+    if not isinstance(error, (DataError, FolderError, RunError, SettingsError)):
         note("(With TRACEBACK=1 in the environment, where it was raised is shown.)", errors)
     return 1

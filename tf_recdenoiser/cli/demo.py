@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
 from typer import Option
 
+from tf_recdenoiser._files import check_folder
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
 from tf_recdenoiser.cli.export import export
 from tf_recdenoiser.cli.train import train_and_show
@@ -27,6 +27,8 @@ def demo(
     of which a quarter is noise; shows both; and exports the denoised one. Earlier demo runs in
     `--out` are replaced.
     """
+    check_folder(out)
+    check_folder(to)
     denoised = Settings.of(
         "synthetic",
         {
@@ -41,8 +43,8 @@ def demo(
     for name, settings in models.items():
         errors.rule(name)
         directory = RunDirectory(out / ("plain" if settings.gates.name == "none" else "denoised"))
-        if directory.exists():
-            shutil.rmtree(directory.path)
+        with directory.locked():
+            directory.clear()
         metrics[name] = train_and_show(settings, directory)
     output.print(
         metrics_table(

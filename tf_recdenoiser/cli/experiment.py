@@ -13,6 +13,7 @@ from rich.table import Table
 from typer import Option
 from typer.models import OptionInfo
 
+from tf_recdenoiser._files import check_folder
 from tf_recdenoiser.cli.console import errors, note, output, print_json
 from tf_recdenoiser.cli.options import defaults_of, settings_of, with_settings
 from tf_recdenoiser.cli.progress import ShowRun
@@ -78,6 +79,7 @@ def noise(
     is compared with doing nothing. Oracles know where the noise is: what they gain is what there
     is to be gained.
     """
+    check_folder(out)
     base = _base(context, {"noise.injection.rate": 0.25})
     base = base.replace({"noise.distribution": base.noise.injection.distribution})
     names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
@@ -109,6 +111,7 @@ def gates(
     Gates that are frozen at what other gates learned, the same in a random order, and a window
     with as many edges say whether a gain comes from learning, from sparsity or from chance.
     """
+    check_folder(out)
     base = _base(context)
     numbers = [_number(text) for text in seeds.split(",")]
     names = with_sources(_words(methods))
@@ -131,6 +134,7 @@ def models(
 
     All have the same data, objective and number of epochs; "plain" is SASRec.
     """
+    check_folder(out)
     base = _base(context)
     numbers, dataset = [_number(text) for text in seeds.split(",")], read_dataset(base)
     names = fitting_models(dataset) if methods is None else _words(methods)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from tf_recdenoiser._files import check_folder
 from tf_recdenoiser._settings import default
 from tf_recdenoiser.cli.console import busy, note
 from tf_recdenoiser.retrieval import export_saved_model, prune_versions
@@ -35,6 +36,7 @@ def export(
     was kept. Histories are raw ids, as in the log. `models.config` and `batching.config`,
     beside the versions, are for the server's command line, and yours to edit.
     """
+    check_folder(to)
     with busy(f"Exporting {run}"):
         loaded = load_run(run)
         written = export_saved_model(

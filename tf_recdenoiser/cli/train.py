@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
+from tf_recdenoiser._files import check_folder
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
 from tf_recdenoiser.cli.device import DeviceOption, use_device
@@ -47,12 +48,15 @@ def train(
     """
     use_device(device)
     directory = RunDirectory(out)
+    check_folder(out)
+    goes_on = resume and directory.exists()
+    if resume and not goes_on:
+        note(f"There is no run in {out} to go on with: one is begun.", errors)
     if not resume:
         directory.require_free()
-    goes_on = resume and directory.exists()
     settings = settings_of(context, directory.settings() if goes_on else None)
     refuse_idle(context, settings)
-    metrics = train_and_show(settings, directory, resume, tensorboard)
+    metrics = train_and_show(settings, directory, resume, tensorboard, device)
     output.print(metrics_table("Test metrics", {settings.model.name: metrics["test"]}))
     note(PROTOCOL_NOTE)
     if metrics["density"]:
@@ -79,7 +83,11 @@ def show_detection(metrics: dict[str, Any]) -> None:
 
 
 def train_and_show(
-    settings: Settings, directory: RunDirectory, resume: bool = False, tensorboard: bool = False
+    settings: Settings,
+    directory: RunDirectory,
+    resume: bool = False,
+    tensorboard: bool = False,
+    device: str | None = None,
 ) -> dict[str, Any]:
     """Train with a progress display; the run's metrics."""
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
@@ -89,6 +97,9 @@ def train_and_show(
         )
     dataset = read_dataset(settings)
     go_on = ["train", settings.source, "--out", str(directory.path), "--resume"]
+    # All else is among the settings, which the run holds.
+    go_on += ["--tensorboard"] if tensorboard else []
+    go_on += [] if device is None else ["--device", device]
     with ShowRun(errors, go_on) as observer:
         if tensorboard:
             log = keras.callbacks.TensorBoard(str(directory.tensorboard))

@@ -11,6 +11,7 @@ import typer
 from rich.table import Column, Table
 from typer import Option
 
+from tf_recdenoiser._files import check_folder
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
 from tf_recdenoiser.cli.device import DeviceOption, use_device
@@ -101,13 +102,16 @@ def tune(
     * `tf-recdenoiser evaluate runs/tuned/best` uses the best, as any other run.
     """
     use_device(device)
+    check_folder(out)
     recorded = load_search(out) if resume else None
+    if resume and recorded is None:
+        note(f"There is no search in {out} to go on with: one is begun.", errors)
     if recorded is None:
         chosen = _search(context, trials, tuner, protocol, search or [])
     else:
         chosen = _resumed(context, recorded, trials, tuner, protocol, search or [])
     dataset = read_dataset(chosen.base)
-    with _ShowSearch(chosen, out) as observer:
+    with _ShowSearch(chosen, out, device) as observer:
         tried = run_search(chosen, dataset, out, resume, observer)
         output.print(trials_table(tried))
         best = best_trial(tried)
@@ -164,8 +168,9 @@ def _choices(text: str) -> tuple[str, tuple[Any, ...]]:
 class _ShowSearch(ShowRun, SearchObserver):
     """A heading, the epochs and the outcome of each trial."""
 
-    def __init__(self, search: Search, out: Path) -> None:
-        super().__init__(errors, ["tune", search.base.source, "--out", str(out), "--resume"])
+    def __init__(self, search: Search, out: Path, device: str | None) -> None:
+        go_on = ["tune", search.base.source, "--out", str(out), "--resume"]
+        super().__init__(errors, go_on + ([] if device is None else ["--device", device]))
         self._trials = search.trials
         self._best = 0.0
         self._number = 1

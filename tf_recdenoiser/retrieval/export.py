@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from tf_recdenoiser._files import check_room, locked, written_whole
 from tf_recdenoiser.noise import NoiseScorer, Treatment
 from tf_recdenoiser.retrieval.server_files import write_server_files
 from tf_recdenoiser.retrieval.serving_module import ServingModule
@@ -66,6 +67,8 @@ def export_saved_model(
     ------
     FileExistsError
         If the version is there already.
+    FolderError
+        If the directory cannot be written to, or another process writes to it.
     ValueError, TypeError
         If the model, the ids, the version or `max_k` cannot be exported.
 
@@ -83,21 +86,25 @@ def export_saved_model(
     """
     directory = Path(directory).absolute()
     module = ServingModule(recommender, item_ids, max_k, noise, cleaning, user_ids)
-    directory.mkdir(parents=True, exist_ok=True)
-    target = directory / str(free_version(directory, version))
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as scratch:
-        # One level down: the scratch directory itself is closed to other users, a server's too.
-        written = Path(scratch, "model")
-        tf.saved_model.save(module, str(written), signatures=module.signatures)
-        write_warmup_requests(
-            written,
-            module.item_ids,
-            recommender.backbone.max_length,
-            directory.name,
-            cleans=noise is not None,
-            user_ids=user_ids,
-            timed="times" in recommender.backbone.extra_inputs,
-        )
-        os.rename(written, target)
-    write_server_files(directory, module.no_id)
+    with locked(directory):
+        # What is written holds the weights once, and little else.
+        check_room(directory, 2 * _size_of(recommender))
+        target = directory / str(free_version(directory, version))
+        with written_whole(target) as written:
+            tf.saved_model.save(module, str(written), signatures=module.signatures)
+            write_warmup_requests(
+                written,
+                module.item_ids,
+                recommender.backbone.max_length,
+                directory.name,
+                cleans=noise is not None,
+                user_ids=user_ids,
+                timed="times" in recommender.backbone.extra_inputs,
+            )
+        write_server_files(directory, module.no_id)
     return target
+
+
+def _size_of(recommender: Recommender) -> int:
+    """The bytes of all weights, taken for float32."""
+    return 4 * sum(math.prod(weight.shape) for weight in recommender.weights)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
+
+from tf_recdenoiser._files import written_whole
 
 MODELS_FILE = "models.config"
 BATCHING_FILE = "batching.config"
@@ -60,11 +61,6 @@ def write_server_files(directory: Path, padding: int | str) -> None:
         BATCHING_FILE: _BATCHING.format(padding=json.dumps(padding)),
     }.items():
         if not (directory / file).exists():
-            _write_whole(directory / file, text)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """A server that looks at the file meanwhile finds nothing, or all of it."""
-    unfinished = path.with_name(f".{path.name}-{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.rename(path)
+            # A server that looks at the file meanwhile finds nothing, or all of it.
+            with written_whole(directory / file) as temporary:
+                temporary.write_text(text, encoding="utf-8")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
+
+from tf_recdenoiser._files import locked, remove_whole
 
 
 def free_version(directory: Path, version: int | None) -> int:
@@ -74,9 +75,9 @@ def prune_versions(written: str | os.PathLike[str], keep: int) -> list[Path]:
         if (number := _number(path)) is not None and path != written and _is_model(path)
     )
     surplus = [path for _, path in others[: max(len(others) - (keep - 1), 0)]]
-    with tempfile.TemporaryDirectory(prefix=".pruned-", dir=written.parent) as scratch:
+    with locked(written.parent):
         for path in surplus:
-            os.rename(path, Path(scratch, path.name))
+            remove_whole(path)
     return surplus
 
 

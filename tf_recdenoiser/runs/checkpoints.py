@@ -9,7 +9,7 @@ memory is taken.
 
 from __future__ import annotations
 
-import os
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from tf_recdenoiser._files import written_whole
 from tf_recdenoiser._keras import layers_of, raw_variable
 from tf_recdenoiser.runs.errors import RunError, damaged
 from tf_recdenoiser.runs.files import sha256_of
@@ -47,6 +48,11 @@ def training_variables(model: Any) -> list[Any]:
     ]
 
 
+def size_of(variables: Sequence[Any]) -> int:
+    """The bytes of what variables hold."""
+    return sum(math.prod(one.shape) * _dtype(one).itemsize for one in variables)
+
+
 def write_checkpoint(path: Path, variables: Sequence[Any], run: str) -> None:
     """Write variables so that `path` never holds half of them.
 
@@ -59,15 +65,11 @@ def write_checkpoint(path: Path, variables: Sequence[Any], run: str) -> None:
     run
         64 hexadecimal digits; see `ModelRecord`.
     """
-    temporary = path.with_name(path.name + ".new")
-    try:
+    with written_whole(path) as temporary:
         with h5py.File(temporary, "w", userblock_size=_BLOCK) as file:
             for name, variable in _named(variables).items():
                 file.create_dataset(name, data=raw_variable(variable).numpy())
         sign(temporary, run)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def sign(path: Path, run: str) -> None:
@@ -94,7 +96,7 @@ def read_checkpoint(path: Path, model: Any, variables: Sequence[Any], run: str) 
         If there is no such file, or it is not this checkpoint.
     """
     named = _named(variables)
-    _check_file(path, run, sum(_size(variable) for variable in variables), len(variables))
+    _check_file(path, run, size_of(variables), len(variables))
     try:
         with h5py.File(path, "r") as file:
             values = _values(file, named)
@@ -119,10 +121,6 @@ def _named(variables: Sequence[Any]) -> dict[str, Any]:
         f"{number:04d}.{name}": variable
         for number, (name, variable) in enumerate(zip(plain, variables, strict=True))
     }
-
-
-def _size(variable: Any) -> int:
-    return int(np.prod(variable.shape, dtype=np.int64)) * _dtype(variable).itemsize
 
 
 def _dtype(variable: Any) -> np.dtype:

@@ -19,7 +19,6 @@ from tf_recdenoiser.runs.files import read_numbers
 from tf_recdenoiser.runs.finite import RequireFinite
 from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.resolve import resolve
-from tf_recdenoiser.runs.scoring import PARTS
 from tf_recdenoiser.runs.settings import Settings
 
 DEFAULT_DETECTOR = "context"
@@ -45,13 +44,8 @@ def with_detector(settings: Settings, noisy: NoisySplit) -> Settings:
 
 
 def detect(known: NoiseKnown, report: Callable[[str], None]) -> NoiseKnown:
-    """Look for noise as the settings say; what the run needs later is tried before."""
+    """Look for noise as the settings say."""
     settings = known.settings
-    # A search may take long: what cannot be made is named before it.
-    recommender = build_recommender(settings, 1, 1)
-    build_batches(settings, known.noisy.split.train, known.dataset.item_count, recommender.backbone)
-    for part in PARTS:
-        known.scorer(part)
     model = noise_model(settings, known.dataset.item_count, report)
     found = model.cross_fit(
         known.noisy.split.train, settings.noise.distribution, seed=settings.seed, report=report

@@ -8,11 +8,13 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from tf_recdenoiser._files import locked
 from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.data import Dataset, Fingerprint
 from tf_recdenoiser.noise import Detection
@@ -96,15 +98,9 @@ class RunDirectory:
             )
 
     def create(
-        self,
-        settings: Settings,
-        dataset: Dataset,
-        user_ids: np.ndarray | None = None,
-        detection: Detection | None = None,
-        user_count: int = 0,
-        noise_rate: float = 0.0,
+        self, settings: Settings, dataset: Dataset, user_ids: np.ndarray | None = None
     ) -> None:
-        """Begin a run: write what is known before training.
+        """Begin a run: write what is known before noise is looked for.
 
         Parameters
         ----------
@@ -113,10 +109,6 @@ class RunDirectory:
         user_ids
             Raw ids of the users that the model knows, `[user_count]`; None (default) if it knows
             none.
-        detection
-            What was found of noise; None (default) if it was not looked for.
-        user_count, noise_rate
-            As `build_recommender` was given them; 0 by default.
 
         Raises
         ------
@@ -124,21 +116,54 @@ class RunDirectory:
             If a run was begun here.
         """
         self.require_free()
-        self.last.parent.mkdir(parents=True, exist_ok=True)
-        fingerprint = dataset.fingerprint()
-        run = hashlib.sha256(f"{fingerprint}\n{as_toml(settings)}".encode()).hexdigest()
-        record = ModelRecord(run, dataset.item_count, user_count, noise_rate)
-        self._write("data.json", dataclasses.asdict(fingerprint))
-        self._write("model.json", dataclasses.asdict(record))
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        manifest.clear(self.path, manifest.is_listed)
+        self._write("data.json", dataclasses.asdict(dataset.fingerprint()))
         self._write("vocabulary.json", dataset.item_ids.tolist())
         self._write("environment.json", _environment())
         if user_ids is not None:
             self._write("users.json", user_ids.tolist())
-        if detection is not None:
-            self._write_detection(detection, run)
         manifest.begin(self.path)
         # Last, since with it the run exists.
         self._write_settings(settings)
+
+    def begin_training(
+        self, detection: Detection | None = None, user_count: int = 0, noise_rate: float = 0.0
+    ) -> None:
+        """Write what is known before training, and not before noise was looked for.
+
+        Parameters
+        ----------
+        detection
+            What was found of noise; None (default) if it was not looked for.
+        user_count, noise_rate
+            As `build_recommender` was given them; 0 by default.
+        """
+        fingerprint = self.fingerprint()
+        of_run = f"{fingerprint}\n{as_toml(self.settings())}"
+        run = hashlib.sha256(of_run.encode()).hexdigest()
+        if detection is not None:
+            self._write_detection(detection, run)
+        record = ModelRecord(run, fingerprint.items, user_count, noise_rate)
+        self._write(manifest.MODEL, dataclasses.asdict(record))
+        manifest.begin(self.path)
+
+    def has_begun_training(self) -> bool:
+        """Whether all is there that is written before training."""
+        return self.last.exists() or manifest.lists(self.path, manifest.MODEL)
+
+    def drop_search(self) -> None:
+        """Delete what was found of noise before training began."""
+        manifest.clear(self.path, manifest.is_of_search)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Has the directory to itself; FolderError if another process has it."""
+        return locked(self.path, self.checkpoints)
+
+    def clear(self) -> None:
+        """Delete the run, if there is one."""
+        manifest.clear(self.path, manifest.is_listed)
+        (self.path / manifest.MANIFEST).unlink(missing_ok=True)
 
     def reopen(self, settings: Settings) -> None:
         """Go on with a run, by these settings: it is not finished any more."""

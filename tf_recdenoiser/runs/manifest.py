@@ -18,10 +18,9 @@ from tf_recdenoiser.runs.files import read_json, sha256_of, write_json
 
 MANIFEST = "manifest.json"
 METRICS = "metrics.json"
-_FIXED = re.compile(
-    r"(data|environment|model|vocabulary|users|noise)\.json|noise\.npy"
-    r"|checkpoints/detector_[1-9][0-9]?\.h5"
-)
+MODEL = "model.json"
+_SEARCH = re.compile(r"(model|noise)\.json|noise\.npy|checkpoints/detector_[1-9][0-9]?\.h5")
+_FIXED = re.compile(rf"(data|environment|vocabulary|users)\.json|{_SEARCH.pattern}")
 _FINAL = re.compile(r"settings\.toml|history\.jsonl|metrics\.json|checkpoints/(last|best)\.h5")
 
 
@@ -42,7 +41,18 @@ def unseal(run: Path) -> None:
 
 def is_sealed(run: Path) -> bool:
     """Whether the run is finished, and its metrics are there."""
-    return (run / METRICS).exists() and (run / MANIFEST).exists() and METRICS in _read(run)
+    return (run / METRICS).exists() and lists(run, METRICS)
+
+
+def lists(run: Path, name: str) -> bool:
+    """Whether a file is listed."""
+    return (run / MANIFEST).exists() and name in _read(run)
+
+
+def clear(run: Path, chosen: Callable[[str], bool]) -> None:
+    """Delete those files of a run whose names are chosen."""
+    for name in _present(run, chosen):
+        (run / name).unlink()
 
 
 def verify(run: Path) -> None:
@@ -82,6 +92,11 @@ def check(run: Path, name: str, listed: dict[str, str] | None = None) -> None:
 def is_fixed(name: str) -> bool:
     """Whether a file does not change once a run has begun."""
     return _FIXED.fullmatch(name) is not None
+
+
+def is_of_search(name: str) -> bool:
+    """Whether a file is written between the search for noise and training."""
+    return _SEARCH.fullmatch(name) is not None
 
 
 def is_listed(name: str) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from tf_recdenoiser._files import check_room
 from tf_recdenoiser._keras import generators_kept, keras
 from tf_recdenoiser.data import Dataset, user_codes
 from tf_recdenoiser.noise import Detection
-from tf_recdenoiser.runs.build import best_recommender, build
+from tf_recdenoiser.runs.build import Built, best_recommender, build
+from tf_recdenoiser.runs.checkpoints import model_variables, size_of, training_variables
 from tf_recdenoiser.runs.detect import detect, read_detection, with_detector
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.errors import RunError
@@ -19,7 +23,7 @@ from tf_recdenoiser.runs.fit import epochs_done, fit
 from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.observer import Observer
 from tf_recdenoiser.runs.resolve import check_data, resolve
-from tf_recdenoiser.runs.scoring import PARTS
+from tf_recdenoiser.runs.scoring import PARTS, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_split
 
@@ -63,6 +67,8 @@ def train(
     ------
     RunError
         If the directory cannot be used as asked.
+    FolderError
+        If it cannot be written to, or another process writes to it.
     DataError
         If there is nothing to learn from, no user to evaluate, or the log lacks what the
         backbone reads.
@@ -72,6 +78,18 @@ def train(
     if not isinstance(directory, RunDirectory):
         directory = RunDirectory(Path(directory))
     observer = Observer() if observer is None else observer
+    with directory.locked():
+        return _train(settings, dataset, directory, resume, observer, detection)
+
+
+def _train(
+    settings: Settings,
+    dataset: Dataset,
+    directory: RunDirectory,
+    resume: bool,
+    observer: Observer,
+    detection: Detection | None,
+) -> dict[str, Any]:
     fresh = not (resume and directory.exists())
     if fresh:
         directory.require_free()
@@ -84,29 +102,64 @@ def train(
     observer.begin_run(settings, directory)
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
-    # For what is built on trial before noise is looked for: without a seed, no op may draw now.
-    keras.utils.set_random_seed(settings.seed)
-    known = NoiseKnown(settings, dataset, noisy, detection)
-    if settings.looks_for_noise and detection is None:
-        if fresh:
-            known = detect(known, observer.report)
-        else:
-            known = NoiseKnown(settings, dataset, noisy, read_detection(directory))
-    scorers = {part: known.scorer(part) for part in PARTS}
-    keras.utils.set_random_seed(settings.seed)
-    # What cannot be built raises before anything is written, so that a second try can follow.
-    built = build(known, directory)
-    history = epochs_done(built, directory)
+    goes_on = not fresh and directory.has_begun_training()
+    if goes_on and settings.looks_for_noise and detection is None:
+        detection = read_detection(directory)
+    ready = _ready(NoiseKnown(settings, dataset, noisy, detection), directory)
     if fresh:
-        knows_users = "user_ids" in built.recommender.backbone.extra_inputs
-        users = dataset.user_ids[user_codes(noisy.split.train) > 0] if knows_users else None
-        directory.create(
-            settings, dataset, users, known.detection, known.user_count, known.mixture_rate
-        )
+        directory.create(settings, dataset, ready.user_ids)
     else:
         directory.reopen(settings)
-    fit(built, settings, scorers["valid"], directory, history, observer.callbacks)
-    metrics = evaluate(best_recommender(directory), known, scorers, directory.history())
+    if not goes_on:
+        if settings.looks_for_noise and detection is None:
+            ready = _ready(detect(ready.known, observer.report), directory)
+        known = ready.known
+        directory.begin_training(known.detection, known.user_count, known.mixture_rate)
+    return _fit_and_evaluate(ready, directory, observer)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Ready:
+    """All that training needs."""
+
+    known: NoiseKnown
+    scorers: dict[str, Scorer]
+    built: Built
+    history: list[dict[str, Any]]
+
+    @property
+    def user_ids(self) -> np.ndarray | None:
+        """Raw ids of the users that the model knows; None if it knows none."""
+        if "user_ids" not in self.built.recommender.backbone.extra_inputs:
+            return None
+        return self.known.dataset.user_ids[user_codes(self.known.noisy.split.train) > 0]
+
+
+def _ready(known: NoiseKnown, directory: RunDirectory) -> _Ready:
+    """What training needs, made or read.
+
+    It is made before noise is looked for too: what cannot be made, or will find no room, raises
+    before anything is written, so that a second try can follow.
+    """
+    scorers = {part: known.scorer(part) for part in PARTS}
+    keras.utils.set_random_seed(known.settings.seed)
+    built = build(known, directory)
+    check_room(directory.path, _room_for(built))
+    return _Ready(known, scorers, built, epochs_done(built, directory))
+
+
+def _room_for(built: Built) -> int:
+    """The bytes of a run's checkpoints: two, and the next while it is being written."""
+    return size_of(model_variables(built.recommender)) + 2 * size_of(
+        training_variables(built.recommender)
+    )
+
+
+def _fit_and_evaluate(ready: _Ready, directory: RunDirectory, observer: Observer) -> dict[str, Any]:
+    settings, valid = ready.known.settings, ready.scorers["valid"]
+    fit(ready.built, settings, valid, directory, ready.history, observer.callbacks)
+    best = best_recommender(directory)
+    metrics = evaluate(best, ready.known, ready.scorers, directory.history())
     directory.write_metrics(metrics)
     observer.end_run(metrics)
     return metrics
@@ -114,6 +167,8 @@ def train(
 
 def _check_resumable(settings: Settings, dataset: Dataset, directory: RunDirectory) -> None:
     directory.check_keras()
+    if not directory.has_begun_training():
+        directory.drop_search()
     directory.verify()
     changed = settings.differences(directory.settings())
     fixed = {name: pair for name, pair in changed.items() if name not in EXTENDABLE}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from keras_tuner.engine.base_tuner import BaseTuner
 
+from tf_recdenoiser._files import FolderError, written_whole
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.runs import RunDirectory, Settings, train
+from tf_recdenoiser.runs.files import write_text
 from tf_recdenoiser.tuning.space import Choices, search_space
 from tf_recdenoiser.tuning.trial import SearchObserver, Trial
 from tf_recdenoiser.tuning.tuners import METRIC
@@ -106,15 +107,15 @@ class RecommenderTuner(BaseTuner):
                 resume=True,
                 observer=self._observer,
             )
+        except (FolderError, OSError):  # no settings are to blame
+            raise
         except Exception as error:  # whatever it is, other trials may do better
             directory.path.mkdir(parents=True, exist_ok=True)
-            trial.failure_file.write_text(f"{type(error).__name__}: {error}\n", encoding="utf-8")
+            write_text(trial.failure_file, f"{type(error).__name__}: {error}\n")
 
 
 def _copy_run(source: RunDirectory, target: RunDirectory) -> None:
     """Copy a run whole, but for its end."""
-    temporary = target.path.with_name(target.path.name + ".new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source.path, temporary)
-    RunDirectory(temporary).begin_again()
-    os.replace(temporary, target.path)
+    with written_whole(target.path) as temporary:
+        shutil.copytree(source.path, temporary)
+        RunDirectory(temporary).begin_again()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from tf_recdenoiser._files import locked
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.evaluation import PROTOCOLS
 from tf_recdenoiser.runs import RunDirectory, RunError, Settings, resolve, train
@@ -99,6 +99,8 @@ def run_search(
     ------
     RunError
         If `out` cannot be used as asked, or a package is missing.
+    FolderError
+        If `out` cannot be written to, or another process writes to it.
     """
     # Here, since KerasTuner brings a second Keras along, and takes as long to import.
     import keras_tuner
@@ -109,8 +111,8 @@ def run_search(
     search_space(space, search.base, search.choices)
     base = search.base
     oracle = TUNERS[search.tuner](space, search.trials, base.fit.epochs, base.seed)
-    _record(search, dataset, out, resume)
-    with tempfile.TemporaryDirectory() as scratch:
+    with locked(out, out / "trials"), tempfile.TemporaryDirectory() as scratch:
+        _record(search, dataset, out, resume)
         tuner = RecommenderTuner(
             oracle,
             base,
@@ -145,7 +147,8 @@ def train_best(
     settings = best_trial(trials).settings.replace({"fit.epochs": search.base.fit.epochs})
     directory = best_directory(out)
     if directory.exists() and directory.settings() != settings:
-        shutil.rmtree(directory.path)
+        with directory.locked():
+            directory.clear()
     return train(settings, dataset, directory, True, observer)
 
 
@@ -196,7 +199,6 @@ def _record(search: Search, dataset: Dataset, out: Path, resume: bool) -> None:
                 "A resumed search keeps its data, its Keras and its settings, except, if it is "
                 f"not Hyperband, the number of trials. Received: {'; '.join(changed)}"
             )
-    out.mkdir(parents=True, exist_ok=True)
     values = {field.name: getattr(search, field.name) for field in dataclasses.fields(search)}
     write_json(file, {**origin, **values, "base": search.base.document()})
 
