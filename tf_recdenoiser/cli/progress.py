@@ -84,8 +84,8 @@ class ShowProgress(keras.callbacks.Callback):
 class ShowRun(Observer):
     """Shows runs on a console: a spinner while noise is looked for, then the epochs.
 
-    Used as a context manager, it clears the console whatever happens; after Ctrl-C it says how to
-    go on.
+    Used as a context manager, it clears the console whatever happens; after Ctrl-C, or if a disk
+    is full, it says how to go on.
 
     Parameters
     ----------
@@ -111,9 +111,19 @@ class ShowRun(Observer):
     ) -> None:
         self._status.stop()
         self._progress.close()
-        if kind is KeyboardInterrupt:
-            command = f"tf-recdenoiser {shlex.join(self._go_on)}"
-            note(f"Stopped {self.stopped}. Go on with: {command}", self._console)
+        # Of errors those that are nobody's fault here, such as a full disk.
+        if kind is not None and issubclass(kind, (KeyboardInterrupt, OSError)):
+            note(f"Stopped {self.stopped}. {self._what_next()}", self._console)
+
+    def _what_next(self) -> str:
+        if not self.is_recorded:
+            return "Nothing is recorded yet: give the same command again."
+        return f"Go on with: tf-recdenoiser {shlex.join(self._go_on)}"
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether all that the command asked for can be read from what it wrote."""
+        return self._directory is not None and self._directory.exists()
 
     @property
     def stopped(self) -> str:

@@ -171,9 +171,14 @@ class _ShowSearch(ShowRun, SearchObserver):
     def __init__(self, search: Search, out: Path, device: str | None) -> None:
         go_on = ["tune", search.base.source, "--out", str(out), "--resume"]
         super().__init__(errors, go_on + ([] if device is None else ["--device", device]))
+        self._out = out
         self._trials = search.trials
         self._best = 0.0
         self._number = 1
+
+    @property
+    def is_recorded(self) -> bool:
+        return load_search(self._out) is not None
 
     @property
     def stopped(self) -> str:
