@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tests.cli.shell import Outcome, rows, tf_recdenoiser
@@ -149,3 +151,78 @@ def test_a_history_that_is_no_list_of_ids_is_refused(trained: RunDirectory, hist
     outcome = tf_recdenoiser("recommend", trained.path, "--history", history)
     assert outcome.status == 1
     assert "Received: " in outcome.err and "Traceback" not in outcome.err
+
+
+# --- Many users at once -----------------------------------------------------------------------
+
+
+def table_of(path: Path) -> pl.DataFrame:
+    read = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".jsonl": pl.read_ndjson}
+    return read[path.suffix](path)
+
+
+@pytest.mark.parametrize("name", ["recs.parquet", "recs.csv", "recs.jsonl"])
+def test_what_all_users_get_is_written_to_a_file(
+    trained: RunDirectory, tmp_path: Path, name: str
+) -> None:
+    out, deny = tmp_path / name, tmp_path / "deny.txt"
+    deny.write_text("c00-i000\n\nno-such-item\n")
+    outcome = tf_recdenoiser(
+        *("recommend", trained.path, "--all-users", "--out", out, "-k", 2, "--deny", deny)
+    )
+    assert outcome.status == 0, outcome.err
+    assert outcome.out == f"120 recommendations to 60 users are in {out}.\n"
+    assert "does not know 1 item: no-such-item" in outcome.err
+    run = load_run(trained.path)
+    expected = run.recommend_all(wanted=run.wanted(2, deny=["c00-i000"]))
+    found = table_of(out)
+    assert found.columns == expected.columns
+    assert found.drop("score").rows() == expected.drop("score").rows()
+    np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
+    assert "c00-i000" not in found["item"].to_list()
+
+
+def test_histories_may_come_from_another_log(
+    shop: tuple[Outcome, RunDirectory, Path], tmp_path: Path
+) -> None:
+    _, run, _ = shop
+    newest, out = tmp_path / "newest.csv", tmp_path / "recs.csv"
+    newest.write_text("userId,movieId,timestamp\n900,103,1\n900,999,2\n900,101,3\n901,999,1\n")
+    outcome = tf_recdenoiser(
+        *("recommend", run.path, "--histories", newest, "--out", out, "-k", 4, "--include-seen")
+    )
+    assert outcome.status == 0, outcome.err
+    assert "4 recommendations to 1 user are in" in outcome.out
+    assert "1 user of whom the run knows no item got none." in outcome.err
+    expected = load_run(run.path).recommend([103, 101], k=4, exclude_seen=False)
+    assert table_of(out)["item"].to_list() == [one.item for one in expected]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ((), 2, "Give one of --history, --all-users and --histories."),
+        (("--history", "1", "--all-users"), 2, "Give one of"),
+        (("--all-users",), 1, "`--out` must be given with many users.* Received: None"),
+        (("--all-users", "--out", "recs.xlsx"), 1, "end in .parquet, .csv, .jsonl. Received: recs"),
+        (("--histories", "no-such.csv", "--out", "recs.csv"), 1, "`--histories` needs a run on"),
+        (("--history", "c00-i000", "--allow", "no-such.txt"), 1, "no-such.txt"),
+    ],
+)
+def test_what_cannot_be_recommended_is_said(
+    trained: RunDirectory, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    outcome = tf_recdenoiser("recommend", trained.path, *arguments)
+    assert outcome.status == status
+    assert re.search(message, outcome.err)
+
+
+def test_similar_items_are_shown(trained: RunDirectory) -> None:
+    command = ("similar", trained.path, "c00-i001", "-k", 3)
+    expected = load_run(trained.path).similar("c00-i001", 3)
+    shown = [[str(n), one.item, f"{one.score:.3f}"] for n, one in enumerate(expected, 1)]
+    assert rows(tf_recdenoiser(*command).out) == shown
+    found = json.loads(tf_recdenoiser(*command, "--json").out)
+    assert found == [{"item": one.item, "similarity": one.score} for one in expected]
+    unknown = tf_recdenoiser("similar", trained.path, "tea")
+    assert unknown.status == 1 and "Received: 'tea'" in unknown.err

@@ -19,6 +19,7 @@ from tf_recdenoiser.cli.explain import explain
 from tf_recdenoiser.cli.export import export
 from tf_recdenoiser.cli.recommend import recommend
 from tf_recdenoiser.cli.settings import settings
+from tf_recdenoiser.cli.similar import similar
 from tf_recdenoiser.cli.train import train
 from tf_recdenoiser.cli.tune import tune
 from tf_recdenoiser.data import DataError
@@ -29,12 +30,12 @@ _NAME = "tf-recdenoiser"
 app = typer.Typer(
     name=_NAME,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, tune, evaluate, recommend, explain, export, settings, demo):
+for command in (train, tune, evaluate, recommend, similar, explain, export, settings, demo):
     app.command(no_args_is_help=command not in (settings, demo))(command)
 app.add_typer(experiment, name="experiment")
 
@@ -59,6 +60,7 @@ def describe(
     * `tf-recdenoiser train log.csv --out runs/first` trains, and shows how good it is;
     * `tf-recdenoiser tune log.csv --out runs/tuned` searches for better settings;
     * `tf-recdenoiser recommend runs/first --history ID,ID` recommends;
+    * `tf-recdenoiser similar runs/first ID` shows the items most like one;
     * `tf-recdenoiser explain runs/first --history ID,ID` shows what was pruned;
     * `tf-recdenoiser export runs/first --to saved_models/first` writes a SavedModel for
       TensorFlow Serving.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
@@ -19,6 +21,16 @@ errors = Console(markup=False, emoji=False, stderr=True)
 def busy(what: str) -> Status:
     """A context manager that shows a spinner on terminals while `what` is done."""
     return errors.status(Text(what))
+
+
+@contextlib.contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows a bar on terminals while `total` things are done; call what it gives with how many."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    off = not errors.is_terminal
+    with Progress(*columns, console=errors, transient=True, disable=off) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda done: progress.advance(task, done)
 
 
 def note(text: str, console: Console = output) -> None:

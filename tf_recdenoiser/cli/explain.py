@@ -45,8 +45,10 @@ def explain(
     loaded = load_run(run)
     if picture is not None:
         _check_picture(picture, loaded)
-    codes, inputs = parse_history(loaded, history, user, times)
-    codes = codes[-loaded.settings.model.max_length :]
+    typed = parse_history(loaded, history, user, times)
+    codes = loaded.codes(typed.ids)
+    inputs = loaded.inputs(codes, user, typed.times)
+    codes = codes[codes > 0][-loaded.settings.model.max_length :]
     found = loaded.explain(inputs)
     noise = loaded.noise_scores(inputs["item_ids"])
     kept = found.kept_per_layer[0, :, -len(codes) :].T

@@ -39,16 +39,7 @@ def export(
     check_folder(to)
     with busy(f"Exporting {run}"):
         loaded = load_run(run)
-        written = export_saved_model(
-            loaded.recommender,
-            loaded.item_ids,
-            to,
-            version,
-            max_k=max_k,
-            noise=loaded.detection.scorer if loaded.detection else None,
-            cleaning=loaded.settings.treatment,
-            user_ids=loaded.user_ids,
-        )
+        written = loaded.export(to, version, max_k)
         pruned = [] if keep is None else prune_versions(written, keep)
     note(f"SavedModel: {written}")
     if pruned:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from typer import Option
 
 from tf_recdenoiser.cli.console import errors, note
 from tf_recdenoiser.runs import Run, RunError
-from tf_recdenoiser.runs.scoring import Inputs
 
 UserOption = Annotated[
     str | None,
@@ -25,27 +24,32 @@ TimesOption = Annotated[
         "backbones that read times.",
     ),
 ]
-HistoryOption = Annotated[
-    list[str],
-    Option(
-        "--history",
-        help="Item ids as in the log, oldest first: `ID,ID,…`, or a JSON list. Given several "
-        "times, each is one id, commas included.",
-    ),
-]
+_HISTORY = Option(
+    "--history",
+    help="Item ids as in the log, oldest first: `ID,ID,…`, or a JSON list. Given several times, "
+    "each is one id, commas included.",
+    show_default=False,
+)
+HistoryOption = Annotated[list[str], _HISTORY]
+OptionalHistory = Annotated[list[str] | None, _HISTORY]
+
+
+class History(NamedTuple):
+    """A history that was typed: raw item ids, some of them known, and their times if given."""
+
+    ids: list[str | int]
+    times: np.ndarray | None
 
 
 def parse_history(
     run: Run, texts: list[str], user: str | None = None, times: str | None = None
-) -> tuple[np.ndarray, Inputs]:
-    """The codes of the known ids in `texts`, `[L]`, and what the model reads of them.
-
-    Unknown ids are reported.
+) -> History:
+    """The history in `texts`; ids that the run does not know, and an unknown user, are reported.
 
     Raises
     ------
     RunError
-        If no id is known, `times` are not numbers, or `Run.inputs` refuses something.
+        If no id is known, or `times` are not numbers.
     """
     raw_ids = _ids(texts)
     try:
@@ -63,8 +67,7 @@ def parse_history(
         note(f"Ignored, since the log has no such items: {', '.join(map(str, unknown))}", errors)
     if user is not None and run.user_ids is not None and user not in map(str, run.user_ids):
         note(f"Taken for a user who is not known, since the model has no {user}.", errors)
-    inputs = run.inputs(codes, user, None if times is None else _numbers(times))
-    return codes[codes > 0], inputs
+    return History(raw_ids, None if times is None else _numbers(times))
 
 
 def _ids(texts: list[str]) -> list[str | int]:

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 import tensorflow as tf
 
-from tf_recdenoiser.data import Dataset
+from tf_recdenoiser._settings import default
+from tf_recdenoiser.data import Dataset, Histories
+from tf_recdenoiser.data.histories import offsets_of
 from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.ops.slots import from_slots, history_inputs
+from tf_recdenoiser.retrieval.export import export_saved_model
 from tf_recdenoiser.runs.build import best_recommender
 from tf_recdenoiser.runs.detect import read_detection
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.errors import RunError
 from tf_recdenoiser.runs.noise_known import NoiseKnown
+from tf_recdenoiser.runs.recommending import (
+    Wanted,
+    as_table,
+    best_items,
+    known_histories,
+    similar_items,
+)
 from tf_recdenoiser.runs.resolve import backbone_class
 from tf_recdenoiser.runs.scoring import Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
@@ -25,6 +38,13 @@ from tf_recdenoiser.training import Explanation, Recommender, explain
 
 RawIds = Iterable[str | int] | np.ndarray
 """Ids as in the log: texts, or whole numbers."""
+
+
+class ScoredItem(NamedTuple):
+    """An item by its raw id, and its score."""
+
+    item: str | int
+    score: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -132,6 +152,137 @@ class Run:
         in_place = {name: from_slots(part, slots) for name, part in vars(found).items()}
         return Explanation(**{name: part.numpy() for name, part in in_place.items()})
 
+    def recommend(
+        self,
+        history: RawIds,
+        k: int = Wanted.k,
+        user: str | int | None = None,
+        times: np.ndarray | None = None,
+        exclude_seen: bool = Wanted.exclude_seen,
+        allow: RawIds | None = None,
+        deny: RawIds | None = None,
+    ) -> list[ScoredItem]:
+        """The next items after a history, the best first.
+
+        Parameters
+        ----------
+        history
+            Raw item ids, oldest first; unknown ones are passed over.
+        k
+            How many items, at least 1; 10 by default.
+        user, times
+            Raw id of the user, and when each interaction happened, `[L]`, if the model reads
+            them; None by default.
+        exclude_seen
+            Whether to leave out the items of the history; true by default.
+        allow, deny
+            Raw ids of the items that may be recommended, and of those that may not; None
+            (default): all may.
+
+        Raises
+        ------
+        RunError
+            If the model reads times and there are none, or does not read what is given.
+        """
+        codes = self.codes(history)
+        self.inputs(codes, user, times)  # refuses what does not go with the model
+        of_row = None if times is None else np.asarray(times, np.float64)
+        row = Histories(offsets_of([len(codes)]), codes, of_row).keep(codes > 0)
+        users = None if user is None else _codes(self.user_ids, [user])
+        wanted = self.wanted(k, exclude_seen, allow, deny)
+        found, scores = best_items(self, row, users, wanted)
+        return self._scored(found[0], scores[0])
+
+    def wanted(
+        self,
+        k: int = Wanted.k,
+        exclude_seen: bool = Wanted.exclude_seen,
+        allow: RawIds | None = None,
+        deny: RawIds | None = None,
+    ) -> Wanted:
+        """What is wanted of recommendations, with raw ids as codes; unknown ones have no effect."""
+        codes = [None if ids is None else self.codes(ids) for ids in (allow, deny)]
+        return Wanted(k, exclude_seen, *(None if one is None else one[one > 0] for one in codes))
+
+    def recommend_all(
+        self,
+        dataset: Dataset | None = None,
+        wanted: Wanted | None = None,
+        advance: Callable[[int], None] = lambda rows: None,
+    ) -> pl.DataFrame:
+        """The next items for all users of some data.
+
+        Parameters
+        ----------
+        dataset
+            The users' histories; None (default): the data that the run was trained on, read again.
+        wanted
+            How many items, and which; None (default): ten that are not in the history. See
+            `Run.wanted`.
+        advance
+            Called with the number of users that were done.
+
+        Returns
+        -------
+        Rows of `user`, `rank` (from 1), `item` and `score`, in the order of the users. Those of
+        whom no item is known have none.
+        """
+        dataset = self.dataset() if dataset is None else dataset
+        histories, users = known_histories(self, dataset)
+        ids = dataset.user_ids[users]
+        codes = None if self.user_ids is None else _codes(self.user_ids, ids)
+        return as_table(ids, self.item_ids, *best_items(self, histories, codes, wanted, advance))
+
+    def similar(self, item: str | int, k: int = 10) -> list[ScoredItem]:
+        """The items most like one, with the cosine of their vectors; see `similar_items`.
+
+        Parameters
+        ----------
+        item
+            Its raw id.
+        k
+            How many, at least 1; 10 by default.
+
+        Raises
+        ------
+        RunError
+            If the item is not known, or the model has no vectors to compare.
+        """
+        (code,) = self.codes([item])
+        if code == 0:
+            some = ", ".join(map(str, self.item_ids[:3].tolist()))
+            raise RunError(f"The item must be one of the log, such as {some}. Received: {item!r}")
+        return self._scored(*similar_items(self, code, k))
+
+    def _scored(self, codes: np.ndarray, scores: np.ndarray) -> list[ScoredItem]:
+        ids = self.item_ids[codes[codes > 0] - 1].tolist()
+        return [ScoredItem(*one) for one in zip(ids, scores.tolist(), strict=False)]
+
+    def save(self, path: str | Path) -> None:
+        """Save the recommender as Keras does, `.keras`: from item codes to scores of codes."""
+        self.recommender.save(path)
+
+    def export(
+        self,
+        directory: str | Path,
+        version: int | None = None,
+        max_k: int = default(export_saved_model, "max_k"),
+    ) -> Path:
+        """Write a SavedModel for TensorFlow Serving, from raw ids to raw ids.
+
+        See `export_saved_model`, which it calls with all that the run knows.
+        """
+        return export_saved_model(
+            self.recommender,
+            self.item_ids,
+            directory,
+            version,
+            max_k,
+            noise=self.detection.scorer if self.detection else None,
+            cleaning=self.settings.treatment,
+            user_ids=self.user_ids,
+        )
+
     def dataset(self, dataset: Dataset | None = None) -> Dataset:
         """The data the run was trained on: `dataset`, or read again; checked to be the same.
 
@@ -151,7 +302,7 @@ class Run:
         return NoiseKnown(self.settings, dataset, noisy, self.detection).scorer(part)
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | os.PathLike[str]) -> Run:
     """The run recorded at `path`.
 
     Raises
