@@ -7,13 +7,12 @@ import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from tf_recdenoiser.data.log import DataError
 
-Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
-
-def log_paths(given: Paths) -> list[Path]:
+def log_paths(given: Any) -> list[Path]:
     """The files in the order given, those of a pattern in the order of their names.
 
     What exists is a file, whatever is in its name; else `*`, `?`, `[…]` and `**` make a pattern.
@@ -21,15 +20,20 @@ def log_paths(given: Paths) -> list[Path]:
     Raises
     ------
     DataError
-        If no file fits a pattern, there are no files at all, or one is given twice.
+        If it is something else, no file fits a pattern, there are none, or one is given twice.
     """
-    each = [given] if isinstance(given, (str, PathLike)) else list(given)
+    each = [given] if isinstance(given, (str, PathLike)) else given
+    if not isinstance(each, Sequence) or not all(isinstance(one, (str, PathLike)) for one in each):
+        raise DataError(
+            "A log must be given as a path, a list of paths, or a table that is of Polars or has "
+            f"the method __arrow_c_stream__ or __dataframe__. Received: {given!r}"
+        )
     paths = [path for one in each for path in _matching(os.fspath(one))]
     if not paths:
         raise DataError(f"A list of logs must name one at least. Received: {given!r}")
-    for path in paths:
-        if paths.count(path) > 1:
-            raise DataError(f"Each file of a log must be given once. Received: {str(path)!r} twice")
+    if len(set(paths)) < len(paths):
+        twice = max(paths, key=paths.count)
+        raise DataError(f"Each file of a log must be given once. Received: {str(twice)!r} twice")
     return paths
 
 

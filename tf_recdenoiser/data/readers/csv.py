@@ -79,14 +79,6 @@ def _check_header(
 ) -> None:
     """DataError with a question if the first line does not name the columns that are needed."""
     likely = ",".join(likely_columns(head))
-    if any(is_value(name) for name in header) and not names.given():
-        refuse_broken(" ".join(header), source)
-        raise DataError(
-            "The first line of a CSV file must be a header that names its columns. If there is "
-            f"none, say what they hold, as with --columns {likely} (in Python: "
-            f"columns={likely!r}), in the order that they have. Received: {source}, whose first "
-            f"line is {','.join(head[0])[:80]!r}"
-        )
     named = any(plain_name(name) in known for name in header for known in NAMES.values())
     hint = "" if named else f"If they have no names, say what they hold: --columns {likely}. "
     try:
@@ -94,7 +86,14 @@ def _check_header(
     except DataError:
         if not named:
             refuse_broken(" ".join(header), source)
-        raise
+        if names.given() or not any(map(is_value, header)):
+            raise
+        raise DataError(
+            "The first line of a CSV file must be a header that names its columns. If there is "
+            f"none, say what they hold, as with --columns {likely} (in Python: "
+            f"columns={likely!r}), in the order that they have. Received: {source}, whose first "
+            f"line is {','.join(head[0])[:80]!r}"
+        ) from None
 
 
 def _quote(quote_char: str | None, header: str, separator: str) -> str | None:
