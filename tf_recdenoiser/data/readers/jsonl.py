@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from tf_recdenoiser.data.readers._text import first_line, read_lines, refuse_bro
 from tf_recdenoiser.data.rows import RawRows, describe_columns
 
 _LOOKED_AT = 1000
+_Path = tuple[str, ...]
 
 
 def _recognises(head: bytes, options: Options) -> bool:
@@ -22,28 +23,29 @@ def _recognises(head: bytes, options: Options) -> bool:
 
 
 def _read(source: Source, options: Options) -> RawRows:
-    lines = read_lines(source)
-    texts = lines["text"].to_list()
-    names = _names(texts[:_LOOKED_AT], source)
+    texts = read_lines(source)["text"].to_list()
+    paths = _paths(texts[:_LOOKED_AT], source)
+    names = list(map(".".join, paths))
     taken = options.names.resolve(names)
-    found: dict[str, list[str | None]] = {role: [] for role in taken}
-    good: list[int] = []
+    wanted = [_Wanted(role, paths[index]) for role, index in taken.items()]
+    rows: list[list[int | str | None]] = []
     bad_rows: list[BadRow] = []
     for line, text in enumerate(texts, 1):
-        values, fault = _values(text, {role: names[index] for role, index in taken.items()})
-        if fault is not None:
-            bad_rows.append(BadRow(line, fault))
+        one = _object(text)
+        if one is None:
+            bad_rows.append(BadRow(line, "not a JSON object" if text.strip() else "blank line"))
             continue
-        good.append(line)
-        for role, value in values.items():
-            found[role].append(value)
-    schema = {"line": pl.Int64, **dict.fromkeys(found, pl.String)}
-    table = pl.DataFrame({"line": good, **found}, schema=schema)
+        try:
+            rows.append([line, *(each.text_in(one) for each in wanted)])
+        except _NoValue as fault:
+            bad_rows.append(BadRow(line, str(fault)))
+    schema = {"line": pl.Int64, **dict.fromkeys(taken, pl.String)}
+    table = pl.DataFrame(rows, schema=schema, orient="row")
     return RawRows(table, tuple(bad_rows), columns=describe_columns(names, taken))
 
 
-def _names(texts: Sequence[str], source: Source) -> list[str]:
-    """The names in the first objects, in the order in which they first occur."""
+def _paths(texts: Sequence[str], source: Source) -> list[_Path]:
+    """Where the first objects have values, in the order in which these occur."""
     objects = list(filter(None, map(_object, texts)))
     if not objects:
         refuse_broken(texts[0], source)
@@ -51,7 +53,7 @@ def _names(texts: Sequence[str], source: Source) -> list[str]:
             "A JSON log must hold an object a line; of one array such lines are made by "
             f"`jq -c '.[]'`. Received: {source}, whose first line is {texts[0][:80]!r}"
         )
-    return list(dict.fromkeys(name for one in objects for name, _ in _flat(one)))
+    return list(dict.fromkeys(path for one in objects for path in _leaves(one)))
 
 
 def _object(text: str) -> dict[str, Any] | None:
@@ -62,56 +64,47 @@ def _object(text: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _flat(one: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(one: dict[str, Any], above: _Path = ()) -> Iterator[_Path]:
     for name, value in one.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from _leaves(value, (*above, name))
         else:
-            yield prefix + name, value
+            yield (*above, name)
 
 
-class _Kind(NamedTuple):
-    """What a value must be, as a test and in words."""
-
-    holds: Callable[[Any], bool]
-    words: str
+class _NoValue(Exception):
+    """What is wrong with a value."""
 
 
-def _is_text_or(*types: type) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, (str, *types)) and not isinstance(value, bool)
+_TYPES = {"user": (str, int), "item": (str, int), "time": (str, int, float)}
+_WORDS = {int: "a whole number", float: "a number"}
 
 
-_ID = _Kind(_is_text_or(int), "neither a text nor a whole number")
-_KINDS = {
-    "user": _ID,
-    "item": _ID,
-    "time": _Kind(_is_text_or(int, float), "neither a text nor a number"),
-}
+class _Wanted:
+    """A value that each object is to have."""
 
+    def __init__(self, role: str, path: _Path) -> None:
+        self._where = f"in the column of the {ROLES[role]}"
+        self._types = _TYPES.get(role)
+        *self._above, self._name = path
 
-def _values(text: str, names: dict[str, str]) -> tuple[dict[str, str | None], str | None]:
-    """The values of one line as texts, and what is wrong with the line."""
-    if not text.strip():
-        return {}, "blank line"
-    if (one := _object(text)) is None:
-        return {}, "not a JSON object"
-    flat = dict(_flat(one))
-    values: dict[str, str | None] = {}
-    for role, name in names.items():
-        value, kind = flat.get(name), _KINDS.get(role)
-        if value is not None and kind is not None and not kind.holds(value):
-            return {}, f"in the column of the {ROLES[role]}, what is {kind.words}"
+    def text_in(self, one: dict[str, Any]) -> str | None:
+        """The value as text; None if there is none."""
+        for name in self._above:
+            below = one.get(name)
+            one = below if isinstance(below, dict) else {}
+        value = one.get(self._name)
+        if value is None:
+            return None
+        if self._types is not None and type(value) not in self._types:
+            words = _WORDS[self._types[-1]]
+            raise _NoValue(f"{self._where}, what is neither a text nor {words}")
+        text = value if isinstance(value, str) else str(value)
         try:
-            values[role] = None if value is None else _text(value)
+            text.encode()
         except UnicodeEncodeError:
-            return {}, f"in the column of the {ROLES[role]}, half of a surrogate pair"
-    return values, None
-
-
-def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    text.encode()
-    return text
+            raise _NoValue(f"{self._where}, half of a surrogate pair") from None
+        return text
 
 
 READER = Reader(suffixes=(".jsonl", ".ndjson"), recognises=_recognises, read=_read)
