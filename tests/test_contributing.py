@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -11,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import polars as pl
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -82,7 +82,7 @@ def test_there_is_one_of_each_kind() -> None:
 TRAIN = """
 import sys
 from tf_recdenoiser.cli.app import run
-base = ["train", "log.jsonl", "--epochs", "1", "--max-length", "8", "--hidden-dim", "8"]
+base = ["train", "log.feather", "--epochs", "1", "--max-length", "8", "--hidden-dim", "8"]
 noise = ["--detector", "oracle", "--set", "noise.injection.rate=0.2", "--correction", "dropping"]
 noise += ["--set", "noise.correction.drop_above=0.25"]
 gated = [*noise, "--gates", "positional", "--estimator", "identity"]
@@ -99,7 +99,7 @@ def test_what_was_added_can_be_trained_and_exported(extended: Path) -> None:
         for user in range(30)
         for step in range(8)
     ]
-    (extended / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    pl.DataFrame(rows).write_ipc(extended / "log.feather")
     done = python(extended, "-c", TRAIN)
     assert done.returncode == 0, done.stderr
     assert "240 rows read, 240 kept: 30 users, 20 items." in done.stderr

@@ -441,7 +441,7 @@ def test_bad_rows_are_skipped_and_listed(shop: tuple[Outcome, RunDirectory, Path
         (None, "must be a file that can be read"),
         ("", "which is empty"),
         ("user,item\n", "must hold at least one usable interaction"),
-        ("user,thing\na,1\n", "must have an item column"),
+        ("user,thing\na,1\n", "Which column holds the items?"),
         ("user,item\na,1\na,2\nb,3\nb,4\n", "users with at least three interactions"),
         ("user,item\na,1\na,2\na,3\n", "at least two items"),
     ],

@@ -23,7 +23,7 @@ import pytest
 
 from tf_recdenoiser.data import DataError, read_log
 from tf_recdenoiser.data.checks import NULL_VALUES
-from tf_recdenoiser.data.readers._columns import TRIED
+from tf_recdenoiser.data.readers._columns import NAMES, TIERS
 
 ROWS = [(f"u{n % 4}", f"i{n * 7 % 11}", 100 + 10 * n) for n in range(12)]
 TITLES = ["tea", '"red, tea"', "12 inch", '"a ""b"" c"', "", '"two\nlines"', "it's", '"x"']
@@ -33,6 +33,7 @@ SPICE = [*b" ,;|\t\"'\r\n\0-.:0aZ", b"\r\n", b"\n\n", b'""', b'",', b'"\n', "٣"
          b"1e999", b"9" * 25, b"2024-05-17"]  # fmt: skip
 FIELDS = ["", " ", "nan", "NULL", "٣", "7", "-0", "1e3", "2024-05-17", "user_id", "item", '"',
           '"odd', 'odd"', '"o"d', '"o""d"', '"o"', "o\rd", '"o\nd"', '"o\rd"']  # fmt: skip
+BROKEN = "\uffff"
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -77,6 +78,33 @@ def gaps() -> bytes:
         items = [item for _, item, _ in ROWS[user : user + 4]]
         lines.append(f"{user} {' '.join(items)}\t0 {' '.join(map(str, range(1, len(items))))}\n")
     return "".join(lines).encode()
+
+
+def jsonl() -> bytes:
+    lines = []
+    for (user, item, time), title in titled():
+        one = {"user_id": user, "title": title, "item": {"id": item}, "time": time}
+        lines.append(json.dumps(one if time % 20 else {"rating": 4.5, **one}) + "\n")
+    return "".join(lines).encode()
+
+
+def bare_csv() -> bytes:
+    return csv_of(",").partition(b"\n")[2]
+
+
+def spaced() -> bytes:
+    rows = "".join(f"{user}  {title}x {item} {time}\n" for (user, item, time), title in single())
+    return f"user title item time\n{rows}".encode()
+
+
+def single() -> Iterator[tuple[tuple[str, str, int], str]]:
+    for row, title in titled():
+        yield row, "".join(title.split())
+
+
+def ratings_dat() -> bytes:
+    rows = ((u[1:], i[1:], at % 5, 978300760 + at) for u, i, at in ROWS)
+    return "".join("::".join(map(str, row)) + "\n" for row in rows).encode()
 
 
 def parquet() -> bytes:
@@ -140,20 +168,20 @@ class Expected:
 
     rows: list[tuple[int, str, str]] = field(default_factory=list)
     bad: Counter[int] = field(default_factory=Counter)
-    seen: set[tuple[str, str, float]] = field(default_factory=set)
 
     def add(self, line: int, user: str, item: str, time: str | None = None) -> None:
-        user, item = user.strip(SPACE), item.strip(SPACE)
+        self.add_values(line, user.strip(SPACE), item.strip(SPACE), time)
+
+    def add_values(
+        self, line: int, user: str, item: str, time: str | None = None, headers: bool = True
+    ) -> None:
         is_bad = any(
-            one == "" or one in NULL_VALUES.split(",") or "\n" in one or "\r" in one
+            one.strip(SPACE) == ""
+            or one in NULL_VALUES.split(",")
+            or set(one) & {"\n", "\r", BROKEN}
             for one in (user, item)
-        ) or (known_name(user) and known_name(item))
-        if time is not None and not is_bad:
-            number = seconds(time.strip(SPACE))
-            is_bad = number is None or (user, item, number) in self.seen
-            if number is not None:
-                self.seen.add((user, item, number))
-        if is_bad:
+        ) or (headers and known_name(user) and known_name(item))
+        if is_bad or (time is not None and seconds(time.strip(SPACE)) is None):
             self.bad[line] += 1
         else:
             self.rows.append((line, user, item))
@@ -165,7 +193,7 @@ class Refused(Exception):
 
 def known_name(text: str) -> bool:
     plain = "".join(filter(str.isalnum, text)).lower()
-    return plain in (*TRIED["user"], *TRIED["item"])
+    return plain in (*NAMES["user"], *NAMES["item"])
 
 
 def seconds(text: str) -> float | None:
@@ -176,10 +204,10 @@ def seconds(text: str) -> float | None:
 
 
 def lines_of(content: bytes) -> list[str]:
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        raise Refused from None
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Refused
+    # What is no UTF-8 comes as half of a pair, byte by byte.
+    text = re.sub("[\udc80-\udcff]", BROKEN, content.decode(errors="surrogateescape"))
     lines = [line.removeprefix("\ufeff").rstrip("\r") for line in text.split("\n")]
     lines[0] = lines[0].removeprefix("\ufeff")
     while lines and not lines[-1].strip(SPACE):
@@ -258,6 +286,8 @@ def under_header(names: list[str], written: list[str], records: list[Record]) ->
             continue
         if len(fields) == len(names):
             values = {role: fields[at].strip(SPACE) for role, at in found.items()}
+            if [one.strip(SPACE) for one in fields] == written:
+                continue  # the header once more
             if all(values[role] == written[found[role]] for role in ("user", "item")):
                 expected.bad[record.first] += 1
             else:
@@ -271,30 +301,33 @@ def columns(names: list[str]) -> dict[str, int]:
     plain = ["".join(filter(str.isalnum, name)).lower() for name in names]
     found = {}
     for role in ("user", "item", "time"):
-        name = next((name for name in TRIED[role] if name in plain), None)
-        if name is None and role != "time":
+        fitting = [[at for at, name in enumerate(plain) if name in tier] for tier in TIERS[role]]
+        first = next(filter(None, fitting), [])
+        if len(first) > 1 or (not first and role != "time"):
             raise Refused
-        if name is not None:
-            if plain.count(name) > 1:
-                raise Refused
-            found[role] = plain.index(name)
+        if first:
+            found[role] = first[0]
     return found
 
 
-def expected_csv(content: bytes) -> Expected:
+def expected_csv(content: bytes, told: list[str] | None = None) -> Expected:
     lines = lines_of(content)
-    separator = max(",\t;|", key=lines[0].count)
+    separator = max((",", "\t", ";", "|", "::"), key=lines[0].count)
+    separator = separator if separator in lines[0] else " "
+    cut = str.split if separator == " " else lambda line: line.split(separator)
     quoted = any(
         len(name.strip(SPACE)) > 1 and name.strip(SPACE)[0] == name.strip(SPACE)[-1] == '"'
-        for name in lines[0].split(separator)
+        for name in cut(lines[0])
     )
-    if separator == "\t" and not quoted:
+    if separator == "::" or (separator in "\t " and not quoted):
+        split = words if separator == " " else cut
         records = [
-            Record(n, n, None if "\r" in line else line.split(separator))
-            for n, line in enumerate(lines, 1)
+            Record(n, n, None if "\r" in line else split(line)) for n, line in enumerate(lines, 1)
         ]
     else:
-        records = list(quoted_records(lines, separator))
+        records = list(quoted_records(lines, separator, told))
+    if told is not None:
+        return under_header(told, told, records)
     first = records[0]
     if first.fields is None:
         raise Refused
@@ -302,15 +335,74 @@ def expected_csv(content: bytes) -> Expected:
     return under_header(names, names, records[1:])
 
 
-def quoted_records(lines: list[str], separator: str) -> Iterator[Record]:
+def expected_ratings(content: bytes) -> Expected:
+    """A refusal if the first lines are no ratings any more."""
+    head = [line.split("::") for line in lines_of(content)]
+    head = [[one.strip(SPACE) for one in row] for row in head if len(row) == len(head[0])]
+    number = re.compile(r"-?[0-9]+([.][0-9]+)?")
+    for user, item, rating, time in head if len(head[0]) == 4 else [[""] * 4]:
+        whole = re.fullmatch("[0-9]+", user) and re.fullmatch("[0-9]+", item)
+        rated = number.fullmatch(rating) and 0 <= float(rating) <= 10
+        if not (whole and rated and number.fullmatch(time)):
+            raise Refused
+    # 1990 to 2099, in any unit.
+    units = [10**power for power in (0, 3, 6, 9)]
+    known = [any(631152000 <= float(row[3]) / one < 4102444800 for one in units) for row in head]
+    if sum(known) * 2 <= len(known):
+        raise Refused
+    expected = expected_csv(content, ["user", "item", "rating", "time"])
+    for row in list(expected.rows):  # a time is bad if it looks like one in another unit than most
+        number = seconds(lines_of(content)[row[0] - 1].split("::")[3].strip(SPACE)) or 0
+        if any(631152000 <= number / one < 4102444800 for one in units[1:]):
+            expected.rows.remove(row)
+            expected.bad[row[0]] += 1
+    return expected
+
+
+def expected_jsonl(content: bytes) -> Expected:
+    lines = lines_of(content)
+    objects = {n: one for n, one in enumerate(map(json_object, lines), 1) if one is not None}
+    names = list(dict.fromkeys(name for one in objects.values() for name in one))
+    found = {role: names[at] for role, at in columns(names).items()}
+    expected = Expected()
+    for line in range(1, len(lines) + 1):
+        values = {role: objects.get(line, {}).get(name) for role, name in found.items()}
+        kinds = {"user": (str, int), "item": (str, int), "time": (str, int, float)}
+        good = line in objects and all(
+            value is None or type(value) in kinds[role] for role, value in values.items()
+        )
+        texts = {role: "" if value is None else str(value) for role, value in values.items()}
+        if not good or any("\ud800" <= sign <= "\udfff" for sign in "".join(texts.values())):
+            expected.bad[line] += 1
+        else:
+            expected.add_values(line, **texts, headers=False)
+    return expected
+
+
+def json_object(line: str) -> dict[str, object] | None:
+    """The values by their names, those of an object within by both."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(found, dict):
+        return None
+    flat = {}
+    for name, value in found.items():
+        inner = value.items() if isinstance(value, dict) else [(None, value)]
+        flat.update({name if below is None else f"{name}.{below}": one for below, one in inner})
+    return flat
+
+
+def quoted_records(lines: list[str], separator: str, told: list[str] | None) -> Iterator[Record]:
     """By the characters: a field is quoted whole, or the quotes in it are text."""
-    at, used = 0, set()
+    at, used = 0, None if told is None else set(columns(told).values())
     while at < len(lines):
         start = at
         fields, at = quoted_record(lines, at, separator)
-        if fields is None and at - start == 1 and start > 0:
+        if fields is None and at - start == 1 and used is not None:
             fields = misquoted(lines[start], separator, used)
-        if start == 0 and fields is not None:
+        if start == 0 and fields is not None and told is None:
             used = set(columns([name.strip(SPACE) for name in fields]).values())
         yield Record(start + 1, at, fields)
 
@@ -382,8 +474,10 @@ class Kind:
     make: Callable[[], bytes]
     format: str
     expected: Callable[[bytes], Expected]
+    columns: str | None = None
 
 
+COLUMNS = "user,title,item,time,rating"
 KINDS = {
     "pairs": Kind(pairs, "pairs", expected_pairs),
     "pairs of numbers": Kind(numbers, "pairs", expected_pairs),
@@ -393,9 +487,15 @@ KINDS = {
     "csv with semicolons": Kind(lambda: csv_of(";"), "csv", expected_csv),
     "csv without quotes": Kind(lambda: plain_csv(";"), "csv", expected_csv),
     "tsv": Kind(lambda: plain_csv("\t"), "csv", expected_csv),
+    "csv without a header": Kind(
+        bare_csv, "csv", lambda content: expected_csv(content, COLUMNS.split(",")), COLUMNS
+    ),
+    "spaces": Kind(spaced, "csv", expected_csv),
+    "ratings.dat": Kind(ratings_dat, "csv", expected_ratings),
+    "jsonl": Kind(jsonl, "jsonl", expected_jsonl),
 }
 # What a message says of the whole file, where no single line is at fault.
-OF_THE_FILE = re.compile(r"line|column|is empty|none of them usable|format of the log")
+OF_THE_FILE = re.compile(r"line|column|is empty|none of them usable|format of the log|UTF-16")
 FEW, MANY = range(45), range(45, 600)
 
 
@@ -423,7 +523,7 @@ def test_every_row_of_a_damaged_text_is_read_or_counted(
         except Refused:
             expected = Expected()
         try:
-            log = read_log(path, one.format, on_bad_row="skip")
+            log = read_log(path, one.format, on_bad_row="skip", columns=one.columns)
         except DataError as error:
             assert not expected.rows, (seed, content, error)
             assert OF_THE_FILE.search(str(error)), (seed, content, error)
@@ -434,7 +534,7 @@ def test_every_row_of_a_damaged_text_is_read_or_counted(
         assert Counter(row.line for row in log.report.bad_rows) == expected.bad, (seed, content)
         if expected.bad:
             with pytest.raises(DataError, match=r"\(lines? \d"):
-                read_log(path, one.format)
+                read_log(path, one.format, columns=one.columns)
     assert read > len(numbers) / 3
 
 

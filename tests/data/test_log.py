@@ -6,6 +6,7 @@ import polars as pl
 
 from tf_recdenoiser.data import BadRow, checked_log
 from tf_recdenoiser.data.log import describe_bad_rows
+from tf_recdenoiser.data.rows import RawRows
 
 
 def test_a_report_gives_counts_and_the_first_lines_of_each_fault() -> None:
@@ -13,7 +14,7 @@ def test_a_report_gives_counts_and_the_first_lines_of_each_fault() -> None:
         {"line": range(1, 5), "user": ["a", "a", "a", "b"], "item": ["x", "y", "x", "x"]}
     )
     bad_rows = (BadRow(9, "blank line"), *(BadRow(line, "odd") for line in range(10, 2010)))
-    log = checked_log(rows, bad_rows, on_bad_row="skip")
+    log = checked_log(RawRows(rows, bad_rows), on_bad_row="skip")
     assert log.report.describe().splitlines() == [
         "2,005 rows read, 4 kept: 2 users, 2 items.",
         "Users with fewer than three interactions, trained on but not evaluated: 1 (1 with one).",

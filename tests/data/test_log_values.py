@@ -30,18 +30,16 @@ INTER = "user_id:token\titem_id:token\ttimestamp:float\n"
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [
-        ("log.txt", "user_id item_id\n1 2\n3 4\n", 1),
-        ("log.txt", "UserID  ProductId\nann 2\nbob 4\n", 1),
-        ("log.txt", "item user\nann 2\nbob 4\n", 1),
         ("log.txt", "1 2\nuser_id item_id\n3 4\n", 2),
         ("log.txt", "who what\n1 2\n3 -4\n", 1),
-        ("log.csv", "user_id,item_id\n1,2\nuser_id,item_id\n3,4\n", 3),
         ("log.csv", "user_id,item_id\n1,2\n\ufeffuserId,movieId\n3,4\n", 3),
-        ("log.csv", 'user;x;item\n1;"a";2\n"user";"x";"item"\n3;b;4\n', 3),
-        ("log.inter", f"{INTER}1\t2\t9\n{INTER}3\t4\t9\n", 3),
+        ("log.csv", "user;x;item\n1;a;2\nuser;y;item\n3;b;4\n", 3),
+        ("log.inter", f"{INTER}1\t2\t9\n{INTER.replace('timestamp', 'time')}3\t4\t9\n", 3),
     ],
 )
-def test_a_header_is_no_user_and_no_item(tmp_path: Path, name: str, text: str, line: int) -> None:
+def test_another_header_is_no_user_and_no_item(
+    tmp_path: Path, name: str, text: str, line: int
+) -> None:
     with pytest.raises(DataError, match=rf"1 × {A_HEADER} \(line {line}\)"):
         read(tmp_path, name, text)
     log = read(tmp_path, name, text, on_bad_row="skip")
@@ -49,12 +47,40 @@ def test_a_header_is_no_user_and_no_item(tmp_path: Path, name: str, text: str, l
     assert log.report.rows_read == 3
 
 
-def test_the_header_of_named_columns_is_known_when_it_comes_again(tmp_path: Path) -> None:
-    text = "who,what\n1,2\nwho,what\n3,4\n"
-    options = {"user_column": "who", "item_column": "what", "on_bad_row": "skip"}
-    log = read(tmp_path, "log.csv", text, **options)
-    assert log.table.select("user", "item").rows() == [(1, 2), (3, 4)]
-    assert log.report.bad_rows == ((3, A_HEADER),)
+@pytest.mark.parametrize("format", ["pairs", None])
+def test_a_header_over_pairs_names_them(tmp_path: Path, format: str | None) -> None:
+    text = "item user\n7 ann\n8 bob\n"
+    if format is not None:
+        with pytest.raises(DataError, match=rf"1 × {A_HEADER} \(line 1\)"):
+            read(tmp_path, "log.txt", text, format=format)
+        return
+    log = read(tmp_path, "log.txt", text)
+    assert log.table.select("user", "item").rows() == [("ann", 7), ("bob", 8)]
+    assert "users from 'user', items from 'item'" in log.report.describe()
+
+
+JOINED = [
+    ("log.csv", "user_id,item_id\n1,2\n", {}),
+    ("log.csv", 'user;x;item\n1;"a";2\n', {}),
+    ("log.csv", 'user;"x";item\n1;"a\nb";2\n', {}),
+    ("log.csv", "\ufeffuser , x,item\r\n1,a,2\r\n", {}),
+    ("log.txt", "user item\n1  2\n", {}),
+    ("log.inter", f"{INTER}1\t2\t9\n", {}),
+    ("log.csv", "who,price,what\n1,x,2\n", {"user_column": "who", "item_column": "what"}),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "options"), JOINED)
+def test_the_header_of_a_joined_file_is_passed_over(
+    tmp_path: Path, name: str, text: str, options: dict[str, str]
+) -> None:
+    log = read(tmp_path, name, text + text, **options)
+    assert log.table.select("user", "item").rows() == [(1, 2), (1, 2)]
+    again = text.count("\n") + 1
+    assert log.report.headers == (again,)
+    assert log.report.rows_read == log.report.rows_kept == 2
+    said = f"Headers once more, as where files were joined, passed over: 1 (line {again})."
+    assert said in log.report.describe()
 
 
 @pytest.mark.parametrize(
@@ -222,7 +248,8 @@ def test_dates_that_are_typed(dtype: Any, value: int, seconds: float) -> None:
     times = pl.Series([value, None], dtype=physical).cast(dtype)
     rows = pl.DataFrame({"line": [1, 2], "user": [1, 2], "item": [3, 4], "time": times})
     log = checked_log(rows, on_bad_row="skip")
-    assert log.table["time"].to_list() == [pytest.approx(seconds)]
+    assert log.seconds is not None
+    assert log.seconds.to_list() == [pytest.approx(seconds)]
     assert log.report.bad_rows == ((2, "missing time"),)
 
 

@@ -56,12 +56,17 @@ def _zip(content: bytes, *names: str) -> bytes:
     return out.getvalue()
 
 
+def _jsonl() -> bytes:
+    return b"".join(b'{"user": "u%d", "item": %d}\n' % (n % 97, n) for n in range(ROWS))
+
+
 FORMATS: dict[str, Callable[[], bytes]] = {
     "pairs": _pairs,
     "csv": _csv,
     "recbole": _inter,
     "gaps": _gaps,
     "parquet": _parquet,
+    "jsonl": _jsonl,
 }
 PACKED: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
@@ -87,7 +92,7 @@ def test_every_row_comes_through_a_pipe(tmp_path: Path, format: str, packed: str
     assert log.table["item"].n_unique() == log.report.rows_read == ROWS
 
 
-@pytest.mark.parametrize("format", ["csv", "parquet"])
+@pytest.mark.parametrize("format", ["csv", "parquet", "jsonl"])
 def test_every_row_comes_from_standard_input(format: str) -> None:
     code = "from tf_recdenoiser.data import read_log; print(read_log('/dev/stdin').table.height)"
     done = subprocess.run(
@@ -107,6 +112,8 @@ def test_every_row_comes_from_standard_input(format: str) -> None:
         ("log.csv.zip", _zip(_csv(), "data")),
         ("log.zip", _zip(_csv())),
         ("log.zip", _zip(_parquet(), "log.pq")),
+        ("log.zip", _zip(_jsonl(), "log.ndjson")),
+        ("log.json.gz", gzip.compress(_jsonl())),
         ("log.txt", gzip.compress(_csv())),
     ],
 )

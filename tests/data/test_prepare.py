@@ -20,7 +20,7 @@ def log_of(rows: list[Row], with_times: bool = True) -> InteractionLog:
     columns = {"line": range(1, len(rows) + 1), "user": users, "item": items}
     return checked_log(
         pl.DataFrame(columns | ({"time": times} if with_times else {}), strict=True),
-        on_bad_row="skip",  # leaves out repeated (user, item, time), as `reference` does
+        repeats="drop",  # as `reference` does
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,18 +42,28 @@ def _parquet(rows: Rows) -> bytes:
     return out.getvalue()
 
 
+def _jsonl(rows: Rows) -> bytes:
+    return "\n".join(json.dumps({"user_id": user, "item_id": item}) for user, item in rows).encode()
+
+
 WRITERS: dict[str, Callable[[Rows], bytes]] = {
     "pairs": _pairs,
     "recbole": _recbole,
     "csv": _csv,
     "parquet": _parquet,
+    "jsonl": _jsonl,
 }
 
 
 def write(tmp_path: Path, name: str, content: str | bytes) -> Path:
     path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.write_bytes(content if isinstance(content, bytes) else utf_8(content))
     return path
+
+
+def utf_8(text: str) -> bytes:
+    """The text in UTF-8, but a byte that never is for each ÿ."""
+    return text.encode().replace("\xff".encode(), b"\xff")
 
 
 def rows_of(path: Path, **settings: str) -> list[tuple[object, ...]]:
@@ -70,7 +81,8 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, format: str, format_is
 
 
 @pytest.mark.parametrize(
-    ("suffix", "format"), [(".inter", "recbole"), (".csv", "csv"), (".parquet", "parquet")]
+    ("suffix", "format"),
+    [(".inter", "recbole"), (".csv", "csv"), (".parquet", "parquet"), (".jsonl", "jsonl")],
 )
 def test_the_suffix_tells_the_format(tmp_path: Path, suffix: str, format: str) -> None:
     path = write(tmp_path, f"log{suffix}", WRITERS[format]([("1", "2")]))
@@ -116,7 +128,7 @@ def test_only_canonical_integers_become_integers(
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n \r\n", ""])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-@pytest.mark.parametrize("format", ["pairs", "recbole", "csv"])
+@pytest.mark.parametrize("format", ["pairs", "recbole", "csv", "jsonl"])
 def test_line_ends_and_byte_order_marks(tmp_path: Path, format: str, mark: str, end: str) -> None:
     text = WRITERS[format]([("1", "2"), ("3", "4")]).decode().replace("\r\n", "\n").rstrip()
     newline = end[:2] if end.startswith("\r") else "\n"
@@ -191,11 +203,12 @@ def test_parquet_takes_typed_columns(tmp_path: Path) -> None:
     )
     path = tmp_path / "log.pq"
     frame.write_parquet(path)
-    table = read_log(path).table
-    assert table.select("line", "user", "item", "time").rows() == [
-        (1, "x", "7", 86400.0),
-        (2, "y", str(2**63 + 1), 1.0),
+    log = read_log(path)
+    assert log.table.select("line", "user", "item").rows() == [
+        (1, "x", "7"),
+        (2, "y", str(2**63 + 1)),
     ]
+    assert log.seconds is not None and log.seconds.to_list() == [86400.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +235,7 @@ NOT_A_TIME = "time is neither a number, such as Unix seconds, nor an ISO 8601 da
 QUOTES = "; if quotes are text here, read with quote_char none"
 AFTER_QUOTE = f"bad quoting (',' expected after '\"'){QUOTES}"
 NO_END = f"bad quoting (unexpected end of data){QUOTES}"
+NOT_TEXT = "bytes in the {} that are no UTF-8 text; convert the file to UTF-8"
 FAULTS = [
     ("log.txt", "1 2\n\n3 4\n", [(2, "blank line")]),
     ("log.txt", "1 2\n3\n1 2 3\n3 4\n", [(2, "too few fields (2 expected)"),
@@ -235,8 +249,15 @@ FAULTS = [
     ("log.csv", "user,item\na,b\n,b\na, \n", [(3, "empty user id"), (4, "empty item id")]),
     ("log.csv", "user,item,time\na,b,1\na,b,\na,b,-nan\na,b,inf\na,b,soon\n",
      [(3, "missing time"), *((line, NOT_A_TIME) for line in (4, 5, 6))]),
-    ("log.csv", "user,item,time\na,b,1\na,b,2\na,b,1\n",
-     [(4, "repeats the user, item and time of an earlier row")]),
+    ("log.csv", "user,item,time\na,b,1\na,b,2\na,b\xff,1\n", [(4, NOT_TEXT.format("item id"))]),
+    ("log.csv", "user,item,time\na,b,1\na,b,2\xff\n", [(3, NOT_TEXT.format("time"))]),
+    ("log.jsonl", '{"user": 1, "item": 2}\n\n[3]\n{"user": 1.5, "item": "b"}\n'
+     '{"user": true, "item": 3}\n{"user": "\\ud800", "item": 3}\n{"item": null, "user": 4}\n{',
+     [(2, "blank line"), (3, "not a JSON object"),
+      *((line, "in the column of the users, what is neither a text nor a whole number")
+        for line in (4, 5)),
+      (6, "in the column of the users, half of a surrogate pair"), (7, "empty item id"),
+      (8, "not a JSON object")]),
     ("log.csv", 'user,item\na,b\n"c\nd",e\n', [(3, "line break in the user id")]),
     ("log.csv", 'user,item\na,b\nc,"d"e\nf,g\n', [(3, AFTER_QUOTE)]),
     ("log.csv", 'user,item\na,b\nc,"d\ne,f\n', [(3, NO_END), (4, NO_END)]),
@@ -329,7 +350,7 @@ class TestFilesThatAreNoLog:
         "content", [b"\x89PNG\r\n\x1a\n\0\0", b"caf\xe9 1\n", "a b\n".encode("utf-16")]
     )
     def test_not_text(self, tmp_path: Path, format: str | None, content: bytes) -> None:
-        with pytest.raises(DataError, match=r"UTF-8|whole Parquet file"):
+        with pytest.raises(DataError, match=r"UTF-8|whole Parquet file|as many gaps .*\(line 1\)"):
             read_log(write(tmp_path, "log", content), format=format)
 
 
@@ -339,14 +360,38 @@ def test_only_white_space_is_empty(tmp_path: Path, name: str) -> None:
         read_log(write(tmp_path, name, "\n  \r\n"))
 
 
-@pytest.mark.parametrize("byte", [b"\xff", b"\0"])
+@pytest.mark.parametrize(("byte", "said"), [(b"\xff", r"\(line 6\)$"), (b"\0", "in line 6$")])
 @pytest.mark.parametrize("block_bytes", [5, 1 << 20])
 def test_the_line_of_a_byte_that_is_not_text(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, byte: bytes, block_bytes: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, byte: bytes, said: str, block_bytes: int
 ) -> None:
     monkeypatch.setattr("tf_recdenoiser.data.readers._text._BLOCK_BYTES", block_bytes)
-    with pytest.raises(DataError, match=r"in line 6$"):
+    with pytest.raises(DataError, match=f"UTF-8.*{said}|UTF-8(.|\n)*{said}"):
         read_log(write(tmp_path, "log.txt", b"a b\n" * 5 + byte + b" b\na b\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("log.csv", b"user,name,item\na,caf\xe9,b\nc,\xff\xfe,d\n"),
+        ("log.csv", b'user,name,item\na,"caf\xe9",b\nc,"x\xc3",d\n'),
+        ("log.csv", b"user;pr\xe9nom;item\na;x;b\nc;\xe9;d\n"),
+        ("log.tsv", b"user\tname\titem\na\t\xe9\tb\nc\tx\td\n"),
+        ("log.inter", b"user:token\tx:token\titem:token\na\t\xe9\tb\nc\tx\td\n"),
+        ("log.jsonl", b'{"user": "a", "x": "\xe9", "item": "b"}\n{"user": "c", "item": "d"}\n'),
+    ],
+)
+def test_bytes_that_are_not_text_in_a_column_that_is_not_used(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    log = read_log(write(tmp_path, name, content))
+    assert log.table.select("user", "item").rows() == [("a", "b"), ("c", "d")]
+
+
+def test_utf_16_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    for text in ("user,item\na,b\n".encode("utf-16"), "\ufeffuser item\n".encode("utf-16-be")):
+        with pytest.raises(DataError, match=r"iconv -f UTF-16 -t UTF-8.*log\.csv.* is UTF-16"):
+            read_log(write(tmp_path, "log.csv", text))
 
 
 @pytest.mark.parametrize("format", ["recbole", "csv", "parquet"])
@@ -361,17 +406,52 @@ def test_nothing_left_after_skipping(tmp_path: Path) -> None:
 
 
 def test_a_missing_column_says_which_there_are(tmp_path: Path) -> None:
-    path = write(tmp_path, "log.csv", "user,sku\n1,2\n")
-    with pytest.raises(DataError, match=r"have an item column.*--item-column.*\['user', 'sku'\]"):
+    path = write(tmp_path, "log.csv", "user,thing\n1,2\n")
+    with pytest.raises(DataError) as error:
         read_log(path)
-    with pytest.raises(DataError, match=r"time column: 'when'.*\['user', 'sku'\]"):
-        read_log(path, item_column="sku", time_column="when")
+    assert str(error.value) == (
+        "Which column holds the items? The columns are 'user', 'thing'; name it with --item-column "
+        f"(in Python: item_column). Received: no name that is known for items in {str(path)!r}"
+    )
+    with pytest.raises(
+        DataError, match=r"holds the times\?.*--time-column.*no column called 'hour'"
+    ):
+        read_log(path, item_column="thing", time_column="hour")
 
 
-@pytest.mark.parametrize("header", ["user_id,userId,item", "user,item,item"])
-def test_a_column_that_is_there_twice(tmp_path: Path, header: str) -> None:
-    with pytest.raises(DataError, match="only one of its name"):
-        read_log(write(tmp_path, "log.csv", f"{header}\n1,2,3\n"))
+@pytest.mark.parametrize(
+    ("header", "role"),
+    [
+        ("user_id,userId,item", "user"),
+        ("user,item,item", "item"),
+        ("Customer ID,sku,product_id", "item"),
+        ("email,movie,created_at,event-time", "time"),
+    ],
+)
+def test_columns_that_fit_equally_well_are_a_question(
+    tmp_path: Path, header: str, role: str
+) -> None:
+    path = write(tmp_path, "log.csv", f"{header}\n{header.lower().replace('e', '3')}\n")
+    with pytest.raises(DataError, match=rf"holds the {role}s\?.* --{role}-column .* and ") as error:
+        read_log(path)
+    assert "--columns" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("user_id,customer_id,item,sku,time,date", [0, 2, 4]),
+        ("asin,parent_asin,reviewerID,reviewTime,unixReviewTime", [2, 1, 4]),
+        ("Name,Email,Created at,Lineitem name,Lineitem sku", [1, 4, 2]),
+        ("event_date,event_timestamp,user_pseudo_id,item_id", [2, 3, 1]),
+        ("InvoiceNo,StockCode,InvoiceDate,CustomerID", [3, 1, 2]),
+        ("session_id,visitor-id,article,when", [1, 2, 3]),
+    ],
+)
+def test_the_surer_name_is_taken(tmp_path: Path, header: str, expected: list[int]) -> None:
+    path = write(tmp_path, "log.csv", f"{header}\n{','.join('123456'[: header.count(',') + 1])}\n")
+    row = read_log(path).table.select("user", "item", "time").row(0)
+    assert list(row) == [index + 1 for index in expected]
 
 
 def test_parquet_columns_of_the_wrong_type(tmp_path: Path) -> None:
@@ -389,10 +469,9 @@ def test_a_truncated_parquet_file(tmp_path: Path) -> None:
         read_log(write(tmp_path, "log.parquet", content[: len(content) // 2]))
 
 
-@pytest.mark.parametrize("content", ["just words in a row\n", "1::1193::5::978300760\n"])
-def test_a_format_that_cannot_be_told(tmp_path: Path, content: str) -> None:
+def test_a_format_that_cannot_be_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"--format, one of .*first line is"):
-        read_log(write(tmp_path, "log.txt", content))
+        read_log(write(tmp_path, "log.txt", "word\nother\n"))
 
 
 def test_wrong_arguments(tmp_path: Path) -> None:
@@ -401,6 +480,14 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         read_log(path, format="xls")
     with pytest.raises(DataError, match=r"`on_bad_row` must be 'error' or 'skip'.*'ignore'"):
         read_log(path, on_bad_row="ignore")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"`repeats` must be 'keep' or 'drop'.*'none'"):
+        read_log(path, repeats="none")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"`time_unit` must be 'auto', 's', .* or 'ns'.*'sec'"):
+        read_log(path, time_unit="sec")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"`columns` must be a text.*Received: \['user'\]"):
+        read_log(path, columns=["user"])  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"`columns` must be left out.*log\.txt' of .* 'pairs'"):
+        read_log(path, format="pairs", columns="user,item")
     with pytest.raises(DataError, match="no named columns"):
         read_log(path, format="pairs", user_column="u")
     with pytest.raises(DataError, match="name:type"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tf_recdenoiser.data import leave_one_out, prepare, read_log
+from tf_recdenoiser.data import DataError, leave_one_out, prepare, read_log
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,8 @@ from tf_recdenoiser.data import leave_one_out, prepare, read_log
         ("games.txt", 31_013, 23_715, 287_107),
         ("beauty.txt", 40_226, 54_542, 353_962),
         ("ml-100k.inter", 943, 1_682, 100_000),
+        ("beauty-5core-time.txt", 22_363, 12_101, 198_502),
+        ("ml-latest-small/ratings.csv", 610, 9_724, 100_836),
     ],
 )
 def test_counts(shared_data: Path, name: str, users: int, items: int, interactions: int) -> None:
@@ -56,3 +58,22 @@ def test_unordered_times_are_sorted(shared_data: Path) -> None:
     assert dataset.times is not None
     times = dataset.times[: dataset.offsets[1]]
     np.testing.assert_array_equal(times, [float(row[3]) for row in first_user])
+
+
+@pytest.mark.parametrize(("name", "separator"), [("ratings.dat", "::"), ("u.data", "\t")])
+def test_movielens_as_it_is_published(
+    shared_data: Path, tmp_path: Path, name: str, separator: str
+) -> None:
+    """Its ratings without a header, from which nothing is to be told but by what is in them."""
+    rows = [
+        line.split("\t") for line in (shared_data / "ml-100k.inter").read_text().splitlines()[1:]
+    ]
+    (tmp_path / name).write_text("".join(separator.join(row) + "\n" for row in rows))
+    log = read_log(tmp_path / name)
+    found = log.table.select("user", "item", "rating", "time").rows()
+    assert found == [(int(u), int(i), float(r), int(t)) for u, i, r, t in rows]
+
+
+def test_a_file_of_titles_is_no_log(shared_data: Path) -> None:
+    with pytest.raises(DataError, match=r"the users\? The columns are 'movieId', 'title'"):
+        read_log(shared_data / "ml-latest-small" / "movies.csv")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tf_recdenoiser.data import synthetic_log
-from tf_recdenoiser.runs import Settings, load_dataset, load_log
+from tf_recdenoiser.runs import Settings, load_dataset, load_log, resolve
 
 
 def test_the_synthetic_log_is_drawn_with_the_options() -> None:
@@ -66,3 +68,28 @@ def test_the_core_is_as_dense_as_the_settings_say(tmp_path: Path) -> None:
     # Without item 3, which one user has, user c has one item left.
     dense = load_dataset(Settings.of(str(path), {"log.k_core": 2}))
     assert (dense.user_ids.tolist(), dense.item_ids.tolist()) == (["a", "b"], [1, 2])
+
+
+def test_columns_times_and_repeats_are_as_the_settings_say(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text("5000 tea ann\n5000 tea ann\n4500 rice ann\n")
+    changes = {"log.columns": "time,item,user", "log.time_unit": "ms", "log.repeats": "drop"}
+    settings = Settings.of(str(path), changes)
+    dataset = load_dataset(settings)
+    assert dataset.item_ids[dataset.sequence(0) - 1].tolist() == ["rice", "tea"]
+    assert dataset.times is not None and dataset.times.tolist() == [4.5, 5.0]
+
+
+def test_a_pattern_is_a_log_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "shop [2024]" / "logs"
+    folder.mkdir(parents=True)
+    for month in (1, 2):
+        (folder / f"{month}.csv").write_text(f"user,item\nann,{month}\nbob,7\nann,8\n")
+    monkeypatch.chdir(folder.parent)
+    settings = resolve(Settings.of("logs/*.csv"))
+    monkeypatch.chdir(tmp_path)
+    assert resolve(settings) == settings
+    dataset = load_dataset(settings)
+    assert dataset.item_ids[dataset.sequence(0) - 1].tolist() == [1, 8, 2, 8]
+    again = load_dataset(resolve(Settings.of("shop [[]2024]/logs/[12].csv")))
+    assert dataset.fingerprint() == again.fingerprint()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -16,14 +15,17 @@ from typer.models import OptionInfo
 
 from tf_recdenoiser._settings import NAME, all_paths
 from tf_recdenoiser.cli.choices import one_of
+from tf_recdenoiser.data.readers import absolute_path
 from tf_recdenoiser.runs import PRESETS, RunError, Settings, assignment, read_settings
 from tf_recdenoiser.runs.resolve import idle_settings
 
 Command = Callable[..., None]
 
 _LOG = Argument(
-    help="An interaction log: `user item` lines, RecBole `.inter`, CSV, Parquet, or one line per "
-    "user with times; or `synthetic`. May be left out where `--config` names one.",
+    help="An interaction log: CSV (also with tabs, semicolons, `::` or spaces), JSON lines, "
+    "Parquet, RecBole `.inter`, `user item` lines, or one line per user with times; packed or not; "
+    "several files as a pattern in quotes, `'logs/*.csv'`; or `synthetic`. May be left out where "
+    "`--config` names one.",
     show_default=False,
 )
 _CONFIG = Option(
@@ -61,6 +63,13 @@ _FLAGS = {
     "item_column": _Flag("log.item_column", "Data", "Name of the item column."),
     "time_column": _Flag("log.time_column", "Data", "Name of the time column."),
     "rating_column": _Flag("log.rating_column", "Data", "Name of the rating column."),
+    "columns": _Flag(
+        "log.columns", "Data", "Names of all columns where no header has them: `user,item,_,time`."
+    ),
+    "time_unit": _Flag("log.time_unit", "Data", "Of times that are numbers; found if not given."),
+    "repeats": _Flag(
+        "log.repeats", "Data", "Rows that repeat a user, an item and its time: kept or dropped."
+    ),
     "on_bad_row": _Flag("log.on_bad_row", "Data", "Refuse a log with bad rows, or skip them."),
     "backbone": _Flag("model.name", "Model", "The sequence encoder."),
     "max_length": _Flag("model.max_length", "Model", "How many newest items it reads."),
@@ -163,7 +172,7 @@ def settings_of(context: typer.Context, base: Settings | None = None) -> Setting
     if preset is not None:
         settings = settings.replace(PRESETS[preset])
     log = context.params.get("log")
-    if log is not None and os.path.abspath(log) != os.path.abspath(settings.source):
+    if log is not None and absolute_path(log) != absolute_path(settings.source):
         settings = dataclasses.replace(settings, log=Settings.of(log).log)
     return settings.replace(stated(context))
 

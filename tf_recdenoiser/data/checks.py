@@ -1,67 +1,83 @@
-"""From rows as a source gives them to a log in which every row is usable."""
+"""From rows as their sources give them to a log in which every row is usable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
 from tf_recdenoiser.data.log import (
+    PER_SECOND,
     BadRow,
     DataError,
     InteractionLog,
+    LineNames,
     LineSpan,
+    ReadReport,
+    Repeats,
     counted,
     describe_bad_rows,
     describe_multiline,
-    report_on,
 )
-from tf_recdenoiser.data.times import iso_seconds
+from tf_recdenoiser.data.rows import RawRows
+from tf_recdenoiser.data.times import (
+    AS_NUMBERS,
+    DATES,
+    TimeUnit,
+    describe_times,
+    in_unit,
+    integers_if_whole,
+    iso_seconds,
+    read_numbers,
+)
 
 OnBadRow = Literal["error", "skip"]
 NULL_VALUES = r"NULL,null,NaN,nan,None,NA,N/A,n/a,<NA>,\N"
 """The spellings, exactly as written, of a missing value in text."""
+NOT_TEXT = "\uffff"
+"""Stands for bytes that are no UTF-8; Unicode has no such character."""
 
 
 def checked_log(
-    rows: pl.DataFrame,
-    bad_rows: tuple[BadRow, ...] = (),
+    rows: pl.DataFrame | RawRows | Sequence[RawRows],
     on_bad_row: OnBadRow = "error",
-    source: str = "a table",
     null_value: str | None = NULL_VALUES,
-    multiline_rows: tuple[LineSpan, ...] = (),
+    time_unit: TimeUnit = "auto",
+    repeats: Repeats = "keep",
 ) -> InteractionLog:
-    """Check and type every row of a table.
+    """Check and type every row of a table, or of several in turn.
 
-    A row is bad if an id is missing, empty or holds a line break, if its time is missing or
-    neither a finite number nor an ISO 8601 date, or if it repeats the user, item and time of an
-    earlier good row. Without times a repeated (user, item) pair is a legitimate interaction. A
-    rating that is not a number is left out, and the row is kept: nothing is learned from ratings.
+    A row is bad if an id is missing, empty or holds a line break, or if its time is missing or
+    neither a finite number nor an ISO 8601 date. A rating that is not a number is left out, and the
+    row is kept: nothing is learned from ratings.
 
     Parameters
     ----------
     rows
         Columns `line` (integer), `user` and `item` (integers or text), and optionally `time`
         (numbers, dates, text that holds them) and `rating` (numbers, text); oldest first
-        within a user wherever times do not say otherwise.
-    bad_rows
-        Rows of the same source that were found unusable before they came here.
+        within a user wherever times do not say otherwise. See also `RawRows`.
     on_bad_row
         "error" refuses a source with bad rows; "skip" leaves them out and lists them
         in the report.
-    source
-        What to call the source in messages.
     null_value
         The texts that stand for a missing value, with commas between; None if none does.
-    multiline_rows
-        Rows of the source, bad ones included, that take more than one line, for the report.
+    time_unit
+        The unit of times that are numbers: "s", "ms", "us", "ns", or "auto" for the one that they
+        look like; see `tf_recdenoiser.data.times.read_numbers`.
+    repeats
+        Whether to "keep" or to "drop" a row that repeats the user, the item and the time of an
+        earlier one. Without times such a row is an interaction like any other.
 
     Raises
     ------
     DataError
         For a bad row (if `on_bad_row="error"`), for a column whose type cannot hold its
-        content, for an unknown `on_bad_row`, and when no row is left.
+        content, for an unknown choice, if only some of several tables have times, and when no row
+        is left.
 
     Examples
     --------
@@ -69,40 +85,112 @@ def checked_log(
     >>> checked_log(rows).table["item"].to_list()
     [7, 8]
     """
-    if on_bad_row not in ("error", "skip"):
-        raise DataError(f"`on_bad_row` must be 'error' or 'skip'. Received: {on_bad_row!r}")
+    _check_choice("on_bad_row", on_bad_row, OnBadRow)
+    _check_choice("time_unit", time_unit, TimeUnit)
+    _check_choice("repeats", repeats, Repeats)
+    parts = _numbered(rows)
     nulls = _null_values(null_value)
-    checked = {
-        name: check(rows[name], nulls) for name, check in _CHECKS.items() if name in rows.columns
-    }
-    parsed = rows.select(
-        pl.col("line").cast(pl.Int64),
-        *(column.values for column in checked.values()),
-        fault=pl.coalesce(column.fault for column in checked.values()),
-        unread=_unread_ratings(rows, checked.get("rating"), nulls),
+    parsed = [_parsed(part, nulls, time_unit) for part in parts]
+    _check_alike(parts, parsed)
+    unit = max((one.unit for one in parsed), key=PER_SECOND.__getitem__)
+    tables = [one.in_unit(unit) for one in parsed]
+    good, faulty = _partition(pl.concat(tables, how="diagonal_relaxed"))
+    bad = tuple(sorted((*_joined(parts, "bad_rows"), *faulty)))
+    multiline = _joined(parts, "multiline_rows")
+    named = _names(parts)
+    _check_usable(good, bad, multiline, on_bad_row, named, _called(parts))
+    repeating = good.filter(_repeats(good))["line"]
+    if repeats == "drop":
+        good = good.filter(~_repeats(good))
+    columns = [name for name in ("line", *_CHECKS) if name in good.columns]
+    table = good.select(columns).with_columns(
+        _integers_if_canonical(good[name]) for name in ("user", "item")
     )
-    good, faulty = _partition(parsed)
-    good, repeating = _partition(good.with_columns(fault=_repetition(good)))
-    all_bad = tuple(sorted((*bad_rows, *faulty, *repeating)))
-    multiline = f"\n{describe_multiline(multiline_rows)}" if multiline_rows else ""
-    if all_bad and on_bad_row == "error":
+    rows_per_user = table.group_by("user").len()["len"]
+    kinds = {kind for one in parsed for kind in one.kinds}
+    report = ReadReport(
+        rows_read=table.height + len(bad) + (len(repeating) if repeats == "drop" else 0),
+        bad_rows=bad,
+        user_count=len(rows_per_user),
+        item_count=table["item"].n_unique(),
+        single_row_users=int((rows_per_user == 1).sum()),
+        short_users=int((rows_per_user < 3).sum()),
+        repeated_pairs=table.height - table.select("user", "item").n_unique(),
+        multiline_rows=multiline,
+        unread_ratings=tuple(good.filter("unread")["line"].to_list()),
+        repeated_rows=tuple(repeating.to_list()),
+        repeats=repeats,
+        headers=_joined(parts, "headers"),
+        columns="; ".join(dict.fromkeys(part.columns for part in parts if part.columns)),
+        times=describe_times(kinds, table["time"] / PER_SECOND[unit]) if kinds else "",
+        named=named,
+    )
+    return InteractionLog(table, report, unit)
+
+
+def _check_choice(name: str, value: Any, allowed: Any) -> None:
+    names = typing.get_args(allowed)
+    if value not in names:
+        listed = ", ".join(map(repr, names[:-1]))
+        raise DataError(f"`{name}` must be {listed} or {names[-1]!r}. Received: {value!r}")
+
+
+def _numbered(rows: pl.DataFrame | RawRows | Sequence[RawRows]) -> list[RawRows]:
+    """The parts of a log, their lines counted on from one to the next."""
+    if isinstance(rows, pl.DataFrame):
+        rows = RawRows(rows)
+    found: list[RawRows] = []
+    for part in [rows] if isinstance(rows, RawRows) else rows:
+        found.append(_shifted(part, found[-1].last_line) if found else part)
+    return found
+
+
+def _shifted(rows: RawRows, by: int) -> RawRows:
+    return replace(
+        rows,
+        table=rows.table.with_columns(pl.col("line").cast(pl.Int64) + by),
+        bad_rows=tuple(BadRow(line + by, reason) for line, reason in rows.bad_rows),
+        multiline_rows=tuple(LineSpan(one + by, two + by) for one, two in rows.multiline_rows),
+        headers=tuple(line + by for line in rows.headers),
+    )
+
+
+def _names(parts: Sequence[RawRows]) -> LineNames:
+    starts = [0, *(part.last_line for part in parts[:-1])]
+    return LineNames({str(part.source): start for part, start in zip(parts, starts, strict=True)})
+
+
+def _called(parts: Sequence[RawRows]) -> str:
+    return str(parts[0]) if len(parts) == 1 else f"{len(parts):,} files"
+
+
+def _joined(parts: Sequence[RawRows], name: str) -> tuple[Any, ...]:
+    return tuple(one for part in parts for one in getattr(part, name))
+
+
+def _check_usable(
+    good: pl.DataFrame,
+    bad: tuple[BadRow, ...],
+    multiline: tuple[LineSpan, ...],
+    on_bad_row: OnBadRow,
+    named: LineNames,
+    source: str,
+) -> None:
+    """DataError if there are bad rows that are not to be skipped, or no others."""
+    listed = f":\n{describe_bad_rows(bad, named=named)}" if bad else ""
+    if multiline:
+        listed += f"\n{describe_multiline(multiline, named)}"
+    if bad and on_bad_row == "error":
         raise DataError(
             "Every row of a log must be usable. Correct the rows below, or leave them out with "
             "--on-bad-row skip (in Python: on_bad_row='skip'). Received: "
-            f"{len(all_bad):,} bad of {counted(good.height + len(all_bad), 'row')} in {source}:\n"
-            f"{describe_bad_rows(all_bad)}{multiline}"
+            f"{len(bad):,} bad of {counted(good.height + len(bad), 'row')} in {source}{listed}"
         )
     if good.is_empty():
         raise DataError(
             "A log must hold at least one usable interaction. "
-            f"Received: {counted(len(all_bad), 'row')} in {source}, none of them usable"
-            + (f":\n{describe_bad_rows(all_bad)}{multiline}" if all_bad else "")
+            f"Received: {counted(len(bad), 'row')} in {source}, none of them usable{listed}"
         )
-    unread = tuple(good.filter("unread")["line"].to_list())
-    table = good.drop("unread").with_columns(
-        _integers_if_canonical(good[name]) for name in ("user", "item")
-    )
-    return InteractionLog(table, report_on(table, all_bad, multiline_rows, unread))
 
 
 def _null_values(null_value: Any) -> tuple[str, ...]:
@@ -114,22 +202,79 @@ def _null_values(null_value: Any) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, (null_value or "").split(","))))
 
 
-_PER_SECOND = {"d": 1 / 86_400, "ms": 1e3, "us": 1e6, "ns": 1e9}
+@dataclass(frozen=True)
+class _Parsed:
+    """A part's typed rows, with a `fault` and whether a rating is `unread`, and its times' kind."""
+
+    table: pl.DataFrame
+    kinds: frozenset[str]
+    unit: str
+
+    def in_unit(self, wanted: str) -> pl.DataFrame:
+        """The rows with times in another unit."""
+        if "time" not in self.table.columns:
+            return self.table
+        return self.table.with_columns(in_unit(self.table["time"], self.unit, wanted))
+
+
+def _parsed(part: RawRows, nulls: tuple[str, ...], time_unit: TimeUnit) -> _Parsed:
+    rows = part.table
+    checked = {
+        name: check(rows[name], nulls, time_unit)
+        for name, check in _CHECKS.items()
+        if name in rows.columns
+    }
+    rating = checked.get("rating")
+    table = rows.select(
+        pl.col("line").cast(pl.Int64),
+        *(column.values.alias(name) for name, column in checked.items()),
+        fault=pl.coalesce(column.fault for column in checked.values()),
+        unread=pl.lit(False)
+        if rating is None
+        else rating.values.is_null() & ~_is_missing(rows["rating"], nulls),
+    )
+    time = checked.get("time")
+    return _Parsed(table, *((frozenset(), "s") if time is None else time[2:]))
+
+
+def _check_alike(parts: Sequence[RawRows], parsed: Sequence[_Parsed]) -> None:
+    """DataError if the times of several parts cannot be compared."""
+    timed = {"time" in part.table.columns: part for part in parts}
+    if len(timed) > 1:
+        raise DataError(
+            "Either all files of a log must have times, or none; name their columns alike, or with "
+            f"--time-column. Received: {timed[True]} with times and {timed[False]} without"
+        )
+    both = zip(parsed, parts, strict=True)
+    kinds = {AS_NUMBERS in one.kinds: part for one, part in both if one.kinds}
+    if len(kinds) > 1:
+        raise DataError(
+            "The times of all files of a log must be in one unit; if they are, give it with "
+            f"--time-unit. Received: {kinds[False]}, which says when things happened, and "
+            f"{kinds[True]}, whose times are other numbers"
+        )
+
+
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
+_DATES = frozenset({"dates"})
 
 
 class _Checked(NamedTuple):
-    """A column's parsed values, and for each row what is wrong with it (null: nothing)."""
+    """A column's values, what is wrong with each (null: nothing); of times, what they are."""
 
     values: pl.Series
     fault: pl.Series
+    kinds: frozenset[str] = frozenset()
+    unit: str = "s"
 
 
-def _check_ids(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
-    dtype, name = column.dtype, column.name
-    if not (dtype.is_integer() or dtype in (*_TEXT, pl.Null)):
+def _check_ids(column: pl.Series, nulls: tuple[str, ...], _: TimeUnit) -> _Checked:
+    name = column.name
+    if column.dtype.is_float():
+        column = _whole(column)
+    if not (column.dtype.is_integer() or column.dtype in (*_TEXT, pl.Null)):
         raise DataError(
-            f"The {name} ids must be integers or text. Received: a column of type {dtype}"
+            f"The {name} ids must be integers or text. Received: a column of type {column.dtype}"
         )
     ids = column.cast(pl.String).fill_null("")
     missing = f"missing {name} id, as log.null_value spells it; with none, it is an id"
@@ -139,17 +284,34 @@ def _check_ids(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
             (ids.str.strip_chars() == "", f"empty {name} id"),
             (ids.is_in(nulls), missing),
             (ids.str.contains(r"[\r\n]"), f"line break in the {name} id"),
+            (_is_broken(ids), _not_text(f"{name} id")),
         ),
     )
 
 
-def _check_times(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
+def _whole(column: pl.Series) -> pl.Series:
+    """Whole numbers, as which ids come that are floats where some are missing; else the column."""
+    known = column.fill_nan(None)
+    # Beyond, not every whole number is a float.
+    whole = (known.round() == known) & (known.abs() <= 2.0**53)
+    return known.cast(pl.Int64) if whole.all() else column
+
+
+def _is_broken(texts: pl.Series) -> pl.Series:
+    return texts.str.contains(NOT_TEXT, literal=True)
+
+
+def _not_text(what: str) -> str:
+    return f"bytes in the {what} that are no UTF-8 text; convert the file to UTF-8"
+
+
+def _check_times(column: pl.Series, nulls: tuple[str, ...], unit: TimeUnit) -> _Checked:
     dtype = column.dtype
     if dtype in (pl.Date, pl.Datetime):
-        # By hand: Polars panics at dates that are out of its range in another unit.
-        per_second = _PER_SECOND[getattr(dtype, "time_unit", "d")]
-        seconds = column.to_physical().cast(pl.Float64) / per_second
-        return _Checked(seconds, _fault((column.is_null(), "missing time")))
+        days = dtype == pl.Date
+        times = column.to_physical().cast(pl.Int64) * (86_400 if days else 1)
+        fault = _fault((column.is_null(), "missing time"))
+        return _Checked(times, fault, _DATES, "s" if days else dtype.time_unit)  # type: ignore[attr-defined]
     if dtype in _TEXT:
         column = column.cast(pl.String)
     elif not (dtype.is_numeric() or dtype == pl.Null):
@@ -157,30 +319,40 @@ def _check_times(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
             "The time column must hold numbers (such as Unix seconds) or dates. "
             f"Received: a column of type {dtype}"
         )
-    reals, integers = _numbers(column)
+    found = _times_in(column, unit)
+    broken = _is_broken(column) if column.dtype == pl.String else pl.lit(False)
     fault = _fault(
         (_is_missing(column, nulls), "missing time"),
-        (reals.is_null(), "time is neither a number, such as Unix seconds, nor an ISO 8601 date"),
+        (broken, _not_text("time")),
+        (
+            found.values.is_null(),
+            "time is neither a number, such as Unix seconds, nor an ISO 8601 date",
+        ),
     )
-    are_integers = not dtype.is_float() and integers.null_count() == reals.null_count()
-    return _Checked(integers if are_integers else reals, fault)
+    return found._replace(fault=_either(fault, found.fault))
 
 
-def _numbers(column: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Times as reals and as integers, each null where they are none."""
+def _times_in(column: pl.Series, unit: TimeUnit) -> _Checked:
+    """The numbers and the dates of a column, null where it holds neither."""
     reals, integers = _finite_or_null(column), column.cast(pl.Int64, strict=False)
+    are_integers = not column.dtype.is_float() and integers.null_count() == reals.null_count()
+    numbers = read_numbers(integers if are_integers else reals, unit)
+    kinds = {numbers.kind} if reals.count() else set()
     if column.dtype != pl.String or not reals.has_nulls():
-        return reals, integers
-    dates = iso_seconds(column.set(reals.is_not_null(), None)).alias("dates")
-    whole = pl.when(pl.col("dates").round() == pl.col("dates")).then("dates").cast(pl.Int64)
-    table = pl.DataFrame([reals.alias("reals"), integers.alias("integers"), dates])
-    found = table.select(
-        time=pl.coalesce("reals", "dates"), integers=pl.coalesce("integers", whole)
-    )
-    return found["time"], found["integers"].alias("time")
+        return _Checked(numbers.values, numbers.fault, frozenset(kinds), numbers.unit)
+    dates = iso_seconds(column.set(reals.is_not_null(), None))
+    kinds |= {DATES} if dates.count() else set()
+    dates = in_unit(integers_if_whole(dates), "s", numbers.unit)
+    return _Checked(_either(numbers.values, dates), numbers.fault, frozenset(kinds), numbers.unit)
 
 
-def _check_ratings(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
+def _either(first: pl.Series, second: pl.Series) -> pl.Series:
+    """The first where it is not null, else the second."""
+    both = pl.DataFrame([first.alias("0"), second.alias("1")])
+    return both.select(pl.coalesce("0", "1")).to_series()
+
+
+def _check_ratings(column: pl.Series, _: tuple[str, ...], __: TimeUnit) -> _Checked:
     if column.dtype in _TEXT:
         column = column.cast(pl.String)
     is_readable = column.dtype.is_numeric() or column.dtype == pl.String
@@ -189,16 +361,7 @@ def _check_ratings(column: pl.Series, nulls: tuple[str, ...]) -> _Checked:
     return _Checked(ratings, unread.cast(pl.String))
 
 
-def _unread_ratings(
-    rows: pl.DataFrame, checked: _Checked | None, nulls: tuple[str, ...]
-) -> pl.Series | pl.Expr:
-    """Whether a row has a rating that is not a number."""
-    if checked is None:
-        return pl.lit(False)
-    return checked.values.is_null() & ~_is_missing(rows["rating"], nulls)
-
-
-_CHECKS: dict[str, Callable[[pl.Series, tuple[str, ...]], _Checked]] = {
+_CHECKS: dict[str, Callable[[pl.Series, tuple[str, ...], TimeUnit], _Checked]] = {
     "user": _check_ids,
     "item": _check_ids,
     "time": _check_times,
@@ -217,7 +380,7 @@ def _finite_or_null(column: pl.Series) -> pl.Series:
     return reals.set(~reals.is_finite(), None)
 
 
-def _fault(*cases: tuple[pl.Series, str]) -> pl.Series:
+def _fault(*cases: tuple[pl.Series | pl.Expr, str]) -> pl.Series:
     """The reason of the first case that holds, row by row; null where none does."""
     fault = pl.lit(None, pl.String)
     for holds, reason in reversed(cases):
@@ -225,11 +388,11 @@ def _fault(*cases: tuple[pl.Series, str]) -> pl.Series:
     return pl.select(fault).to_series()
 
 
-def _repetition(rows: pl.DataFrame) -> pl.Expr:
+def _repeats(rows: pl.DataFrame) -> pl.Expr:
+    """Whether a row repeats the user, the item and the time of an earlier one."""
     if "time" not in rows.columns:
-        return pl.lit(None, pl.String)
-    repeats = ~pl.struct("user", "item", "time").is_first_distinct()
-    return pl.when(repeats).then(pl.lit("repeats the user, item and time of an earlier row"))
+        return pl.lit(False)
+    return ~pl.struct("user", "item", "time").is_first_distinct()
 
 
 def _partition(rows: pl.DataFrame) -> tuple[pl.DataFrame, tuple[BadRow, ...]]:

@@ -49,7 +49,7 @@ class Dataset:
     items
         int32 [R], item codes, the users' sequences one after the other.
     times
-        float64 [R] in the log's unit, or None if the log has none.
+        float64 [R], in seconds if the log says when things happened; None if it has no times.
     offsets
         int64 [U+1]; user u's items are `items[offsets[u]:offsets[u + 1]]`.
     """

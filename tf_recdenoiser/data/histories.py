@@ -20,7 +20,7 @@ class Histories:
     items
         int32 [N], item codes from 1; 0 is padding and never occurs.
     times
-        float64 [N] in the log's unit, or None.
+        float64 [N], in seconds if the log says when things happened; or None.
 
     Examples
     --------

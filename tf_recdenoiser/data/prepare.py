@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import polars as pl
 
 from tf_recdenoiser.data.dataset import Dataset
 from tf_recdenoiser.data.histories import offsets_of
 from tf_recdenoiser.data.log import DataError, InteractionLog
+from tf_recdenoiser.data.readers import read_log
 
 
-def prepare(log: InteractionLog, k_core: int = 0) -> Dataset:
+def prepare(log: InteractionLog | Any, k_core: int = 0) -> Dataset:
     """Sort each user's interactions by time and replace the ids by codes.
 
     The sort is stable: the order of the log stands where times are equal or absent. Codes follow
@@ -18,7 +22,8 @@ def prepare(log: InteractionLog, k_core: int = 0) -> Dataset:
     Parameters
     ----------
     log
-        The interactions.
+        The interactions: an `InteractionLog`, or what `read_log` makes one of with no more said,
+        such as a table of pandas or Polars, or the path of a file.
     k_core
         Keep the largest part of the log in which every user and every item has at least
         this many interactions (0 and 1: all of it).
@@ -26,31 +31,31 @@ def prepare(log: InteractionLog, k_core: int = 0) -> Dataset:
     Raises
     ------
     DataError
-        If the k-core is empty.
+        If the k-core is empty, or the log cannot be read.
     ValueError
         If `k_core` is negative.
 
     Examples
     --------
-    >>> from tf_recdenoiser.data.checks import checked_log
-    >>> rows = pl.DataFrame(
-    ...     {"line": [1, 2, 3], "user": ["b", "a", "b"], "item": [30, 30, 10], "time": [9, 5, 4]}
-    ... )
-    >>> dataset = prepare(checked_log(rows))
+    >>> orders = {"customer": ["b", "a", "b"], "sku": [30, 30, 10], "created_at": [9, 5, 4]}
+    >>> dataset = prepare(pl.DataFrame(orders))
     >>> dataset.user_ids, dataset.item_ids
     (array(['a', 'b'], dtype=object), array([10, 30]))
     >>> dataset.sequence(1)
     array([1, 2], dtype=int32)
     """
+    if not isinstance(log, InteractionLog):
+        log = read_log(log)
     table = _k_core(log.table, k_core)
     by = ["user", "time"] if log.has_times else ["user"]
     table = table.sort(by, maintain_order=True)
+    times = replace(log, table=table).seconds
     users = table["user"].rle().struct.unnest()
     return Dataset(
         user_ids=users["value"].to_numpy(),
         item_ids=table["item"].unique().sort().to_numpy(),
         items=table["item"].rank("dense").cast(pl.Int32).to_numpy(),
-        times=table["time"].cast(pl.Float64).to_numpy() if log.has_times else None,
+        times=None if times is None else times.to_numpy(),
         offsets=offsets_of(users["len"].to_numpy()),
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import os
 from typing import Any
 
 from tf_recdenoiser._settings import SettingsError, default
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.data import DataError, Dataset
+from tf_recdenoiser.data.readers import absolute_path
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
 from tf_recdenoiser.noise.settings import NO_DETECTOR, NoiseSettings
 from tf_recdenoiser.runs.settings import NO_GATES, Settings
@@ -35,7 +35,7 @@ def resolve(settings: Settings) -> Settings:
         )
     if settings.log.name == "file":
         # So that the run can be evaluated from another folder.
-        settings = settings.replace({"log.path": os.path.abspath(settings.log.path)})
+        settings = settings.replace({"log.path": absolute_path(settings.log.path)})
     settings = settings.replace(_of_gates(settings))
     build_gates(settings)
     build_objective(settings)

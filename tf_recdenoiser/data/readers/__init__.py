@@ -5,24 +5,40 @@ A new format is one file with a `READER` and one line in `READERS`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from tf_recdenoiser.data.checks import NULL_VALUES, OnBadRow, checked_log
-from tf_recdenoiser.data.log import DataError, InteractionLog
-from tf_recdenoiser.data.readers import csv, gaps, pairs, parquet, recbole
+from tf_recdenoiser.data.log import DataError, InteractionLog, Repeats
+from tf_recdenoiser.data.readers import csv, gaps, jsonl, pairs, parquet, recbole
 from tf_recdenoiser.data.readers._columns import ColumnNames
-from tf_recdenoiser.data.readers._reader import Options, RawRows, Reader
+from tf_recdenoiser.data.readers._frames import is_frame, rows_of_frame
+from tf_recdenoiser.data.readers._paths import absolute_path, log_paths
+from tf_recdenoiser.data.readers._reader import Options, Reader
 from tf_recdenoiser.data.readers._source import Source, open_source
-from tf_recdenoiser.data.readers._text import decode, first_line
+from tf_recdenoiser.data.readers._text import decode, first_line, refuse_broken
+from tf_recdenoiser.data.rows import RawRows
+from tf_recdenoiser.data.times import TimeUnit
 
-__all__ = ["READERS", "ColumnNames", "Options", "RawRows", "Reader", "Source", "read_log"]
+__all__ = [
+    "READERS",
+    "ColumnNames",
+    "Options",
+    "RawRows",
+    "Reader",
+    "Source",
+    "absolute_path",
+    "read_log",
+]
 
 # A format that is harder to mistake comes before one that is easier.
 READERS: dict[str, Reader] = {
     "parquet": parquet.READER,
+    "jsonl": jsonl.READER,
     "recbole": recbole.READER,
     "gaps": gaps.READER,
     "csv": csv.READER,
@@ -32,13 +48,16 @@ _NONE = "none"
 
 
 def read_log(
-    path: str | PathLike[str],
+    path: str | PathLike[str] | Sequence[str | PathLike[str]] | Any,
     format: str | None = None,
     on_bad_row: OnBadRow = "error",
     user_column: str | None = None,
     item_column: str | None = None,
     time_column: str | None = None,
     rating_column: str | None = None,
+    columns: str | None = None,
+    time_unit: TimeUnit = "auto",
+    repeats: Repeats = "keep",
     quote_char: str | None = "auto",
     null_value: str | None = NULL_VALUES,
 ) -> InteractionLog:
@@ -46,27 +65,33 @@ def read_log(
 
     Formats: `pairs` (`user item` a line, separated by white space, oldest first), `recbole`
     (`.inter`), `gaps` (`user item item …`, a tab and the time before each item, the first 0),
-    `csv` (with a header; also tab, semicolon or bar for the comma) and `parquet`. Each may be
-    packed, as `.gz`, `.zip` (of one file) or `.zst` (which needs the package zstandard).
-    Columns whose names are not given are looked for under these names, ignoring case and anything
-    but letters and digits (so that "userid" is also user_id, userId and "User ID"):
+    `csv` (also with tab, semicolon, bar, `::` or white space for the comma), `jsonl` (an object a
+    line) and `parquet`. Each may be packed, as `.gz`, `.zip` (of one file) or `.zst` (which needs
+    the package zstandard). Columns are found by the names that people give them, such as `user_id`,
+    `Customer ID`, `email`; `item`, `sku`, `product_id`, `asin`; `timestamp`, `created_at`, `date`;
+    `rating`, `stars`. Case and anything but letters and digits do not count. If two fit equally
+    well, or none does, the error says which there are and how to name them. A file without a
+    header is read if it is MovieLens's `ratings.dat` or `u.data`, or Amazon's ratings; else its
+    columns are told by `columns`.
 
-    - users: user, userid, uid, customerid, visitorid, reviewerid;
-    - items: item, itemid, iid, productid, movieid, asin;
-    - times (optional): time, timestamp, unixtime, unixreviewtime, datetime, date;
-    - ratings (optional): rating, ratings, stars, overall.
+    Times are numbers, or dates with or without a time of day in ISO 8601, such as 2024-05-17,
+    2024-05-17 08:30:00 and 2024-05-17T08:30:00.5+02:00; without a zone they are in UTC. They become
+    seconds since 1970. Numbers are taken for seconds, milliseconds, microseconds or nanoseconds
+    since 1970 if most of them are then within the years 1990 to 2099, and else as they stand. As
+    floating-point numbers, seconds are exact to a microsecond and no further.
 
-    Times are numbers, taken as they are, or dates with or without a time of day in ISO 8601, such
-    as 2024-05-17, 2024-05-17 08:30:00 and 2024-05-17T08:30:00.5+02:00, which become seconds since
-    1970 UTC; without a zone they are in UTC. A row without a user, an item or, if there are times,
-    a time is bad. So is a row that holds a header, as in files that were joined. A rating is not
-    needed: one that is no number is left out and counted. What other columns hold is of no account.
+    A row without a user, an item or, if there are times, a time is bad. So is a row that holds
+    another header. The file's own header, once more where files were joined, is passed over and
+    counted. A rating is not needed: one that is no number is left out and counted. What other
+    columns hold is of no account, bytes that are no text included.
 
     Parameters
     ----------
     path
-        The file, or a pipe such as /dev/stdin, which is read once. Text is UTF-8, with or
-        without a byte order mark, with LF or CRLF.
+        The file, or a pipe such as /dev/stdin, which is read once; several files, as a list or as
+        a pattern such as `logs/*.csv`, each with its own header and format; or a table in memory:
+        of Polars or pandas, or any other with the method `__arrow_c_stream__` or `__dataframe__`.
+        Text is UTF-8, with or without a byte order mark, with LF or CRLF.
     format
         A name in `READERS`; None takes it from the file's suffix (the one before that of a
         packed file), then from its content.
@@ -81,11 +106,20 @@ def read_log(
         The exact name of the times' column.
     rating_column
         The exact name of the ratings' column.
+    columns
+        The names of all columns of text without a header, in order, with commas between, as
+        "user,item,time"; a name that is not known, as "_", is passed over.
+    time_unit
+        The unit of times that are numbers: "s", "ms", "us" or "ns" since 1970, or "auto" for the
+        one that they look like.
+    repeats
+        Whether to "keep" or to "drop" a row with the user, the item and the time of an earlier
+        one; both are counted.
     quote_char
         What encloses a field of `csv` that holds separators or line breaks. "auto": a double
-        quote, but nothing between tabs, where quotes are text unless a name in the header has
-        them around it. Else one character, or "none" (or None) if quotes are text. Rows that
-        take several lines are counted and named in the report. Other formats have no quotes.
+        quote, but nothing between tabs or white space, where quotes are text unless a name in the
+        header has them around it. Else one character, or "none" (or None) if quotes are text. Rows
+        that take several lines are counted and named in the report. Other formats have no quotes.
     null_value
         The spellings of a missing value, with commas between, each exactly as the text has
         it; "none" (or None) for no spelling, if there are ids such as NA. An id or a time spelled
@@ -106,7 +140,7 @@ def read_log(
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "log.csv")
-    ...     _ = path.write_text("user_id,item_id,timestamp\n7,tea,1\n7,tea,x\n")
+    ...     _ = path.write_text("customer_id,sku,timestamp\n7,tea,1\n7,tea,x\n")
     ...     log = read_log(path, on_bad_row="skip")
     >>> log.table.select("user", "item", "time").rows()
     [(7, 'tea', 1)]
@@ -114,13 +148,41 @@ def read_log(
     (BadRow(line=3, reason='time is neither a number, such as Unix seconds, nor an ISO 8601 date'),)
     """
     names = ColumnNames(user_column, item_column, time_column, rating_column)
-    options = Options(names, _quote(quote_char))
+    options = Options(names, _quote(quote_char), _columns(columns))
     _check_format(format)
-    source = open_source(Path(path))
-    reader = READERS[format] if format is not None else _detect(source, names)
-    raw = reader.read(source, options)
+    rows = (
+        [rows_of_frame(path, names)]
+        if is_frame(path)
+        else [_rows(one, format, options) for one in log_paths(path)]
+    )
     nulls = None if null_value == _NONE else null_value
-    return checked_log(raw.table, raw.bad_rows, on_bad_row, str(source), nulls, raw.multiline_rows)
+    return checked_log(rows, on_bad_row, nulls, time_unit, repeats)
+
+
+def _rows(path: Path, format: str | None, options: Options) -> RawRows:
+    source = open_source(path)
+    reader = READERS[format] if format is not None else _detect(source, options)
+    if options.columns is not None and not reader.takes_columns:
+        name = next(name for name, one in READERS.items() if one is reader)
+        raise DataError(
+            "`columns` must be left out where a format names its columns or has none. "
+            f"Received: columns={','.join(options.columns)!r} for {source} of the format {name!r}"
+        )
+    try:
+        return replace(reader.read(source, options), source=str(path))
+    except DataError as error:
+        raise error if str(source) in str(error) else DataError(f"{error} in {source}") from error
+
+
+def _columns(columns: Any) -> tuple[str, ...] | None:
+    if columns is None:
+        return None
+    if not isinstance(columns, str):
+        raise DataError(
+            "`columns` must be a text, the columns' names with commas between, as user,item,time. "
+            f"Received: {columns!r}"
+        )
+    return tuple(name.strip() for name in columns.split(","))
 
 
 def _quote(quote_char: Any) -> str | None:
@@ -144,17 +206,20 @@ def _check_format(format: str | None) -> None:
         raise DataError(f"`format` must be one of {', '.join(READERS)}. Received: {format!r}")
 
 
-def _detect(source: Source, names: ColumnNames) -> Reader:
+def _detect(source: Source, options: Options) -> Reader:
     head, suffix = source.head, source.suffix
     by_suffix = (reader for reader in READERS.values() if suffix in reader.suffixes)
-    by_content = (reader for reader in READERS.values() if reader.recognises(head, names))
+    by_content = (reader for reader in READERS.values() if reader.recognises(head, options))
     if (reader := next(chain(by_suffix, by_content), None)) is not None:
         return reader
     if not head.strip():
         raise DataError(
             f"The log must hold at least one interaction. Received: {source}, which is empty"
         )
-    decode(head.splitlines()[0], source, line=1)  # says so if the file is not text at all
+    first = head.splitlines()[0]
+    refuse_broken(decode(first, source, line=1), source)
+    if len(first.split()) > 1 or csv.separator_of(first_line(head)) != " ":
+        return csv.READER  # which asks what the columns hold
     raise DataError(
         f"The format of the log is not clear from its name or its first line; give it with "
         f"--format, one of {', '.join(READERS)} (in Python: format). "

@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import polars as pl
 
-from tf_recdenoiser.data.log import DataError
+from tf_recdenoiser.data.checks import NOT_TEXT
+from tf_recdenoiser.data.log import ROLES, DataError
 
-# Without a name given, these are tried from left to right. Case and everything but letters and
-# digits are ignored, so that "userid" stands for user_id, userId, "User ID" and so on.
-TRIED = {
-    "user": ("user", "userid", "uid", "customerid", "visitorid", "reviewerid"),
-    "item": ("item", "itemid", "iid", "productid", "movieid", "asin"),
-    "time": ("time", "timestamp", "unixtime", "unixreviewtime", "datetime", "date"),
-    "rating": ("rating", "ratings", "stars", "overall"),
+# Names that a column may have, where none is given. Those of an earlier line are surer than those
+# of a later one; two of the same line are a question. Case and everything but letters and digits
+# are ignored, so that "userid" stands for user_id, userId, "User ID" and so on.
+KNOWN: dict[str, tuple[str, ...]] = {
+    "user": (
+        "user userid uid userno usernumber userpseudoid",
+        "customer customerid customerno customernumber client clientid visitor visitorid "
+        "fullvisitorid reviewer reviewerid member memberid buyer buyerid shopper shopperid account "
+        "accountid person personid profileid player playerid reader readerid listener listenerid",
+        "email emailaddress useremail customeremail billingemail username login",
+        "session sessionid anonymousid deviceid cookieid",
+    ),
+    "item": (
+        "item itemid iid itemno itemnumber parentasin",
+        "product productid productno productnumber productcode sku productsku itemsku itemcode "
+        "lineitemsku variantsku stockcode article articleid articleno asin isbn ean gtin upc movie "
+        "movieid film filmid book bookid song songid track trackid artist artistid video videoid "
+        "game gameid recipe recipeid business businessid venueid listingid offerid newsid "
+        "contentid courseid adid",
+        "productname itemname lineitemname movietitle",
+    ),
+    "time": (
+        "time timestamp ts unixtime unixtimestamp unixreviewtime epoch eventtimestamp timems "
+        "timestampms",
+        "datetime when createdat eventtime createtime creationtime occurredat orderedat "
+        "purchasedat viewedat clickedat watchedat playedat listenedat ratedat reviewedat "
+        "purchasetime ordertime transactiontime visittime playedtime",
+        "date eventdate orderdate createddate createdon datecreated datecreatedgmt created "
+        "purchasedate transactiondate invoicedate reviewdate ratingdate reviewtime tdat",
+    ),
+    "rating": ("rating ratings stars overall score reviewscore starrating",),
 }
 REQUIRED = ("user", "item")
-_ARTICLES = {"user": "a", "item": "an", "time": "a", "rating": "a"}
+TIERS = {role: [tuple(tier.split()) for tier in tiers] for role, tiers in KNOWN.items()}
+NAMES = {role: tuple(chain.from_iterable(tiers)) for role, tiers in TIERS.items()}
+"""All of these names, by what they stand for."""
 
 
 @dataclass(frozen=True)
@@ -32,58 +60,89 @@ class ColumnNames:
 
     def given(self) -> dict[str, str]:
         """The names that are not None, by role."""
-        return {role: name for role in TRIED if (name := getattr(self, role)) is not None}
+        return {role: name for role in ROLES if (name := getattr(self, role)) is not None}
 
-    def resolve(self, found: Sequence[str]) -> dict[str, int]:
+    def resolve(self, found: Sequence[str], hint: str = "") -> dict[str, int]:
         """The index in `found` of the column for each role that is there.
+
+        Parameters
+        ----------
+        found
+            The names of all columns.
+        hint
+            What else to say, where a column is asked for.
 
         Raises
         ------
         DataError
             If a name that was given, or any name for the users or the items, is not
-            among `found`, or if it is there more than once.
+            among `found`, or if more than one is.
 
         Examples
         --------
-        >>> ColumnNames(item="sku").resolve(["userId", "sku", "price"])
+        >>> ColumnNames(item="what").resolve(["userId", "what", "price"])
         {'user': 0, 'item': 1}
         """
-        return {role: index for role in TRIED if (index := self._find(role, found)) is not None}
+        matches = {role: self._find(role, found) for role in ROLES}
+        asked = [role for role, indices in matches.items() if self._is_open(role, indices)]
+        if asked:
+            raise DataError(self._question(asked, matches, found, hint))
+        return {role: indices[0] for role, indices in matches.items() if len(indices) == 1}
 
-    def _find(self, role: str, found: Sequence[str]) -> int | None:
-        name = self.given().get(role)
-        matches = _exact(name, found) if name is not None else _by_default(role, found)
-        if len(matches) > 1:
-            raise DataError(
-                f"The {role} column must be the only one of its name; rename the others or give "
-                f"another name with {_option(role)}. Received: columns {list(found)}"
-            )
-        if matches:
-            return matches[0]
-        if name is not None or role in REQUIRED:
-            sought = repr(name) if name is not None else f"any of {', '.join(TRIED[role])}"
-            raise DataError(
-                f"The log must have {_ARTICLES[role]} {role} column: {sought} was looked for; "
-                f"give its name with {_option(role)}. Received: columns {list(found)}"
-            )
-        return None
+    def _find(self, role: str, found: Sequence[str]) -> list[int]:
+        if (name := self.given().get(role)) is not None:
+            return [index for index, column in enumerate(found) if column == name]
+        plain = [plain_name(column) for column in found]
+        tiers = ([i for i, one in enumerate(plain) if one in tier] for tier in TIERS[role])
+        taken = [found.index(name) for name in self.given().values() if name in found]
+        free = ([index for index in indices if index not in taken] for indices in tiers)
+        return next(filter(None, free), [])
+
+    def _is_open(self, role: str, indices: Sequence[int]) -> bool:
+        needed = role in REQUIRED or role in self.given()
+        # A rating is not needed: where it is in doubt, there is none.
+        return not indices if needed and len(indices) < 2 else len(indices) > 1 and role != "rating"
+
+    def _question(
+        self,
+        asked: Sequence[str],
+        matches: Mapping[str, Sequence[int]],
+        found: Sequence[str],
+        hint: str,
+    ) -> str:
+        """What to answer: which columns there are, and by which options they are named."""
+        shown = [repr(name.replace(NOT_TEXT, "\ufffd")) for name in found]
+        columns = ", ".join(shown[:40]) + (", …" if len(found) > 40 else "")
+        return (
+            f"Which column holds the {' and which the '.join(ROLES[role] for role in asked)}? "
+            f"The columns are {columns}; name {'it' if len(asked) == 1 else 'them'} with "
+            f"{' and '.join(f'--{role}-column' for role in asked)} "
+            f"(in Python: {', '.join(f'{role}_column' for role in asked)}). {hint}"
+            f"Received: {', and '.join(self._why(role, matches[role], found) for role in asked)}"
+        )
+
+    def _why(self, role: str, indices: Sequence[int], found: Sequence[str]) -> str:
+        if (name := self.given().get(role)) is not None:
+            return f"{'more than one column' if indices else 'no column'} called {name!r}"
+        if not indices:
+            return f"no name that is known for {ROLES[role]}"
+        fitting = " and ".join(repr(found[index]) for index in indices)
+        return f"{fitting} for {ROLES[role]}"
 
 
-def _exact(name: str, found: Sequence[str]) -> list[int]:
-    return [index for index, column in enumerate(found) if column == name]
+def plain_name(name: str) -> str:
+    """A name without what does not count in it.
 
-
-def _by_default(role: str, found: Sequence[str]) -> list[int]:
-    plain = ["".join(filter(str.isalnum, column)).lower() for column in found]
-    return next((matches for name in TRIED[role] if (matches := _exact(name, plain))), [])
-
-
-def _option(role: str) -> str:
-    return f"--{role}-column (in Python: {role}_column)"
+    Examples
+    --------
+    >>> plain_name("Created_at "), plain_name("user-ID")
+    ('createdat', 'userid')
+    """
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 def is_header() -> pl.Expr:
     """Whether a row's `user` and `item` are names that those columns have, and so no ids."""
-    known = [name for role in REQUIRED for name in TRIED[role]]
+    known = [name for role in REQUIRED for name in NAMES[role]]
     plain = pl.col(*REQUIRED).str.replace_all(r"[^\p{L}\p{N}]", "").str.to_lowercase()
     return pl.all_horizontal(plain.is_in(known))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import polars as pl
-
-from tf_recdenoiser.data.log import BadRow, LineSpan
 from tf_recdenoiser.data.readers._columns import ColumnNames
 from tf_recdenoiser.data.readers._source import Source
+from tf_recdenoiser.data.rows import RawRows
 
 
 @dataclass(frozen=True)
@@ -23,30 +21,14 @@ class Options:
     quote_char
         What encloses a field: a character, None for nothing, "auto" for what is usual in the
         format. Formats without quotes pass it over.
+    columns
+        The names of all columns, in order, of a source without a header; None (default) if it is
+        to name them itself.
     """
 
     names: ColumnNames
     quote_char: str | None
-
-
-@dataclass(frozen=True)
-class RawRows:
-    """A source's rows before their values are checked.
-
-    Attributes
-    ----------
-    table
-        `line` (integer, from 1), `user`, `item` and, if the source has them, `time` and
-        `rating`, of whatever type the format gives.
-    bad_rows
-        Rows that could not be split into fields.
-    multiline_rows
-        Rows, good or bad, that take more than one line.
-    """
-
-    table: pl.DataFrame
-    bad_rows: tuple[BadRow, ...] = ()
-    multiline_rows: tuple[LineSpan, ...] = ()
+    columns: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,11 +40,15 @@ class Reader:
     suffixes
         File name endings that mean this format, in lower case.
     recognises
-        Whether the first bytes of a file are in this format.
+        Whether the first bytes of a file are in this format, read with these options.
     read
         Gives the rows of a source.
+    takes_columns
+        Whether `Options.columns` can name what a source of this format leaves unnamed; False by
+        default.
     """
 
     suffixes: tuple[str, ...]
-    recognises: Callable[[bytes, ColumnNames], bool]
+    recognises: Callable[[bytes, Options], bool]
     read: Callable[[Source, Options], RawRows]
+    takes_columns: bool = False

@@ -66,7 +66,8 @@ def _bytes_of(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(
-            "The log must be a file that can be read; check its path and permissions. "
+            "The log must be a file that can be read; check its path and permissions, and give the "
+            "files of a folder as a pattern in quotes, as 'logs/*.csv'. "
             f"Received: {str(path)!r} ({reason})"
         ) from error
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
 import polars as pl
 
-from tf_recdenoiser.data.checks import as_bad_rows
+from tf_recdenoiser.data.checks import NOT_TEXT, as_bad_rows
 from tf_recdenoiser.data.log import BadRow, DataError
 from tf_recdenoiser.data.readers._columns import REQUIRED, ColumnNames, is_header
-from tf_recdenoiser.data.readers._reader import RawRows
 from tf_recdenoiser.data.readers._source import Source
+from tf_recdenoiser.data.rows import RawRows, describe_columns
 
 _BLOCK_BYTES = 1 << 26
 BROKEN = "line break (CR) within the line"
 _HEADER = "a header, which names columns, in the place of a user and an item"
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def first_line(head: bytes) -> str:
@@ -26,18 +29,32 @@ def first_line(head: bytes) -> str:
 def decode(block: bytes, source: Source, line: int) -> str:
     """The text of a block of whole lines, the first of which has the number `line`.
 
+    Bytes that are not UTF-8 become `NOT_TEXT`: they do not matter in a column that is not used.
+
     Raises
     ------
     DataError
-        If the block is binary or not UTF-8.
+        If the block is UTF-16, or binary.
     """
+    if line == 1 and block.startswith(_UTF_16):
+        raise DataError(
+            "A text log must be UTF-8 text; convert it first, as by `iconv -f UTF-16 -t UTF-8`. "
+            f"Received: {source}, which is UTF-16"
+        )
     try:
         text = block.decode("utf-8-sig" if line == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        raise _not_text(source, line + block.count(b"\n", 0, error.start)) from error
+    except UnicodeDecodeError:
+        text = _NOT_UTF_8.sub(NOT_TEXT, block.decode(errors="surrogateescape"))
+        text = text.removeprefix("\ufeff") if line == 1 else text
     if (at := text.find("\0")) >= 0:
         raise _not_text(source, line + text.count("\n", 0, at))
     return text
+
+
+def refuse_broken(text: str, source: Source, line: int = 1) -> None:
+    """Raise DataError if a line that is not understood is not UTF-8."""
+    if NOT_TEXT in text:
+        raise _not_text(source, line)
 
 
 def _not_text(source: Source, line: int) -> DataError:
@@ -59,7 +76,7 @@ def read_lines(source: Source) -> pl.DataFrame:
     Raises
     ------
     DataError
-        If the source is not UTF-8 text, or has no line that is not blank.
+        If the source is no text, or has no line that is not blank.
     """
     parts: list[pl.Series] = []
     count = 0
@@ -88,10 +105,17 @@ def broken_lines(lines: pl.DataFrame) -> tuple[pl.DataFrame, tuple[BadRow, ...]]
     return (lines.filter(~inside), bad_rows) if bad_rows else (lines, ())
 
 
-def split_lines(lines: pl.DataFrame, separator: str) -> tuple[pl.DataFrame, tuple[BadRow, ...]]:
-    """Cut `text` at every separator: `line` and `fields` (List[String]), and the broken lines."""
+def split_lines(
+    lines: pl.DataFrame, separator: str | None
+) -> tuple[pl.DataFrame, tuple[BadRow, ...]]:
+    """Cut `text` at every separator: `line` and `fields` (List[String]), and the broken lines.
+
+    None stands for any white space.
+    """
     whole, bad_rows = broken_lines(lines)
-    return whole.select("line", fields=pl.col("text").str.split(separator)), bad_rows
+    text = pl.col("text")
+    fields = text.str.extract_all(r"\S+") if separator is None else text.str.split(separator)
+    return whole.select("line", fields=fields), bad_rows
 
 
 def rows_under_header(
@@ -103,7 +127,8 @@ def rows_under_header(
 ) -> RawRows:
     """Name the fields of records; space around a field is not part of it.
 
-    A record that repeats the header, as where files were joined, is a bad row.
+    A record that repeats the header, as where files were joined, is passed over; one that is
+    another header is a bad row.
 
     Parameters
     ----------
@@ -128,14 +153,32 @@ def rows_under_header(
     width = fields.list.len().cast(pl.Int64)
     blank = (width <= 1) & (fields.list.join("").str.strip_chars() == "")
     counted = records.with_columns(count=pl.when(blank).then(0).otherwise(width))
-    rows = counted.filter(pl.col("count") == len(header)).select(
+    rows = counted.filter(pl.col("count") == len(header))
+    written = written if written is not None else header
+    again = _repeats(rows, written)
+    headers, rows = rows.filter(again), rows.filter(~again)
+    taken = rows.select(
         "line",
         **{role: fields.list.get(index).str.strip_chars() for role, index in columns.items()},
     )
-    again = written if written is not None else header
-    repeated = pl.all_horizontal(pl.col(role) == again[columns[role]] for role in REQUIRED)
-    rows, headers = without_headers(rows, repeated | is_header())
-    return RawRows(rows, bad_rows + headers + miscounted(counted, expected=len(header)))
+    alike = pl.all_horizontal(pl.col(role) == written[columns[role]] for role in REQUIRED)
+    taken, others = without_headers(taken, alike | is_header() | is_first_alone())
+    return RawRows(
+        taken,
+        bad_rows + others + miscounted(counted, expected=len(header)),
+        headers=tuple(headers["line"].to_list()),
+        columns=describe_columns(header, columns),
+    )
+
+
+def _repeats(rows: pl.DataFrame, header: Sequence[str]) -> pl.Series:
+    """Whether each field of a row is that of the header."""
+    alike = rows["fields"].list.get(0).str.strip_chars() == header[0]
+    for index in range(1, len(header)):
+        if not alike.any():
+            break
+        alike &= rows["fields"].list.get(index).str.strip_chars() == header[index]
+    return alike
 
 
 def without_headers(rows: pl.DataFrame, header: pl.Expr) -> tuple[pl.DataFrame, tuple[BadRow, ...]]:
@@ -143,6 +186,14 @@ def without_headers(rows: pl.DataFrame, header: pl.Expr) -> tuple[pl.DataFrame, 
     marked = rows.with_columns(header=header)
     headers = marked.filter("header").with_columns(fault=pl.lit(_HEADER))
     return marked.filter(~pl.col("header")).drop("header"), as_bad_rows(headers)
+
+
+def is_first_alone() -> pl.Expr:
+    """Whether a row is the file's first, and it alone has words where all others have numbers."""
+    number = pl.col("user", "item").str.contains(r"^-?[0-9]+$")
+    words, numbers = pl.all_horizontal(~number), pl.all_horizontal(number)
+    others = (pl.len() > 1) & (numbers.sum() == pl.len() - 1)
+    return (pl.col("line") == 1) & words & others
 
 
 def miscounted(lines: pl.DataFrame, expected: int) -> tuple[BadRow, ...]:

@@ -12,19 +12,19 @@ import polars as pl
 
 from tf_recdenoiser.data.checks import as_bad_rows
 from tf_recdenoiser.data.log import DataError
-from tf_recdenoiser.data.readers._columns import ColumnNames
-from tf_recdenoiser.data.readers._reader import Options, RawRows, Reader
+from tf_recdenoiser.data.readers._reader import Options, Reader
 from tf_recdenoiser.data.readers._source import Source
 from tf_recdenoiser.data.readers._text import broken_lines, first_line, read_lines
+from tf_recdenoiser.data.rows import RawRows
 
 _NUMBER = r"[0-9]+(?:\.[0-9]*)?"  # not \d: there are other digits than these
 
 
-def _recognises(head: bytes, names: ColumnNames) -> bool:
+def _recognises(head: bytes, options: Options) -> bool:
     ids, _, gaps = first_line(head).partition("\t")
     numbers = gaps.split()
     return (
-        not names.given()
+        not options.names.given()
         and len(numbers) == len(ids.split()) - 1 > 0
         and all(re.fullmatch(_NUMBER, number) for number in numbers)
         and float(numbers[0]) == 0

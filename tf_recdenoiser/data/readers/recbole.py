@@ -8,15 +8,16 @@ times and ratings are passed over.
 from __future__ import annotations
 
 from tf_recdenoiser.data.log import DataError
-from tf_recdenoiser.data.readers._columns import ColumnNames
-from tf_recdenoiser.data.readers._reader import Options, RawRows, Reader
+from tf_recdenoiser.data.readers._reader import Options, Reader
 from tf_recdenoiser.data.readers._source import Source
 from tf_recdenoiser.data.readers._text import (
     first_line,
     read_lines,
+    refuse_broken,
     rows_under_header,
     split_lines,
 )
+from tf_recdenoiser.data.rows import RawRows
 
 _TYPES = ("token", "token_seq", "float", "float_seq")
 
@@ -25,7 +26,7 @@ def _is_header(line: str) -> bool:
     return all(name.rpartition(":")[2].strip() in _TYPES for name in line.split("\t"))
 
 
-def _recognises(head: bytes, names: ColumnNames) -> bool:
+def _recognises(head: bytes, options: Options) -> bool:
     return _is_header(first_line(head))
 
 
@@ -33,6 +34,7 @@ def _read(source: Source, options: Options) -> RawRows:
     lines = read_lines(source)
     header = lines["text"][0]
     if not _is_header(header):
+        refuse_broken(header, source)
         raise DataError(
             f"The first line of a RecBole file must name its columns as name:type, with types "
             f"among {', '.join(_TYPES)}. Received: {header[:80]!r} in {source}"
