@@ -32,6 +32,16 @@ def train(
             "may change.",
         ),
     ] = False,
+    begin_with: Annotated[
+        Path | None,
+        Option(
+            "--from",
+            metavar="RUN",
+            help="Begin with what this run learned, and with its settings: for a log that has "
+            "grown, or tomorrow's alone. Items and users may be new, and what is known stays.",
+            show_default=False,
+        ),
+    ] = None,
     tensorboard: Annotated[
         bool, Option("--tensorboard", help="Also write event files for TensorBoard.")
     ] = False,
@@ -45,6 +55,7 @@ def train(
 
     `train log.csv --out runs/first` needs nothing else. Plain SASRec, to compare with:
     `--preset plain`. The settings of a run lie in its `settings.toml`, which `--config` takes.
+    With tomorrow's data: `train new.csv --from runs/first --out runs/second`.
     """
     use_device(device)
     directory = RunDirectory(out)
@@ -54,7 +65,7 @@ def train(
         note(f"There is no run in {out} to go on with: one is begun.", errors)
     if not resume:
         directory.require_free()
-    settings = settings_of(context, directory.settings() if goes_on else None)
+    settings = settings_of(context, directory.settings() if goes_on else _base(begin_with))
     refuse_idle(context, settings)
     metrics = train_and_show(settings, directory, resume, tensorboard, device)
     output.print(metrics_table("Test metrics", {settings.model.name: metrics["test"]}))
@@ -64,6 +75,13 @@ def train(
         note(f"Share of gates kept, by layer: {shares}")
     show_detection(metrics)
     note(f"Best epoch {metrics['best_epoch']} of {metrics['epochs']}. The run lies in {out}.")
+
+
+def _base(begin_with: Path | None) -> Settings | None:
+    """The settings to begin with; None for the defaults."""
+    if begin_with is None:
+        return None
+    return RunDirectory(begin_with).settings().replace({"fit.warm_start": str(begin_with)})
 
 
 def show_detection(metrics: dict[str, Any]) -> None:

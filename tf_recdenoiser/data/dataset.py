@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,34 @@ class Dataset:
     def sequence(self, user: int) -> npt.NDArray[np.int32]:
         """int32 [length], the item codes of user number `user`, oldest first."""
         return self.histories.row(user)
+
+    def with_items(self, item_ids: npt.NDArray[Any]) -> Dataset:
+        """The same interactions, with other codes.
+
+        Parameters
+        ----------
+        item_ids
+            [I'], the ids by their new codes: all those of this data set, and any others. Whole
+            numbers and texts are alike.
+
+        Raises
+        ------
+        ValueError
+            If an id is missing.
+
+        Examples
+        --------
+        >>> ids, none = np.array([3, 7]), np.array([0])
+        >>> dataset = Dataset(none, ids, np.array([1, 2], np.int32), None, np.array([0, 2]))
+        >>> dataset.with_items(np.array([9, 7, 3])).items
+        array([3, 2], dtype=int32)
+        """
+        code = {str(raw): number for number, raw in enumerate(item_ids.tolist(), 1)}
+        own = [str(raw) for raw in self.item_ids.tolist()]
+        if missing := [raw for raw in own if raw not in code]:
+            raise ValueError(f"`item_ids` must hold every item's id. Received: no {missing[0]!r}")
+        codes = np.array([code[raw] for raw in own], np.int32)
+        return replace(self, item_ids=item_ids, items=codes[self.items - 1])
 
     def fingerprint(self) -> Fingerprint:
         """The hash of ids, sequences and times, and the counts."""

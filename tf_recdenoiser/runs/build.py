@@ -27,6 +27,7 @@ from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.records import check_room
 from tf_recdenoiser.runs.resolve import build_gates, build_objective, resolve
 from tf_recdenoiser.runs.settings import Settings
+from tf_recdenoiser.runs.warm_start import warm_start
 from tf_recdenoiser.training import Recommender, fix_gates
 
 
@@ -46,6 +47,8 @@ def build(known: NoiseKnown, directory: RunDirectory) -> Built:
     if directory.exists() and directory.last.exists():
         _go_on(recommender, directory)
     else:
+        if settings.fit.warm_start is not None:
+            _take_weights(recommender, known, settings.fit.warm_start)
         observed = np.bincount(train.items, minlength=item_count + 1)
         recommender.assume_noise(noise_frequencies(observed, settings.noise.distribution))
         clean = None if noise is None else 1.0 - noise
@@ -61,17 +64,27 @@ def _go_on(recommender: Recommender, directory: RunDirectory) -> None:
     read_checkpoint(directory.last, recommender, variables, run)
 
 
+def _take_weights(recommender: Recommender, known: NoiseKnown, path: str) -> None:
+    users = known.user_ids, RunDirectory(Path(path)).user_ids()
+    warm_start(recommender, _trained(path), users, known.noisy.split.train)
+
+
 def _take_gates(recommender: Recommender, settings: Settings) -> None:
-    source = RunDirectory(Path(settings.gates.source))
-    source.check_keras()
-    source.verify()
     fix_gates(
         recommender,
-        best_recommender(source),
+        _trained(settings.gates.source),
         settings.gates.shuffle,
         settings.seed,
         recommender.backbone.causal,
     )
+
+
+def _trained(path: str) -> Recommender:
+    """The recommender of another run."""
+    source = RunDirectory(Path(path))
+    source.check_keras()
+    source.verify()
+    return best_recommender(source)
 
 
 def best_recommender(directory: RunDirectory) -> Recommender:

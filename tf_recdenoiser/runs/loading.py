@@ -288,7 +288,9 @@ class Run:
 
         What came through a pipe cannot be read again.
         """
-        dataset = load_dataset(self.settings) if dataset is None else dataset
+        if dataset is None:
+            warm = self.settings.fit.warm_start is not None
+            dataset = load_dataset(self.settings, item_ids=self.item_ids if warm else None)
         self.directory.check_fingerprint(dataset)
         return dataset
 

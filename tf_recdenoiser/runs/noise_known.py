@@ -46,6 +46,11 @@ class NoiseKnown:
         return int(user_codes(self.noisy.split.train).max())
 
     @property
+    def user_ids(self) -> np.ndarray:
+        """Raw ids of the users of whom something can be learned, `[user_count]`."""
+        return self.dataset.user_ids[user_codes(self.noisy.split.train) > 0]
+
+    @property
     def mixture_rate(self) -> float:
         """How much of the targets the objective is to take for noise."""
         if self.probability is None or not self.settings.noise.corrects.mixes_noise:

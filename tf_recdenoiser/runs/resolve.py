@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from typing import Any
 
 from tf_recdenoiser._settings import SettingsError, default
@@ -36,6 +37,9 @@ def resolve(settings: Settings) -> Settings:
     if settings.log.name == "file":
         # So that the run can be evaluated from another folder.
         settings = settings.replace({"log.path": absolute_path(settings.log.path)})
+    if settings.fit.warm_start is not None:
+        path = os.path.abspath(settings.fit.warm_start)
+        settings = settings.replace({"fit.warm_start": path})
     settings = settings.replace(_of_gates(settings))
     build_gates(settings)
     build_objective(settings)

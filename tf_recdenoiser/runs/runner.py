@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._files import check_room
 from tf_recdenoiser._keras import generators_kept, keras
-from tf_recdenoiser.data import Dataset, user_codes
+from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.runs.build import Built, best_recommender, build
 from tf_recdenoiser.runs.checkpoints import model_variables, size_of, training_variables
@@ -26,6 +26,7 @@ from tf_recdenoiser.runs.resolve import check_data, resolve
 from tf_recdenoiser.runs.scoring import PARTS, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_split
+from tf_recdenoiser.runs.warm_start import check_known_items
 
 EXTENDABLE = frozenset({"fit.epochs", "fit.patience"})
 """Settings that a resumed run may change, since they do not touch the epochs already done."""
@@ -95,6 +96,7 @@ def _train(
         directory.require_free()
     settings = resolve(settings)
     check_data(settings, dataset)
+    check_known_items(settings, dataset)
     noisy = load_split(settings, dataset)
     settings = with_detector(settings, noisy)
     if not fresh:
@@ -132,7 +134,7 @@ class _Ready:
         """Raw ids of the users that the model knows; None if it knows none."""
         if "user_ids" not in self.built.recommender.backbone.extra_inputs:
             return None
-        return self.known.dataset.user_ids[user_codes(self.known.noisy.split.train) > 0]
+        return self.known.user_ids
 
 
 def _ready(known: NoiseKnown, directory: RunDirectory) -> _Ready:

@@ -49,6 +49,8 @@ class FitSettings(Section):
     epochs, patience
         At most so many epochs; fewer if validation NDCG@10 (`full`) has not risen for `patience`
         epochs (0: never stop early).
+    warm_start
+        A run directory, to begin with what that run learned; None (default) for a new beginning.
     """
 
     rules: ClassVar = {
@@ -65,6 +67,7 @@ class FitSettings(Section):
     l2: float = default(GateTraining.compile, "l2")
     epochs: int = 200
     patience: int = 50
+    warm_start: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

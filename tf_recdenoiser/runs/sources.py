@@ -7,6 +7,7 @@ import numpy as np
 from tf_recdenoiser.data import Dataset, InteractionLog, SyntheticLog, prepare
 from tf_recdenoiser.noise import NoisySplit, inject_noise
 from tf_recdenoiser.runs.settings import SYNTHETIC, Settings
+from tf_recdenoiser.runs.warm_start import with_known_items
 
 
 def load_log(settings: Settings) -> InteractionLog:
@@ -15,10 +16,26 @@ def load_log(settings: Settings) -> InteractionLog:
     return log.log if isinstance(log, SyntheticLog) else log
 
 
-def load_dataset(settings: Settings, log: InteractionLog | None = None) -> Dataset:
-    """The prepared data set; `log` if it has been read already."""
+def load_dataset(
+    settings: Settings, log: InteractionLog | None = None, item_ids: np.ndarray | None = None
+) -> Dataset:
+    """The prepared data set.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    log
+        If it has been read already; None by default.
+    item_ids
+        Raw ids by code, if they are decided already; None (default): in order, and after those of
+        the run that the settings begin with.
+    """
     k_core = getattr(settings.log, "k_core", 0)
-    return prepare(load_log(settings) if log is None else log, k_core)
+    dataset = prepare(load_log(settings) if log is None else log, k_core)
+    if item_ids is not None:
+        return dataset.with_items(item_ids)
+    return with_known_items(dataset, settings)
 
 
 def load_split(settings: Settings, dataset: Dataset) -> NoisySplit:
