@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tf_recdenoiser.data.histories import offsets_of
 from tf_recdenoiser.runs import (
     RunDirectory,
     RunError,
+    Settings,
     build_recommender,
     load_dataset,
     load_run,
