@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.status import Status
 from rich.table import Column, Table
 from rich.text import Text
+from typer import Option
 
 # Ids and paths are shown as they are: "[b]" is not markup, ":tv:" is no emoji.
 output = Console(markup=False, emoji=False)
@@ -31,6 +32,9 @@ def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=errors, transient=True, disable=off) as progress:
         task = progress.add_task("", total=total)
         yield lambda done: progress.advance(task, done)
+
+
+JsonOption = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
 
 def note(text: str, console: Console = output) -> None:

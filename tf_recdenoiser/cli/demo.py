@@ -8,8 +8,16 @@ from typing import Annotated
 from typer import Option
 
 from tf_recdenoiser._files import check_folder
-from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
-from tf_recdenoiser.cli.export import export
+from tf_recdenoiser.cli.console import (
+    PROTOCOL_NOTE,
+    JsonOption,
+    errors,
+    metrics_table,
+    note,
+    output,
+    print_json,
+)
+from tf_recdenoiser.cli.export import export_and_show
 from tf_recdenoiser.cli.train import train_and_show
 from tf_recdenoiser.runs import RunDirectory, Settings
 
@@ -20,6 +28,7 @@ def demo(
     users: Annotated[int, Option(min=10, help="Users in the synthetic log.")] = 2500,
     epochs: Annotated[int, Option(min=1, help="At most so many, for each model.")] = 40,
     seed: Annotated[int, Option(min=0, help="Of the data and of training.")] = 0,
+    json: JsonOption = False,
 ) -> None:
     """The main job on synthetic data with injected noise: train, compare, export.
 
@@ -46,6 +55,10 @@ def demo(
         with directory.locked():
             directory.clear()
         metrics[name] = train_and_show(settings, directory)
+    if json:
+        export_and_show(out / "denoised", to, console=errors)
+        print_json(metrics)
+        return
     output.print(
         metrics_table(
             "Test metrics, synthetic log with 25 % noise",
@@ -55,4 +68,4 @@ def demo(
     note(PROTOCOL_NOTE)
     shares = ", ".join(f"{share:.2f}" for share in metrics["SASRec + denoiser"]["density"])
     note(f"Share of gates the denoiser kept, by layer: {shares}")
-    export(out / "denoised", to)
+    export_and_show(out / "denoised", to)

@@ -8,13 +8,23 @@ from typing import Annotated
 from typer import Argument, Option
 
 from tf_recdenoiser.cli.choices import one_of
-from tf_recdenoiser.cli.console import PROTOCOL_NOTE, busy, metrics_table, note, output, print_json
+from tf_recdenoiser.cli.console import (
+    PROTOCOL_NOTE,
+    JsonOption,
+    busy,
+    metrics_table,
+    note,
+    output,
+    print_json,
+)
+from tf_recdenoiser.cli.device import computes
 from tf_recdenoiser.evaluation import PROTOCOLS
 from tf_recdenoiser.runs import load_run
 from tf_recdenoiser.runs.evaluate import CUTOFFS
 from tf_recdenoiser.runs.scoring import PARTS
 
 
+@computes
 def evaluate(
     run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
     protocol: Annotated[
@@ -23,7 +33,7 @@ def evaluate(
     ] = None,
     split: Annotated[str, Option(**one_of(PARTS, "Which items are the targets."))] = "test",
     seed: Annotated[int, Option(min=0, help="Of the sampled negatives.")] = 0,
-    json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Measure a trained run on its own data, read again from where they lay.
 

@@ -14,7 +14,8 @@ from typer import Option
 from typer.models import OptionInfo
 
 from tf_recdenoiser._files import check_folder
-from tf_recdenoiser.cli.console import errors, note, output, print_json
+from tf_recdenoiser.cli.console import JsonOption, errors, note, output, print_json
+from tf_recdenoiser.cli.device import computes
 from tf_recdenoiser.cli.options import defaults_of, settings_of, with_settings
 from tf_recdenoiser.cli.progress import ShowRun
 from tf_recdenoiser.cli.reading import read_dataset
@@ -54,7 +55,6 @@ _VALIDATION = {"evaluation.validate_every": 5}
 
 _Out = Annotated[Path, Option(help="Directory for the runs; finished ones are kept.")]
 _Seeds = Annotated[str, Option(help="Seeds of the runs, `N,N,…`.")]
-_Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
 
 def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
@@ -65,13 +65,14 @@ def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
 
 
 @app.command(no_args_is_help=True)
+@computes
 @with_settings(_DENOISER, epochs=60, patience=0)
 def noise(
     context: typer.Context,
     out: _Out,
     methods: Annotated[str, _methods("What is done about it", CORRECTING)] = ", ".join(CORRECTING),
     seeds: _Seeds = "0,1,2,3,4",
-    json: _Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Inject noise into a log, and see how much of it is found and corrected.
 
@@ -98,13 +99,14 @@ def noise(
 
 
 @app.command(no_args_is_help=True)
+@computes
 @with_settings(_DENOISER)
 def gates(
     context: typer.Context,
     out: _Out,
     methods: Annotated[str, _methods("What is done to attention", GATING)] = ", ".join(GATING),
     seeds: _Seeds = "0,1,2,3,4",
-    json: _Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Compare the paper's gates and Jacobian penalty with the plain backbone, and with controls.
 
@@ -119,6 +121,7 @@ def gates(
 
 
 @app.command(no_args_is_help=True)
+@computes
 @with_settings((*_DENOISER, "backbone"))
 def models(
     context: typer.Context,
@@ -128,7 +131,7 @@ def models(
         _methods("The models; if not given, all that the log has the data for", MODELS),
     ] = None,
     seeds: _Seeds = "0",
-    json: _Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Compare the paper's models: baselines, backbones, and backbones with its denoiser.
 

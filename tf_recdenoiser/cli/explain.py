@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 from typer import Argument, Option
 
-from tf_recdenoiser.cli.console import errors, item_column, note, output, print_json
+from tf_recdenoiser.cli.console import JsonOption, errors, item_column, note, output, print_json
+from tf_recdenoiser.cli.device import computes
 from tf_recdenoiser.cli.histories import HistoryOption, TimesOption, UserOption, parse_history
 from tf_recdenoiser.noise import Cleaning
 from tf_recdenoiser.runs import Run, RunError, load_run
@@ -20,12 +21,13 @@ from tf_recdenoiser.runs import Run, RunError, load_run
 _PICTURES = (".png", ".svg", ".pdf")
 
 
+@computes
 def explain(
     run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
     history: HistoryOption,
     user: UserOption = None,
     times: TimesOption = None,
-    json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False,
+    json: JsonOption = False,
     picture: Annotated[
         Path | None,
         Option(

@@ -6,15 +6,18 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
+from rich.console import Console
 from typer import Argument, Option
 
 from tf_recdenoiser._files import check_folder
 from tf_recdenoiser._settings import default
-from tf_recdenoiser.cli.console import busy, note
+from tf_recdenoiser.cli.console import busy, note, output
+from tf_recdenoiser.cli.device import computes
 from tf_recdenoiser.retrieval import export_saved_model, prune_versions
 from tf_recdenoiser.runs import load_run
 
 
+@computes
 def export(
     run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
     to: Annotated[Path, Option(help="Directory of the model, such as `saved_models/NAME`.")],
@@ -36,16 +39,28 @@ def export(
     was kept. Histories are raw ids, as in the log. `models.config` and `batching.config`,
     beside the versions, are for the server's command line, and yours to edit.
     """
+    export_and_show(run, to, version, max_k, keep)
+
+
+def export_and_show(
+    run: Path,
+    to: Path,
+    version: int | None = None,
+    max_k: int = default(export_saved_model, "max_k"),
+    keep: int | None = None,
+    console: Console = output,
+) -> None:
+    """Export a run, and say on a console how it is served."""
     check_folder(to)
     with busy(f"Exporting {run}"):
         loaded = load_run(run)
         written = loaded.export(to, version, max_k)
         pruned = [] if keep is None else prune_versions(written, keep)
-    note(f"SavedModel: {written}")
+    note(f"SavedModel: {written}", console)
     if pruned:
-        note(f"Deleted versions: {', '.join(path.name for path in pruned)}")
+        note(f"Deleted versions: {', '.join(path.name for path in pruned)}", console)
     for how, command in serving_commands(written.parent).items():
-        note(f"{how}: {shlex.join(command)}")
+        note(f"{how}: {shlex.join(command)}", console)
 
 
 def serving_commands(model: Path) -> dict[str, list[str]]:

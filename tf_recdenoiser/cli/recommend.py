@@ -11,7 +11,8 @@ import typer
 from typer import Argument, Option
 
 from tf_recdenoiser._files import check_folder, written_whole
-from tf_recdenoiser.cli.console import busy, counting, errors, note
+from tf_recdenoiser.cli.console import JsonOption, busy, counting, errors, note
+from tf_recdenoiser.cli.device import computes
 from tf_recdenoiser.cli.histories import OptionalHistory, TimesOption, UserOption, parse_history
 from tf_recdenoiser.cli.items import show_items
 from tf_recdenoiser.data import Dataset
@@ -25,6 +26,7 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 }
 
 
+@computes
 def recommend(
     run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
     history: OptionalHistory = None,
@@ -61,7 +63,7 @@ def recommend(
         Path | None,
         Option(help="Do not recommend the items in this file, an id a line.", show_default=False),
     ] = None,
-    json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Recommend the next items: after one history, or to many users at once.
 

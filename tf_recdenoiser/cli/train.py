@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,16 @@ from typer import Option
 
 from tf_recdenoiser._files import check_folder
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
-from tf_recdenoiser.cli.device import DeviceOption, use_device
+from tf_recdenoiser.cli.console import (
+    PROTOCOL_NOTE,
+    JsonOption,
+    errors,
+    metrics_table,
+    note,
+    output,
+    print_json,
+)
+from tf_recdenoiser.cli.device import computes, stated_computing
 from tf_recdenoiser.cli.options import refuse_idle, settings_of, with_settings
 from tf_recdenoiser.cli.progress import ShowRun
 from tf_recdenoiser.cli.reading import read_dataset
@@ -20,6 +29,7 @@ from tf_recdenoiser.runs import RunDirectory, RunError, Settings
 from tf_recdenoiser.runs import train as train_run
 
 
+@computes
 @with_settings(presets=True)
 def train(
     context: typer.Context,
@@ -42,10 +52,10 @@ def train(
             show_default=False,
         ),
     ] = None,
+    json: JsonOption = False,
     tensorboard: Annotated[
         bool, Option("--tensorboard", help="Also write event files for TensorBoard.")
     ] = False,
-    device: DeviceOption = None,
 ) -> None:
     """Train a recommender on an interaction log, and show how good it is.
 
@@ -57,7 +67,6 @@ def train(
     `--preset plain`. The settings of a run lie in its `settings.toml`, which `--config` takes.
     With tomorrow's data: `train new.csv --from runs/first --out runs/second`.
     """
-    use_device(device)
     directory = RunDirectory(out)
     check_folder(out)
     goes_on = resume and directory.exists()
@@ -67,7 +76,10 @@ def train(
         directory.require_free()
     settings = settings_of(context, directory.settings() if goes_on else _base(begin_with))
     refuse_idle(context, settings)
-    metrics = train_and_show(settings, directory, resume, tensorboard, device)
+    metrics = train_and_show(settings, directory, resume, tensorboard, stated_computing(context))
+    if json:
+        print_json({"run": str(out), **metrics})
+        return
     output.print(metrics_table("Test metrics", {settings.model.name: metrics["test"]}))
     note(PROTOCOL_NOTE)
     if metrics["density"]:
@@ -105,7 +117,7 @@ def train_and_show(
     directory: RunDirectory,
     resume: bool = False,
     tensorboard: bool = False,
-    device: str | None = None,
+    computing: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train with a progress display; the run's metrics."""
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
@@ -117,7 +129,7 @@ def train_and_show(
     go_on = ["train", settings.source, "--out", str(directory.path), "--resume"]
     # All else is among the settings, which the run holds.
     go_on += ["--tensorboard"] if tensorboard else []
-    go_on += [] if device is None else ["--device", device]
+    go_on += computing
     with ShowRun(errors, go_on) as observer:
         if tensorboard:
             log = keras.callbacks.TensorBoard(str(directory.tensorboard))

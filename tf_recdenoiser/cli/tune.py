@@ -13,8 +13,16 @@ from typer import Option
 
 from tf_recdenoiser._files import check_folder
 from tf_recdenoiser.cli.choices import one_of
-from tf_recdenoiser.cli.console import PROTOCOL_NOTE, errors, metrics_table, note, output
-from tf_recdenoiser.cli.device import DeviceOption, use_device
+from tf_recdenoiser.cli.console import (
+    PROTOCOL_NOTE,
+    JsonOption,
+    errors,
+    metrics_table,
+    note,
+    output,
+    print_json,
+)
+from tf_recdenoiser.cli.device import computes, stated_computing
 from tf_recdenoiser.cli.options import (
     is_stated,
     once,
@@ -42,6 +50,7 @@ from tf_recdenoiser.tuning import (
 )
 
 
+@computes
 @with_settings()
 def tune(
     context: typer.Context,
@@ -83,7 +92,7 @@ def tune(
             "settings, only more `--trials` may be asked for, except of hyperband.",
         ),
     ] = False,
-    device: DeviceOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Search for the settings with the best validation NDCG@10, and train with them.
 
@@ -101,7 +110,6 @@ def tune(
     * `--hidden-dim 50 --search model.max_length=[20,50]` says what is searched;
     * `tf-recdenoiser evaluate runs/tuned/best` uses the best, as any other run.
     """
-    use_device(device)
     check_folder(out)
     recorded = load_search(out) if resume else None
     if resume and recorded is None:
@@ -111,15 +119,35 @@ def tune(
     else:
         chosen = _resumed(context, recorded, trials, tuner, protocol, search or [])
     dataset = read_dataset(chosen.base)
-    with _ShowSearch(chosen, out, device) as observer:
+    with _ShowSearch(chosen, out, stated_computing(context)) as observer:
         tried = run_search(chosen, dataset, out, resume, observer)
-        output.print(trials_table(tried))
+        if not json:
+            output.print(trials_table(tried))
         best = best_trial(tried)
         note(f"Training with the settings of trial {best.number}.", errors)
         metrics = train_best(chosen, tried, dataset, out, observer)
+    if json:
+        print_json(
+            {
+                "run": str(best_directory(out).path),
+                "trials": [_as_json(one) for one in tried],
+                "best": best.number,
+                "metrics": metrics,
+            }
+        )
+        return
     output.print(metrics_table("Test metrics", {best.settings.model.name: metrics["test"]}))
     note(PROTOCOL_NOTE)
     note(f"The best: {as_text(best.values)}. The run lies in {best_directory(out).path}.")
+
+
+def _as_json(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "values": trial.values,
+        "ndcg@10": trial.score,
+        "failure": trial.failure,
+    }
 
 
 def _search(
@@ -168,9 +196,9 @@ def _choices(text: str) -> tuple[str, tuple[Any, ...]]:
 class _ShowSearch(ShowRun, SearchObserver):
     """A heading, the epochs and the outcome of each trial."""
 
-    def __init__(self, search: Search, out: Path, device: str | None) -> None:
+    def __init__(self, search: Search, out: Path, computing: Iterable[str]) -> None:
         go_on = ["tune", search.base.source, "--out", str(out), "--resume"]
-        super().__init__(errors, go_on + ([] if device is None else ["--device", device]))
+        super().__init__(errors, [*go_on, *computing])
         self._out = out
         self._trials = search.trials
         self._best = 0.0

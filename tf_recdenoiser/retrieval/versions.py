@@ -35,7 +35,7 @@ def prune_versions(written: str | os.PathLike[str], keep: int) -> list[Path]:
     """Delete old versions beside `written`, so that `keep` are left: it, and the highest others.
 
     What is not a version of a model stays: a directory whose name is no number or that holds no
-    `saved_model.pb`, a edge, a file. A version leaves its name before it is deleted, so that a
+    `saved_model.pb`, a link, a file. A version leaves its name before it is deleted, so that a
     server never sees half of one; a server that has it loaded goes on serving it.
 
     Parameters
