@@ -48,6 +48,18 @@ def implicit_mask(tensor: Any) -> tf.Tensor | None:
     return getattr(tensor, "_keras_mask", None)
 
 
+@contextlib.contextmanager
+def dtype_policy(name: str | None) -> Iterator[None]:
+    """Builds layers with the dtype policy of this name; None: with the one that is set."""
+    before = keras.mixed_precision.global_policy()
+    if name is not None:
+        keras.mixed_precision.set_global_policy(name)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
 def policy_of(layer: Any) -> Any:
     """The dtype policy of `layer`, to hand on to its sublayers."""
     return layer.dtype_policy if IS_KERAS_3 else layer._dtype_policy

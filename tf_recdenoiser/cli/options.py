@@ -91,6 +91,7 @@ _FLAGS = {
     "patience": _Flag(
         "fit.patience", "Training", "Stop after so many epochs without a higher NDCG@10; 0: never."
     ),
+    "precision": _Flag("fit.precision", "Training", "Keras' dtype policy, for accelerators."),
     "seed": _Flag("seed", "Training", "The same seed gives the same numbers."),
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_recdenoiser import _keras
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser._settings import paths
 from tf_recdenoiser.backbones import Backbone
@@ -173,6 +174,13 @@ def build_recommender(
         See `build_objective`; 0 by default.
     """
     settings = resolve(settings)
+    with _keras.dtype_policy(settings.fit.precision):
+        return _compiled(settings, item_count, user_count, noise_rate)
+
+
+def _compiled(
+    settings: Settings, item_count: int, user_count: int, noise_rate: float
+) -> Recommender:
     model = settings.model
     attention = getattr(model, "attention", None)
     backbone: Backbone = model.make(

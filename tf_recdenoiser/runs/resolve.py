@@ -6,6 +6,7 @@ import inspect
 import os
 from typing import Any
 
+from tf_recdenoiser._keras import keras
 from tf_recdenoiser._settings import SettingsError, default
 from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.data import DataError, Dataset
@@ -40,6 +41,9 @@ def resolve(settings: Settings) -> Settings:
     if settings.fit.warm_start is not None:
         path = os.path.abspath(settings.fit.warm_start)
         settings = settings.replace({"fit.warm_start": path})
+    if settings.fit.precision is None:
+        policy = keras.mixed_precision.global_policy().name
+        settings = settings.replace({"fit.precision": policy})
     settings = settings.replace(_of_gates(settings))
     build_gates(settings)
     build_objective(settings)

@@ -20,6 +20,8 @@ from tf_recdenoiser.training.gate_settings import GateTrainingSettings
 
 SYNTHETIC = "synthetic"
 NO_GATES = "none"
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "float64")
+"""Keras' dtype policies that a model may have."""
 DENOISER: Mapping[str, Any] = {"gates": "positional", "model.gamma": 1e-4}
 """The paper's denoiser, as changes of settings."""
 
@@ -51,6 +53,9 @@ class FitSettings(Section):
         epochs (0: never stop early).
     warm_start
         A run directory, to begin with what that run learned; None (default) for a new beginning.
+    precision
+        One of `PRECISIONS`: "float32", or, on accelerators that are faster so, "mixed_bfloat16" or
+        "mixed_float16", whose weights stay float32; None (default): Keras' policy at the time.
     """
 
     rules: ClassVar = {
@@ -59,6 +64,10 @@ class FitSettings(Section):
         "learning_rate": above(0),
         "epochs": at_least(1),
         "patience": at_least(0),
+        "precision": (
+            f"one of {', '.join(PRECISIONS)}, or none",
+            lambda name: name in (*PRECISIONS, None),
+        ),
     }
 
     windows: str = "random"
@@ -68,6 +77,7 @@ class FitSettings(Section):
     epochs: int = 200
     patience: int = 50
     warm_start: str | None = None
+    precision: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
