@@ -76,6 +76,7 @@ def test_any_request_is_answered_or_refused_as_documented(
         if not rules_broken("serving_default", request):
             answered.append((request, random))
     assert len(seeds) / 2 < len(answered) < len(seeds)
+    print(f"\n{name}: {len(answered)} of {len(seeds)} requests are to be answered")
     rows = [row for request, _ in answered for row in rows_of(kind, request)]
     expected = iter(answers(kind, rows))
     for request, random in answered:
