@@ -133,6 +133,15 @@ def test_intervals_are_personal_and_clipped(
     np.testing.assert_array_equal(found, intervals(times, is_item, largest))
 
 
+@pytest.mark.parametrize("proportions", [[1.0, -1.0], [1.0, -1.0, 0.0, 0.5], [-1.0, -1.0]])
+def test_intervals_of_any_two_times(proportions: list[float]) -> None:
+    """The difference of the first two is more than the largest float64."""
+    rows = np.array([proportions])
+    is_item = np.ones(rows.shape, bool)
+    found = personal_intervals(tf.constant(2.0**1023 * rows), tf.constant(is_item), K).numpy()
+    np.testing.assert_array_equal(found, intervals(rows, is_item, K))
+
+
 def test_only_the_proportions_of_a_history_count() -> None:
     model = encoder()
     found = [

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tests.noise.vectors import unit_vectors
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.backbones import SASRec
+from tf_recdenoiser.backbones import Backbone, SASRec
 from tf_recdenoiser.noise import NoiseScorer
 from tf_recdenoiser.noise.detectors.context import build_detector
 from tf_recdenoiser.training import Recommender
@@ -27,10 +27,12 @@ NO_ITEM: dict[str, Any] = {"int": -1, "str": b""}
 UNKNOWN: dict[str, list[Any]] = {"int": [-1, 2, 2**62], "str": ["", "unknown", "z" * 299]}
 
 
-def random_recommender(seed: int = 0, **options: Any) -> Recommender:
+def random_recommender(
+    seed: int = 0, backbone: type[Backbone] = SASRec, **options: Any
+) -> Recommender:
     """A small model with weights of any sign and size, so that about half the gates are pruned."""
     settings = {"item_count": ITEM_COUNT, "max_length": MAX_LENGTH, "hidden_dim": 8, "num_heads": 2}
-    model = Recommender(SASRec(**{**settings, "gates": "positional", **options}))
+    model = Recommender(backbone(**{**settings, "gates": "positional", **options}))
     rng = np.random.default_rng(seed)
     for variable in model.backbone.variables:
         variable.assign(rng.normal(scale=0.7, size=variable.shape))

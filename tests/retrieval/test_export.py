@@ -477,6 +477,7 @@ def test_warm_up_requests_can_be_played(exported: Exported, served: LoadedModel)
         (np.arange(3), ValueError, r"each of the model's 12 items. Received: shape \(3,\)"),
         (np.zeros([12, 1], int), ValueError, r"Received: shape \(12, 1\)"),
         (np.arange(12) // 2, ValueError, "differ from one another. Received: 6 repeated"),
+        (np.arange(12, dtype=np.uint64) + 2**63, ValueError, "at most .* Received: 922.*819$"),
         (np.arange(12.0), TypeError, "integers or strings. Received: float64"),
         (np.array([*"abcdefghijk", ""]), ValueError, "that are not empty.* Received: ''"),
         (np.array([*"abcdefghijk", 5], object), ValueError, "must be strings.* Received: 5"),

@@ -51,8 +51,8 @@ def test_loss_weights_have_the_structure_of_the_loss() -> None:
         two_outputs(DenoisingModel, True).compile(loss={"a": "mse"}, loss_weights=[1.0])
 
 
-@pytest.mark.parametrize("wrong", [-1, 10])
-def test_ids_must_be_of_items(wrong: int) -> None:
+@pytest.mark.parametrize("wrong", [-1, 10, 2.5])
+def test_ids_must_be_of_items(wrong: float) -> None:
     model = Recommender(SASRec(item_count=9, max_length=3, hidden_dim=4))
     good, bad = np.array([[0, 3, 9]]), np.array([[0, 3, wrong]])
     message = rf"must be item ids from 1 to 9, or 0 .* Received: {wrong}"

@@ -33,6 +33,8 @@ def personal_intervals(times: tf.Tensor, is_item: tf.Tensor, largest: int) -> tf
            [0, 1, 0, 4],
            [0, 4, 4, 0]], dtype=int32)
     """
+    # Only their ratios count, and the difference of halves is finite for any two times.
+    times = times / 2
     gaps = tf.abs(times[:, :, tf.newaxis] - times[:, tf.newaxis])
     both = is_item[:, :, tf.newaxis] & is_item[:, tf.newaxis]
     infinity = tf.constant(float("inf"), gaps.dtype)

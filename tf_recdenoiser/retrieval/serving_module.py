@@ -203,6 +203,7 @@ class ServingModule(tf.Module):
         """What the backbone reads of a request."""
         codes = self._read(histories, lengths)
         if "times" in further:
+            further["times"] = _per_entry("times", further["times"], histories)
             codes = tf.where(tf.math.is_finite(further["times"]), codes, 0)
         inputs, slots = history_inputs(codes, self._length, further.get("times"))
         if "users" in further:
@@ -270,6 +271,7 @@ class _Input(NamedTuple):
     default: tf.Tensor | None = None
 
 
+_LARGEST = np.iinfo(np.int64).max
 _ROWS_OF_INTEGERS = tf.TensorSpec([None], tf.int32)
 _ROWS_OF_BOOLEANS = tf.TensorSpec([None], tf.bool)
 
@@ -321,6 +323,11 @@ def _vocabulary(kind: str, raw_ids: np.ndarray, count: int) -> np.ndarray:
     ids = np.asarray(raw_ids)
     if ids.dtype.kind not in "iuOU":
         raise TypeError(f"`{kind}_ids` must be integers or strings. Received: {ids.dtype}")
+    if ids.dtype.kind == "u" and (ids > _LARGEST).any():
+        raise ValueError(
+            f"`{kind}_ids` must be at most {_LARGEST}, the largest int64; larger ones can be given "
+            f"as strings. Received: {ids.max()}"
+        )
     ids = ids.astype(np.int64 if ids.dtype.kind in "iu" else object)
     if ids.shape != (count,):
         raise ValueError(
@@ -356,3 +363,14 @@ def _per_row(name: str, values: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
     check = tf.debugging.Assert((size == 1) | (size == batch), [rule, size, "histories =", batch])
     with tf.control_dependencies([check]):
         return tf.broadcast_to(values, [batch])
+
+
+def _per_entry(name: str, values: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
+    """`values`, if they are of the shape of `histories`; TensorFlow would broadcast others."""
+    shape, wanted = tf.shape(values), tf.shape(histories)
+    rule = f"`{name}` must have the shape of `histories`. Received: shape ="
+    check = tf.debugging.Assert(
+        tf.reduce_all(shape == wanted), [rule, shape, "histories =", wanted]
+    )
+    with tf.control_dependencies([check]):
+        return tf.identity(values)

@@ -86,9 +86,16 @@ class Recommender(DenoisingModel):
         return self._encode(self.inputs_of(item_ids, **extra)).numpy()
 
     def inputs_of(self, item_ids: np.ndarray, **extra: np.ndarray) -> dict[str, tf.Tensor]:
-        """The backbone's inputs as tensors; ValueError if `extra` is not what it declares.
+        """The backbone's inputs as tensors.
 
         Where `clean_probability` is left out, it is 1.
+
+        Raises
+        ------
+        ValueError
+            If `extra` is not what the backbone declares, an id is not in 0 … `item_count` or
+            `user_count`, a time is not finite, or an input is of another shape than `EXTRA_INPUTS`
+            says: TensorFlow would repeat it until it fits.
         """
         wanted = self.backbone.extra_inputs
         if "clean_probability" in wanted:
@@ -98,21 +105,28 @@ class Recommender(DenoisingModel):
                 f"{type(self.backbone).__name__} must be given {', '.join(('item_ids', *wanted))}. "
                 f"Received: {', '.join(('item_ids', *extra))}"
             )
-        self._check_ids("item_ids", item_ids)
+        self._check_item_ids("item_ids", item_ids)
+        _check_shape("item_ids", item_ids, (len(item_ids), self.backbone.max_length))
+        for name in wanted:
+            _check_shape(name, extra[name], np.shape(item_ids)[: 1 + EXTRA_INPUTS[name][0]])
+        if "user_ids" in wanted:
+            last = self.backbone.user_count
+            rule = f"user ids from 1 to {last}, or 0 for a user of whom nothing was learned"
+            _check_ids("user_ids", extra["user_ids"], last, rule)
+        if "times" in wanted and not np.isfinite(extra["times"]).all():
+            raise ValueError("`times` must be finite. Received: NaN or an infinite time")
         return {
             "item_ids": tf.constant(item_ids, tf.int32),
             **{name: tf.constant(extra[name], EXTRA_INPUTS[name][1]) for name in wanted},
         }
 
-    def _check_ids(self, name: str, ids: np.ndarray) -> None:
-        """ValueError unless these are ids of items, or 0."""
-        ids, last = np.asarray(ids), self.backbone.item_count
-        wrong = ids[(ids < 0) | (ids > last)]
-        if wrong.size:
-            raise ValueError(
-                f"`{name}` must be item ids from 1 to {last}, or 0 for padding; map items to the "
-                f"ids that the model was trained with. Received: {wrong.ravel()[0]}"
-            )
+    def _check_item_ids(self, name: str, ids: np.ndarray) -> None:
+        last = self.backbone.item_count
+        rule = (
+            f"item ids from 1 to {last}, or 0 for padding; map items to the ids that the model was "
+            "trained with"
+        )
+        _check_ids(name, ids, last, rule)
 
     def assume_noise(self, shares: np.ndarray) -> None:
         """Tell the objective's `NoiseMixture`, if it has one, the distribution of noise.
@@ -151,10 +165,11 @@ class Recommender(DenoisingModel):
         Raises
         ------
         ValueError
-            If an id is not in 0 … `item_count`.
+            If an id is not in 0 … `item_count`, or for what `inputs_of` refuses.
         """
         if candidates is not None:
-            self._check_ids("candidates", candidates)
+            self._check_item_ids("candidates", candidates)
+            _check_shape("candidates", candidates, (len(item_ids), *np.shape(candidates)[-1:]))
         vectors, table = self.encode(item_ids, **extra), self.item_vectors()
         if candidates is None:
             return vectors @ table.T
@@ -184,3 +199,16 @@ def _newest(backbone: Backbone, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
     """What each history asks, as seen from its newest item: `[B, d]`."""
     hidden = backbone(backbone.prediction_inputs(inputs), training=False)
     return tf.cast(hidden[:, -1], tf.float32)
+
+
+def _check_ids(name: str, ids: np.ndarray, last: int, rule: str) -> None:
+    """ValueError, with the rule, unless these are whole numbers from 0 to `last`."""
+    ids = np.asarray(ids)
+    wrong = ids[(ids < 0) | (ids > last) | (ids % 1 != 0)]
+    if wrong.size:
+        raise ValueError(f"`{name}` must be {rule}. Received: {wrong.ravel()[0]}")
+
+
+def _check_shape(name: str, values: np.ndarray, shape: tuple[int, ...]) -> None:
+    if np.shape(values) != shape:
+        raise ValueError(f"`{name}` must have the shape {shape}. Received: {np.shape(values)}")
