@@ -484,6 +484,11 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         read_log(path, repeats="none")  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"`time_unit` must be 'auto', 's', .* or 'ns'.*'sec'"):
         read_log(path, time_unit="sec")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"the ratings\?.*'s' and 's'|more than one .* called 's'"):
+        read_log(write(tmp_path, "log.csv", "user,item,s,s\n1,2,3,4\n"), rating_column="s")
+    with pytest.raises(DataError, match=r"a header, which names columns.*\(line 1\)"):
+        read_log(write(tmp_path, "log.csv", "user_id,item\n1,2\n"), columns="user,item")
+    path = write(tmp_path, "log.txt", "1 2\n")
     with pytest.raises(DataError, match=r"`columns` must be a text.*Received: \['user'\]"):
         read_log(path, columns=["user"])  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"`columns` must be left out.*log\.txt' of .* 'pairs'"):

@@ -434,8 +434,8 @@ def test_several_files_that_do_not_go_together(tmp_path: Path) -> None:
         read_log(tmp_path / "[ac].csv")
     with pytest.raises(DataError, match=r"must fit one at least.*\*\.tsv', which fits none"):
         read_log(tmp_path / "*.tsv")
-    with pytest.raises(DataError, match=r"given once.*a\.csv' twice"):
-        read_log([tmp_path / "a.csv", tmp_path / "?.csv"])
+    with pytest.raises(DataError, match=r"given once.*a\.csv', .*a\.csv'\]"):
+        read_log([tmp_path / "a.csv", tmp_path / ".." / tmp_path.name / "[ab].csv"])
     with pytest.raises(DataError, match="must name one at least"):
         read_log([])
 

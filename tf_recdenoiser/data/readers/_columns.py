@@ -99,9 +99,11 @@ class ColumnNames:
         return next(filter(None, free), [])
 
     def _is_open(self, role: str, indices: Sequence[int]) -> bool:
-        needed = role in REQUIRED or role in self.given()
-        # A rating is not needed: where it is in doubt, there is none.
-        return not indices if needed and len(indices) < 2 else len(indices) > 1 and role != "rating"
+        if role in self.given():
+            return len(indices) != 1
+        if role == "rating":  # is not needed: where it is in doubt, there is none
+            return False
+        return len(indices) > 1 or (role in REQUIRED and not indices)
 
     def _question(
         self,
