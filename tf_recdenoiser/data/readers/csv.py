@@ -65,13 +65,15 @@ def _read(source: Source, options: Options) -> RawRows:
     separator = separator_of(first)
     quote = _quote(options.quote_char, first, separator)
     head = [_split(line, separator) for line in lines["text"].head(_LOOKED_AT)]
-    columns = options.columns or known_columns(head, separator)
+    known = known_columns(head, separator) if options.columns is None else None
+    columns = options.columns or known
     records = _records(lines, _Layout(separator, quote, options.names, columns))
     if columns is None:
         columns = records.take_header(source, first)
         _check_header(columns, head, options.names, source)
     rows = rows_under_header(columns, records.table, options.names, tuple(records.bad_rows))
-    return replace(rows, multiline_rows=tuple(records.multiline))
+    said = rows.columns if known is None else f"no header, taken for {','.join(known)}"
+    return replace(rows, multiline_rows=tuple(records.multiline), columns=said)
 
 
 def _check_header(
