@@ -8,8 +8,8 @@ from itertools import chain
 
 import polars as pl
 
-from tf_recdenoiser.data.checks import NOT_TEXT
 from tf_recdenoiser.data.log import ROLES, DataError
+from tf_recdenoiser.data.values import NOT_TEXT
 
 # Names that a column may have, where none is given. Those of an earlier line are surer than those
 # of a later one; two of the same line are a question. Case and everything but letters and digits

@@ -26,6 +26,7 @@ from tf_recdenoiser.data.readers._text import (
     refuse_broken,
     rows_under_header,
     split_lines,
+    stripped,
 )
 from tf_recdenoiser.data.rows import RawRows
 
@@ -118,7 +119,7 @@ class _Layout:
 
     def used(self, header: Sequence[str]) -> frozenset[int]:
         """The columns in which a bad value makes a row bad."""
-        found = self.names.resolve([name.strip() for name in header])
+        found = self.names.resolve(stripped(header))
         return frozenset(index for role, index in found.items() if role != "rating")
 
 
@@ -138,7 +139,7 @@ class _Records:
                 "The first line of a CSV file must be a header that names its columns. "
                 f"Received: {first[:80]!r} in {source}"
             )
-        header = tuple(name.strip() for name in self.table["fields"][0])
+        header = stripped(self.table["fields"][0])
         self.table = self.table.slice(1)
         return header
 
