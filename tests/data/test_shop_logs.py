@@ -254,6 +254,10 @@ def bare(separator: str) -> bytes:
     return ("\n".join(rows) + "\n").encode()
 
 
+def quoted() -> bytes:
+    return table(None, EVENTS, quoting=csv.QUOTE_ALL)
+
+
 def quantities(separator: str) -> bytes:
     """Not quite the ratings that they look like."""
     rows = (separator.join(map(str, [u, i, u * i % 7, at])) for u, i, at in EVENTS)
@@ -326,6 +330,7 @@ ASKED = [
     File("bare.txt", lambda: bare(";"), asks="--columns"),
     File("bare.log", lambda: bare(" "), asks="--columns"),
     File("products.csv", both_products, asks="--item-column", answer="product_id"),
+    File("quoted.csv", quoted, asks="--columns"),
     File("quantities", lambda: quantities("\t"), asks="--columns"),
     File("quantities.dat", lambda: quantities("::"), asks="--columns"),
     File("latin.csv", latin, asks="--user-column", answer="Kunde"),

@@ -71,17 +71,16 @@ def _read(source: Source, options: Options) -> RawRows:
     records = _records(lines, _Layout(separator, quote, options.names, columns))
     if columns is None:
         columns = records.take_header(source, first)
-        _check_header(columns, head, options.names, source)
+        fields = [columns, *records.table["fields"].head(_LOOKED_AT)]
+        _check_header(fields, options.names, source)
     rows = rows_under_header(columns, records.table, options.names, tuple(records.bad_rows))
     said = rows.columns if known is None else f"no header, taken for {','.join(known)}"
     return replace(rows, multiline_rows=tuple(records.multiline), columns=said)
 
 
-def _check_header(
-    header: Sequence[str], head: Sequence[Sequence[str]], names: ColumnNames, source: Source
-) -> None:
-    """DataError with a question if the first line does not name the columns that are needed."""
-    likely = ",".join(likely_columns(head))
+def _check_header(head: Sequence[Sequence[str]], names: ColumnNames, source: Source) -> None:
+    """DataError with a question if the first record does not name the columns that are needed."""
+    header, likely = head[0], ",".join(likely_columns(head))
     named = any(plain_name(name) in known for name in header for known in NAMES.values())
     hint = "" if named else f"If they have no names, say what they hold: --columns {likely}. "
     try:
@@ -95,7 +94,7 @@ def _check_header(
             "The first line of a CSV file must be a header that names its columns. If there is "
             f"none, say what they hold, as with --columns {likely} (in Python: "
             f"columns={likely!r}), in the order that they have. Received: {source}, whose first "
-            f"line is {','.join(head[0])[:80]!r}"
+            f"line is {','.join(header)[:80]!r}"
         ) from None
 
 
