@@ -54,6 +54,14 @@ def test_a_table_of_polars_or_arrow(form: Any) -> None:
     assert "Unix milliseconds, 2024-04-30 to 2024-04-30" in described
 
 
+def test_what_is_lazy_is_made_once() -> None:
+    """The rows of a table in which each run has another order belong together all the same."""
+    users = pl.LazyFrame({"user": range(5000)}).select(pl.all().shuffle())
+    shuffled = users.with_columns(item=pl.col("user") * 3)
+    log = read_log(shuffled)
+    assert (log.table["item"] == log.table["user"] * 3).all()
+
+
 def test_a_table_is_read_with_the_options_of_a_file() -> None:
     table = pl.DataFrame({"wer": ["a", "b", None], "was": [1.0, None, 3.0], "item": [4, 5, 6]})
     with pytest.raises(DataError, match=r"The columns are 'wer', 'was', 'item'.*user_column"):

@@ -103,7 +103,7 @@ def single() -> Iterator[tuple[tuple[str, str, int], str]]:
 
 
 def ratings_dat() -> bytes:
-    rows = ((u[1:], i[1:], at % 5, 978300760 + at) for u, i, at in ROWS)
+    rows = ((u[1:], i[1:], 1 + at // 10 % 5, 978300760 + at) for u, i, at in ROWS)
     return "".join("::".join(map(str, row)) + "\n" for row in rows).encode()
 
 
@@ -342,7 +342,7 @@ def expected_ratings(content: bytes) -> Expected:
     number = re.compile(r"-?[0-9]+([.][0-9]+)?")
     for user, item, rating, time in head if len(head[0]) == 4 else [[""] * 4]:
         whole = re.fullmatch("[0-9]+", user) and re.fullmatch("[0-9]+", item)
-        rated = number.fullmatch(rating) and 0 <= float(rating) <= 10
+        rated = rating in ("0.5", "5", "5.0", *(f"{n}{half}" for n in "1234" for half in HALVES))
         if not (whole and rated and number.fullmatch(time)):
             raise Refused
     # 1990 to 2099, in any unit.
@@ -477,6 +477,7 @@ class Kind:
     columns: str | None = None
 
 
+HALVES = ("", ".0", ".5")
 COLUMNS = "user,title,item,time,rating"
 KINDS = {
     "pairs": Kind(pairs, "pairs", expected_pairs),

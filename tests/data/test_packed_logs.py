@@ -137,6 +137,7 @@ def test_the_suffix_before_that_of_a_packed_file_tells_the_format(tmp_path: Path
         ("log.zip", b"user,item\n1,2\n", r"whole \.zip file.*log\.zip"),
         ("log.zip", _zip(_csv())[:-90], r"whole \.zip file.*log\.zip"),
         ("log.zip", _zip(b"1 2\n", "a", "b"), r"exactly one file.*Received: 2 files in .*log\.zip"),
+        ("log.xlsx", _zip(b"<>", "xl/workbook.xml", "xl/styles.xml"), r"saved as CSV.*log\.xlsx"),
         ("log.zip", _zip(b"")[-22:], r"exactly one file|whole \.zip"),
     ],
 )

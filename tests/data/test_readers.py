@@ -474,6 +474,17 @@ def test_a_format_that_cannot_be_told(tmp_path: Path) -> None:
         read_log(write(tmp_path, "log.txt", "word\nother\n"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['[\n{"user": 1, "item": 2},\n{"user": 1, "item": 3}\n]\n', '[{"user": 1, "item": 2}]\n',
+     '{\n"user": 1,\n"item": 2\n}\n', '{"user": 1, "item"'],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["log.json", "log.jsonl"])
+def test_json_that_is_no_lines(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(DataError, match=r"an object a line; .* `jq -c '\.\[\]'`.*whose first line"):
+        read_log(write(tmp_path, name, text), on_bad_row="skip")
+
+
 def test_wrong_arguments(tmp_path: Path) -> None:
     path = write(tmp_path, "log.txt", "1 2\n")
     with pytest.raises(DataError, match=r"`format` must be one of .*'xls'"):
@@ -484,6 +495,11 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         read_log(path, repeats="none")  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"`time_unit` must be 'auto', 's', .* or 'ns'.*'sec'"):
         read_log(path, time_unit="sec")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"the ratings\?.*'s' and 's'|more than one .* called 's'"):
+        read_log(write(tmp_path, "log.csv", "user,item,s,s\n1,2,3,4\n"), rating_column="s")
+    with pytest.raises(DataError, match=r"a header, which names columns.*\(line 1\)"):
+        read_log(write(tmp_path, "log.csv", "user_id,item\n1,2\n"), columns="user,item")
+    path = write(tmp_path, "log.txt", "1 2\n")
     with pytest.raises(DataError, match=r"`columns` must be a text.*Received: \['user'\]"):
         read_log(path, columns=["user"])  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"`columns` must be left out.*log\.txt' of .* 'pairs'"):

@@ -254,6 +254,16 @@ def bare(separator: str) -> bytes:
     return ("\n".join(rows) + "\n").encode()
 
 
+def quoted() -> bytes:
+    return table(None, EVENTS, quoting=csv.QUOTE_ALL)
+
+
+def quantities(separator: str) -> bytes:
+    """Not quite the ratings that they look like."""
+    rows = (separator.join(map(str, [u, i, u * i % 7, at])) for u, i, at in EVENTS)
+    return ("\n".join(rows) + "\n").encode()
+
+
 def both_products() -> bytes:
     rows = ([u, i, f"V{i % 2}", at] for u, i, at in EVENTS)
     return table(["customer_id", "product_id", "sku", "created_at"], rows)
@@ -320,6 +330,9 @@ ASKED = [
     File("bare.txt", lambda: bare(";"), asks="--columns"),
     File("bare.log", lambda: bare(" "), asks="--columns"),
     File("products.csv", both_products, asks="--item-column", answer="product_id"),
+    File("quoted.csv", quoted, asks="--columns"),
+    File("quantities", lambda: quantities("\t"), asks="--columns"),
+    File("quantities.dat", lambda: quantities("::"), asks="--columns"),
     File("latin.csv", latin, asks="--user-column", answer="Kunde"),
 ]
 
@@ -434,8 +447,8 @@ def test_several_files_that_do_not_go_together(tmp_path: Path) -> None:
         read_log(tmp_path / "[ac].csv")
     with pytest.raises(DataError, match=r"must fit one at least.*\*\.tsv', which fits none"):
         read_log(tmp_path / "*.tsv")
-    with pytest.raises(DataError, match=r"given once.*a\.csv' twice"):
-        read_log([tmp_path / "a.csv", tmp_path / "?.csv"])
+    with pytest.raises(DataError, match=r"given once.*a\.csv', .*a\.csv'\]"):
+        read_log([tmp_path / "a.csv", tmp_path / ".." / tmp_path.name / "[ab].csv"])
     with pytest.raises(DataError, match="must name one at least"):
         read_log([])
 
@@ -461,6 +474,7 @@ def test_what_exists_is_no_pattern(tmp_path: Path) -> None:
         (lambda: simple(date), "Times: dates in ISO 8601, 2024-04-30 to 2024-05-16"),
         (lambda: simple(lambda at: at % 1000), "Times: numbers as they stand, 0 to 960 (--time-"),
         (retail_rocket, "Columns: users from 'visitorid', items from 'itemid', times from 'times"),
+        (u_data, "Columns: no header, taken for user,item,rating,time.\nTimes: Unix seconds, "),
         (lambda: b"user,item,zeit\n1,2,3\n", "no times (other columns: 'zeit'; --time-column nam"),
     ],
 )

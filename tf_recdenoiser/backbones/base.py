@@ -28,7 +28,7 @@ EXTRA_INPUTS: dict[str, tuple[int, str]] = {
 """What a backbone may read beside `item_ids`: by name, how many axes follow B, and the type.
 
 `user_ids` `[B]`: the user's code, 0 for a user of whom nothing was learned. `times` `[B, n]`: when
-each interaction happened, in the log's unit, left-padded with 0; in float64, since float32 holds
+each interaction happened, in seconds, left-padded with 0; in float64, since float32 holds
 the seconds of today to a minute or two. `clean_probability` `[B, n]`: the probability that each
 item is no noise, for a backbone that softens.
 """

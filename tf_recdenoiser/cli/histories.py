@@ -20,7 +20,7 @@ TimesOption = Annotated[
     str | None,
     Option(
         "--times",
-        help="When each interaction happened, in the log's unit and separated by commas, for "
+        help="When each interaction happened, in seconds since 1970 and separated by commas, for "
         "backbones that read times.",
     ),
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import polars as pl
 
@@ -22,23 +22,13 @@ from tf_recdenoiser.data.log import (
     describe_bad_rows,
     describe_multiline,
 )
-from tf_recdenoiser.data.rows import RawRows
-from tf_recdenoiser.data.times import (
-    AS_NUMBERS,
-    DATES,
-    TimeUnit,
-    describe_times,
-    in_unit,
-    integers_if_whole,
-    iso_seconds,
-    read_numbers,
-)
+from tf_recdenoiser.data.rows import RawRows, as_bad_rows
+from tf_recdenoiser.data.times import AS_NUMBERS, TimeUnit, describe_times, in_unit
+from tf_recdenoiser.data.values import CHECKS, is_missing
 
 OnBadRow = Literal["error", "skip"]
 NULL_VALUES = r"NULL,null,NaN,nan,None,NA,N/A,n/a,<NA>,\N"
 """The spellings, exactly as written, of a missing value in text."""
-NOT_TEXT = "\uffff"
-"""Stands for bytes that are no UTF-8; Unicode has no such character."""
 
 
 def checked_log(
@@ -96,36 +86,41 @@ def checked_log(
     tables = [one.in_unit(unit) for one in parsed]
     good, faulty = _partition(pl.concat(tables, how="diagonal_relaxed"))
     bad = tuple(sorted((*_joined(parts, "bad_rows"), *faulty)))
-    multiline = _joined(parts, "multiline_rows")
-    named = _names(parts)
-    _check_usable(good, bad, multiline, on_bad_row, named, _called(parts))
+    _check_usable(good, bad, on_bad_row, parts)
     repeating = good.filter(_repeats(good))["line"]
     if repeats == "drop":
         good = good.filter(~_repeats(good))
-    columns = [name for name in ("line", *_CHECKS) if name in good.columns]
+    columns = [name for name in ("line", *CHECKS) if name in good.columns]
     table = good.select(columns).with_columns(
         _integers_if_canonical(good[name]) for name in ("user", "item")
     )
-    rows_per_user = table.group_by("user").len()["len"]
     kinds = {kind for one in parsed for kind in one.kinds}
-    report = ReadReport(
+    report = replace(
+        _counts(table, bad),
         rows_read=table.height + len(bad) + (len(repeating) if repeats == "drop" else 0),
+        multiline_rows=_joined(parts, "multiline_rows"),
+        unread_ratings=tuple(good.filter("unread")["line"]),
+        repeated_rows=tuple(repeating),
+        repeats=repeats,
+        headers=_joined(parts, "headers"),
+        columns="; ".join(dict.fromkeys(part.columns for part in parts if part.columns)),
+        times=describe_times(kinds, table["time"] / PER_SECOND[unit]) if kinds else "",
+        named=_names(parts),
+    )
+    return InteractionLog(table, report, unit)
+
+
+def _counts(table: pl.DataFrame, bad: tuple[BadRow, ...]) -> ReadReport:
+    rows_per_user = table.group_by("user").len()["len"]
+    return ReadReport(
+        rows_read=table.height + len(bad),
         bad_rows=bad,
         user_count=len(rows_per_user),
         item_count=table["item"].n_unique(),
         single_row_users=int((rows_per_user == 1).sum()),
         short_users=int((rows_per_user < 3).sum()),
         repeated_pairs=table.height - table.select("user", "item").n_unique(),
-        multiline_rows=multiline,
-        unread_ratings=tuple(good.filter("unread")["line"].to_list()),
-        repeated_rows=tuple(repeating.to_list()),
-        repeats=repeats,
-        headers=_joined(parts, "headers"),
-        columns="; ".join(dict.fromkeys(part.columns for part in parts if part.columns)),
-        times=describe_times(kinds, table["time"] / PER_SECOND[unit]) if kinds else "",
-        named=named,
     )
-    return InteractionLog(table, report, unit)
 
 
 def _check_choice(name: str, value: Any, allowed: Any) -> None:
@@ -171,12 +166,11 @@ def _joined(parts: Sequence[RawRows], name: str) -> tuple[Any, ...]:
 def _check_usable(
     good: pl.DataFrame,
     bad: tuple[BadRow, ...],
-    multiline: tuple[LineSpan, ...],
     on_bad_row: OnBadRow,
-    named: LineNames,
-    source: str,
+    parts: Sequence[RawRows],
 ) -> None:
     """DataError if there are bad rows that are not to be skipped, or no others."""
+    multiline, named, source = _joined(parts, "multiline_rows"), _names(parts), _called(parts)
     listed = f":\n{describe_bad_rows(bad, named=named)}" if bad else ""
     if multiline:
         listed += f"\n{describe_multiline(multiline, named)}"
@@ -221,7 +215,7 @@ def _parsed(part: RawRows, nulls: tuple[str, ...], time_unit: TimeUnit) -> _Pars
     rows = part.table
     checked = {
         name: check(rows[name], nulls, time_unit)
-        for name, check in _CHECKS.items()
+        for name, check in CHECKS.items()
         if name in rows.columns
     }
     rating = checked.get("rating")
@@ -231,7 +225,7 @@ def _parsed(part: RawRows, nulls: tuple[str, ...], time_unit: TimeUnit) -> _Pars
         fault=pl.coalesce(column.fault for column in checked.values()),
         unread=pl.lit(False)
         if rating is None
-        else rating.values.is_null() & ~_is_missing(rows["rating"], nulls),
+        else rating.values.is_null() & ~is_missing(rows["rating"], nulls),
     )
     time = checked.get("time")
     return _Parsed(table, *((frozenset(), "s") if time is None else time[2:]))
@@ -255,139 +249,6 @@ def _check_alike(parts: Sequence[RawRows], parsed: Sequence[_Parsed]) -> None:
         )
 
 
-_TEXT = (pl.String, pl.Categorical, pl.Enum)
-_DATES = frozenset({"dates"})
-
-
-class _Checked(NamedTuple):
-    """A column's values, what is wrong with each (null: nothing); of times, what they are."""
-
-    values: pl.Series
-    fault: pl.Series
-    kinds: frozenset[str] = frozenset()
-    unit: str = "s"
-
-
-def _check_ids(column: pl.Series, nulls: tuple[str, ...], _: TimeUnit) -> _Checked:
-    name = column.name
-    if column.dtype.is_float():
-        column = _whole(column)
-    if not (column.dtype.is_integer() or column.dtype in (*_TEXT, pl.Null)):
-        raise DataError(
-            f"The {name} ids must be integers or text. Received: a column of type {column.dtype}"
-        )
-    ids = column.cast(pl.String).fill_null("")
-    missing = f"missing {name} id, as log.null_value spells it; with none, it is an id"
-    return _Checked(
-        ids,
-        _fault(
-            (ids.str.strip_chars() == "", f"empty {name} id"),
-            (ids.is_in(nulls), missing),
-            (ids.str.contains(r"[\r\n]"), f"line break in the {name} id"),
-            (_is_broken(ids), _not_text(f"{name} id")),
-        ),
-    )
-
-
-def _whole(column: pl.Series) -> pl.Series:
-    """Whole numbers, as which ids come that are floats where some are missing; else the column."""
-    known = column.fill_nan(None)
-    # Beyond, not every whole number is a float.
-    whole = (known.round() == known) & (known.abs() <= 2.0**53)
-    return known.cast(pl.Int64) if whole.all() else column
-
-
-def _is_broken(texts: pl.Series) -> pl.Series:
-    return texts.str.contains(NOT_TEXT, literal=True)
-
-
-def _not_text(what: str) -> str:
-    return f"bytes in the {what} that are no UTF-8 text; convert the file to UTF-8"
-
-
-def _check_times(column: pl.Series, nulls: tuple[str, ...], unit: TimeUnit) -> _Checked:
-    dtype = column.dtype
-    if dtype in (pl.Date, pl.Datetime):
-        days = dtype == pl.Date
-        times = column.to_physical().cast(pl.Int64) * (86_400 if days else 1)
-        fault = _fault((column.is_null(), "missing time"))
-        return _Checked(times, fault, _DATES, "s" if days else dtype.time_unit)  # type: ignore[attr-defined]
-    if dtype in _TEXT:
-        column = column.cast(pl.String)
-    elif not (dtype.is_numeric() or dtype == pl.Null):
-        raise DataError(
-            "The time column must hold numbers (such as Unix seconds) or dates. "
-            f"Received: a column of type {dtype}"
-        )
-    found = _times_in(column, unit)
-    broken = _is_broken(column) if column.dtype == pl.String else pl.lit(False)
-    fault = _fault(
-        (_is_missing(column, nulls), "missing time"),
-        (broken, _not_text("time")),
-        (
-            found.values.is_null(),
-            "time is neither a number, such as Unix seconds, nor an ISO 8601 date",
-        ),
-    )
-    return found._replace(fault=_either(fault, found.fault))
-
-
-def _times_in(column: pl.Series, unit: TimeUnit) -> _Checked:
-    """The numbers and the dates of a column, null where it holds neither."""
-    reals, integers = _finite_or_null(column), column.cast(pl.Int64, strict=False)
-    are_integers = not column.dtype.is_float() and integers.null_count() == reals.null_count()
-    numbers = read_numbers(integers if are_integers else reals, unit)
-    kinds = {numbers.kind} if reals.count() else set()
-    if column.dtype != pl.String or not reals.has_nulls():
-        return _Checked(numbers.values, numbers.fault, frozenset(kinds), numbers.unit)
-    dates = iso_seconds(column.set(reals.is_not_null(), None))
-    kinds |= {DATES} if dates.count() else set()
-    dates = in_unit(integers_if_whole(dates), "s", numbers.unit)
-    return _Checked(_either(numbers.values, dates), numbers.fault, frozenset(kinds), numbers.unit)
-
-
-def _either(first: pl.Series, second: pl.Series) -> pl.Series:
-    """The first where it is not null, else the second."""
-    both = pl.DataFrame([first.alias("0"), second.alias("1")])
-    return both.select(pl.coalesce("0", "1")).to_series()
-
-
-def _check_ratings(column: pl.Series, _: tuple[str, ...], __: TimeUnit) -> _Checked:
-    if column.dtype in _TEXT:
-        column = column.cast(pl.String)
-    is_readable = column.dtype.is_numeric() or column.dtype == pl.String
-    unread = pl.repeat(None, len(column), dtype=pl.Float64, eager=True).alias("rating")
-    ratings = _finite_or_null(column) if is_readable else unread
-    return _Checked(ratings, unread.cast(pl.String))
-
-
-_CHECKS: dict[str, Callable[[pl.Series, tuple[str, ...], TimeUnit], _Checked]] = {
-    "user": _check_ids,
-    "item": _check_ids,
-    "time": _check_times,
-    "rating": _check_ratings,
-}
-
-
-def _is_missing(column: pl.Series, nulls: tuple[str, ...]) -> pl.Series:
-    if column.dtype in _TEXT:
-        return column.cast(pl.String).fill_null("").is_in(("", *nulls))
-    return column.is_null() | column.is_nan() if column.dtype.is_float() else column.is_null()
-
-
-def _finite_or_null(column: pl.Series) -> pl.Series:
-    reals = column.cast(pl.Float64, strict=False)
-    return reals.set(~reals.is_finite(), None)
-
-
-def _fault(*cases: tuple[pl.Series | pl.Expr, str]) -> pl.Series:
-    """The reason of the first case that holds, row by row; null where none does."""
-    fault = pl.lit(None, pl.String)
-    for holds, reason in reversed(cases):
-        fault = pl.when(holds).then(pl.lit(reason)).otherwise(fault)
-    return pl.select(fault).to_series()
-
-
 def _repeats(rows: pl.DataFrame) -> pl.Expr:
     """Whether a row repeats the user, the item and the time of an earlier one."""
     if "time" not in rows.columns:
@@ -399,11 +260,6 @@ def _partition(rows: pl.DataFrame) -> tuple[pl.DataFrame, tuple[BadRow, ...]]:
     """Split off the rows with a fault; the column `fault` goes with them."""
     faulty = rows.filter(pl.col("fault").is_not_null())
     return rows.filter(pl.col("fault").is_null()).drop("fault"), as_bad_rows(faulty)
-
-
-def as_bad_rows(table: pl.DataFrame) -> tuple[BadRow, ...]:
-    """The rows of a table with the columns `line` and `fault`."""
-    return tuple(map(BadRow._make, table.select("line", "fault").iter_rows()))
 
 
 def _integers_if_canonical(ids: pl.Series) -> pl.Series:

@@ -67,3 +67,8 @@ def describe_columns(names: Sequence[str], taken: Mapping[str, int]) -> str:
         listed = ", ".join(others[:8])
         words.append(f"no times (other columns: {listed}{more}; --time-column names one)")
     return ", ".join(words)
+
+
+def as_bad_rows(table: pl.DataFrame) -> tuple[BadRow, ...]:
+    """The rows of a table with the columns `line` and `fault`."""
+    return tuple(map(BadRow._make, table.select("line", "fault").iter_rows()))

@@ -99,7 +99,7 @@ class Run:
         user
             Raw id of the user; None (default) for one who is not known.
         times
-            When each interaction happened, `[L]`, in the log's unit.
+            When each interaction happened, `[L]`, in seconds as `Dataset.times`.
 
         Raises
         ------

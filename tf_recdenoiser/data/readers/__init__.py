@@ -89,9 +89,10 @@ def read_log(
     ----------
     path
         The file, or a pipe such as /dev/stdin, which is read once; several files, as a list or as
-        a pattern such as `logs/*.csv`, each with its own header and format; or a table in memory:
-        of Polars or pandas, or any other with the method `__arrow_c_stream__` or `__dataframe__`.
-        Text is UTF-8, with or without a byte order mark, with LF or CRLF.
+        a pattern such as `logs/*.csv` (in the order of their names), each with its own header and
+        format; or a table in memory: of Polars or pandas, or any other with the method
+        `__arrow_c_stream__` or `__dataframe__`. Text is UTF-8, with or without a byte order mark,
+        with LF or CRLF.
     format
         A name in `READERS`; None takes it from the file's suffix (the one before that of a
         packed file), then from its content.

@@ -8,8 +8,8 @@ from itertools import chain
 
 import polars as pl
 
-from tf_recdenoiser.data.checks import NOT_TEXT
 from tf_recdenoiser.data.log import ROLES, DataError
+from tf_recdenoiser.data.values import NOT_TEXT
 
 # Names that a column may have, where none is given. Those of an earlier line are surer than those
 # of a later one; two of the same line are a question. Case and everything but letters and digits
@@ -99,9 +99,11 @@ class ColumnNames:
         return next(filter(None, free), [])
 
     def _is_open(self, role: str, indices: Sequence[int]) -> bool:
-        needed = role in REQUIRED or role in self.given()
-        # A rating is not needed: where it is in doubt, there is none.
-        return not indices if needed and len(indices) < 2 else len(indices) > 1 and role != "rating"
+        if role in self.given():
+            return len(indices) != 1
+        if role == "rating":  # is not needed: where it is in doubt, there is none
+            return False
+        return len(indices) > 1 or (role in REQUIRED and not indices)
 
     def _question(
         self,

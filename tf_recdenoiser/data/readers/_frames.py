@@ -29,9 +29,7 @@ def rows_of_frame(frame: Any, names: ColumnNames) -> RawRows:
     try:
         table = _Table(frame)
         indices = names.resolve(table.names)
-        rows = pl.DataFrame(
-            [table.column(index).alias(role) for role, index in indices.items()]
-        ).with_row_index("line", 1)
+        columns = table.select(list(indices.values()))
     except DataError:
         raise
     except Exception as error:
@@ -40,11 +38,14 @@ def rows_of_frame(frame: Any, names: ColumnNames) -> RawRows:
             "convert them, as by astype(str), or give the table as one of Polars. "
             f"Received: a {type(frame).__name__} ({error})"
         ) from error
+    rows = pl.DataFrame(
+        [column.alias(role) for column, role in zip(columns, indices, strict=True)]
+    ).with_row_index("line", 1)
     return RawRows(rows, columns=describe_columns(table.names, indices))
 
 
 class _Table:
-    """The names of a table's columns, and each of them as a series."""
+    """The names of a table's columns, and those that are asked for as series."""
 
     def __init__(self, frame: Any) -> None:
         self._lent = None
@@ -58,8 +59,9 @@ class _Table:
         names = self._frame.collect_schema().names() if lent is None else lent.column_names()
         self.names = list(map(str, names))
 
-    def column(self, index: int) -> pl.Series:
-        """The column at a place, from 0."""
+    def select(self, indices: list[int]) -> list[pl.Series]:
+        """The columns at these places, from 0."""
         if self._lent is not None:
-            return lent_column(self._lent, index)
-        return self._frame.select(pl.nth(index)).collect().to_series()
+            return [lent_column(self._lent, index) for index in indices]
+        # At once: what is lazy may give its rows in another order the next time.
+        return self._frame.select(pl.nth(*indices, strict=True)).collect().get_columns()

@@ -14,6 +14,7 @@ _LOOKED_AT = 200
 # Amazon's ids of reviewers and of products, which no other shop has.
 _REVIEWER, _PRODUCT = r"^A[0-9A-Z]{9,30}$", r"^(B[0-9A-Z]{9}|[0-9]{9}[0-9X])$"
 _NUMBER = r"^-?[0-9]+([.][0-9]+)?$"
+_STARS = r"^(0[.]5|[1-4]([.][05])?|5([.]0)?)$"
 _WHOLE = r"^[0-9]+$"
 
 
@@ -42,7 +43,9 @@ def known_columns(records: Sequence[Sequence[str]], separator: str) -> tuple[str
     >>> known_columns([["1", "1193", "5", "978300760"]], ",")
     """
     columns = _columns(records)
-    if len(columns) != len(RATINGS) or not (_is_rating(columns[2]) and _is_time(columns[3])):
+    if len(columns) != len(RATINGS) or not (
+        _is_rating(columns[2], _STARS) and _is_time(columns[3])
+    ):
         return None
     if separator in ("::", "\t"):
         numbered = all(column.str.contains(_WHOLE).all() for column in columns[:2])
@@ -71,7 +74,7 @@ def likely_columns(records: Sequence[Sequence[str]]) -> tuple[str, ...]:
     free = [index for index in names if index != time]
     names.update(zip(free, ("user", "item"), strict=False))
     for index in free[2:]:
-        if _is_rating(columns[index]) and "rating" not in names.values():
+        if _is_rating(columns[index], _NUMBER) and "rating" not in names.values():
             names[index] = "rating"
     return tuple(names.values())
 
@@ -83,9 +86,9 @@ def _columns(records: Sequence[Sequence[str]]) -> list[pl.Series]:
     return [pl.Series([field.strip() for field in column]) for column in zip(*kept, strict=True)]
 
 
-def _is_rating(column: pl.Series) -> bool:
-    numbers = column.str.contains(_NUMBER).all()
-    return numbers and column.cast(pl.Float64).is_between(0, 10).all()
+def _is_rating(column: pl.Series, pattern: str) -> bool:
+    fits = column.str.contains(pattern).all()
+    return fits and column.cast(pl.Float64).is_between(0, 10).all()
 
 
 def _is_time(column: pl.Series) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -31,9 +32,10 @@ def log_paths(given: Any) -> list[Path]:
     paths = [path for one in each for path in _matching(os.fspath(one))]
     if not paths:
         raise DataError(f"A list of logs must name one at least. Received: {given!r}")
-    if len(set(paths)) < len(paths):
-        twice = max(paths, key=paths.count)
-        raise DataError(f"Each file of a log must be given once. Received: {str(twice)!r} twice")
+    files = Counter(map(os.path.abspath, paths))
+    twice = [str(path) for path in paths if files[os.path.abspath(path)] > 1]
+    if twice:
+        raise DataError(f"Each file of a log must be given once. Received: {twice}")
     return paths
 
 

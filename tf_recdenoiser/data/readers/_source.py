@@ -120,6 +120,10 @@ def _unpack_zstd(content: bytes) -> tuple[bytes, str]:
 def _unpack_zip(content: bytes) -> tuple[bytes, str]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+        if "xl/workbook.xml" in names:
+            raise DataError(
+                "A workbook of Excel must be saved as CSV (UTF-8) first. Received: a workbook"
+            )
         if len(names) != 1:
             raise DataError(
                 "A zip file must hold exactly one file; unpack it and give the log's own path. "

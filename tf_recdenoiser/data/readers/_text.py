@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from tf_recdenoiser.data.checks import NOT_TEXT, as_bad_rows
 from tf_recdenoiser.data.log import BadRow, DataError
 from tf_recdenoiser.data.readers._columns import REQUIRED, ColumnNames, is_header
 from tf_recdenoiser.data.readers._source import Source
-from tf_recdenoiser.data.rows import RawRows, describe_columns
+from tf_recdenoiser.data.rows import RawRows, as_bad_rows, describe_columns
+from tf_recdenoiser.data.values import NOT_TEXT
 
 _BLOCK_BYTES = 1 << 26
 BROKEN = "line break (CR) within the line"
@@ -116,6 +116,11 @@ def split_lines(
     text = pl.col("text")
     fields = text.str.extract_all(r"\S+") if separator is None else text.str.split(separator)
     return whole.select("line", fields=fields), bad_rows
+
+
+def stripped(names: Sequence[str]) -> tuple[str, ...]:
+    """Names without the space around them, by the same rule as fields."""
+    return tuple(pl.Series(names, dtype=pl.String).str.strip_chars())
 
 
 def rows_under_header(

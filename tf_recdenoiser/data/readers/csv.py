@@ -26,6 +26,7 @@ from tf_recdenoiser.data.readers._text import (
     refuse_broken,
     rows_under_header,
     split_lines,
+    stripped,
 )
 from tf_recdenoiser.data.rows import RawRows
 
@@ -65,20 +66,21 @@ def _read(source: Source, options: Options) -> RawRows:
     separator = separator_of(first)
     quote = _quote(options.quote_char, first, separator)
     head = [_split(line, separator) for line in lines["text"].head(_LOOKED_AT)]
-    columns = options.columns or known_columns(head, separator)
+    known = known_columns(head, separator) if options.columns is None else None
+    columns = options.columns or known
     records = _records(lines, _Layout(separator, quote, options.names, columns))
     if columns is None:
         columns = records.take_header(source, first)
-        _check_header(columns, head, options.names, source)
+        fields = [columns, *records.table["fields"].head(_LOOKED_AT)]
+        _check_header(fields, options.names, source)
     rows = rows_under_header(columns, records.table, options.names, tuple(records.bad_rows))
-    return replace(rows, multiline_rows=tuple(records.multiline))
+    said = rows.columns if known is None else f"no header, taken for {','.join(known)}"
+    return replace(rows, multiline_rows=tuple(records.multiline), columns=said)
 
 
-def _check_header(
-    header: Sequence[str], head: Sequence[Sequence[str]], names: ColumnNames, source: Source
-) -> None:
-    """DataError with a question if the first line does not name the columns that are needed."""
-    likely = ",".join(likely_columns(head))
+def _check_header(head: Sequence[Sequence[str]], names: ColumnNames, source: Source) -> None:
+    """DataError with a question if the first record does not name the columns that are needed."""
+    header, likely = head[0], ",".join(likely_columns(head))
     named = any(plain_name(name) in known for name in header for known in NAMES.values())
     hint = "" if named else f"If they have no names, say what they hold: --columns {likely}. "
     try:
@@ -92,7 +94,7 @@ def _check_header(
             "The first line of a CSV file must be a header that names its columns. If there is "
             f"none, say what they hold, as with --columns {likely} (in Python: "
             f"columns={likely!r}), in the order that they have. Received: {source}, whose first "
-            f"line is {','.join(head[0])[:80]!r}"
+            f"line is {','.join(header)[:80]!r}"
         ) from None
 
 
@@ -116,7 +118,7 @@ class _Layout:
 
     def used(self, header: Sequence[str]) -> frozenset[int]:
         """The columns in which a bad value makes a row bad."""
-        found = self.names.resolve([name.strip() for name in header])
+        found = self.names.resolve(stripped(header))
         return frozenset(index for role, index in found.items() if role != "rating")
 
 
@@ -136,7 +138,7 @@ class _Records:
                 "The first line of a CSV file must be a header that names its columns. "
                 f"Received: {first[:80]!r} in {source}"
             )
-        header = tuple(name.strip() for name in self.table["fields"][0])
+        header = stripped(self.table["fields"][0])
         self.table = self.table.slice(1)
         return header
 

@@ -10,12 +10,11 @@ import re
 
 import polars as pl
 
-from tf_recdenoiser.data.checks import as_bad_rows
 from tf_recdenoiser.data.log import DataError
 from tf_recdenoiser.data.readers._reader import Options, Reader
 from tf_recdenoiser.data.readers._source import Source
 from tf_recdenoiser.data.readers._text import broken_lines, first_line, read_lines
-from tf_recdenoiser.data.rows import RawRows
+from tf_recdenoiser.data.rows import RawRows, as_bad_rows
 
 _NUMBER = r"[0-9]+(?:\.[0-9]*)?"  # not \d: there are other digits than these
 

@@ -47,7 +47,7 @@ def _read(source: Source, options: Options) -> RawRows:
 def _paths(texts: Sequence[str], source: Source) -> list[_Path]:
     """Where the first objects have values, in the order in which these occur."""
     objects = list(filter(None, map(_object, texts)))
-    if not objects:
+    if not objects or texts[0].lstrip().startswith("["):
         refuse_broken(texts[0], source)
         raise DataError(
             "A JSON log must hold an object a line; of one array such lines are made by "

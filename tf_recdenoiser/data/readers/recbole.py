@@ -16,6 +16,7 @@ from tf_recdenoiser.data.readers._text import (
     refuse_broken,
     rows_under_header,
     split_lines,
+    stripped,
 )
 from tf_recdenoiser.data.rows import RawRows
 
@@ -39,8 +40,8 @@ def _read(source: Source, options: Options) -> RawRows:
             f"The first line of a RecBole file must name its columns as name:type, with types "
             f"among {', '.join(_TYPES)}. Received: {header[:80]!r} in {source}"
         )
-    written = [name.strip() for name in header.split("\t")]
-    columns = [name.rpartition(":")[0].strip() for name in written]
+    written = stripped(header.split("\t"))
+    columns = stripped([name.rpartition(":")[0] for name in written])
     records, bad_rows = split_lines(lines.slice(1), "\t")
     return rows_under_header(columns, records, options.names, bad_rows, written)
 
