@@ -68,6 +68,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Dataset, 
         directory: RunDirectory,
         resume: bool,
         observer: Observer,
+        titles: Any = None,
     ) -> dict[str, Any]:
         asked.append((settings, dataset, resume))
         if not directory.exists():

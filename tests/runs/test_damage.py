@@ -35,6 +35,7 @@ FILES = (
     "noise.json",
     "noise.npy",
     "settings.toml",
+    "titles.json",
     "users.json",
     "vocabulary.json",
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tests.runs.small import DATASET, small
 from tf_recdenoiser.runs import RunDirectory, load_run, train
 
@@ -20,9 +22,10 @@ WHOLE = small(
 
 
 def whole_run(path: Path) -> RunDirectory:
-    """A finished run that knows users, has gates, and looked for noise."""
+    """A finished run that knows users and titles, has gates, and looked for noise."""
     directory = RunDirectory(path)
-    train(WHOLE, DATASET, directory)
+    titles = np.array([f"Film {raw}" for raw in DATASET.item_ids], object)
+    train(WHOLE, DATASET, directory, titles=titles)
     return directory
 
 

@@ -47,6 +47,11 @@ def item_column() -> Column:
     return Column("item", overflow="fold")
 
 
+def title_column() -> Column:
+    """A column for titles, whole however long they are."""
+    return Column("title", overflow="fold")
+
+
 def print_json(value: Any) -> None:
     """Print `value` as JSON, for other programs, without colours or wrapping."""
     print(json.dumps(value, indent=1, ensure_ascii=False))

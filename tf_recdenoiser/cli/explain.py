@@ -12,7 +12,15 @@ from rich.table import Table
 from rich.text import Text
 from typer import Argument, Option
 
-from tf_recdenoiser.cli.console import JsonOption, errors, item_column, note, output, print_json
+from tf_recdenoiser.cli.console import (
+    JsonOption,
+    errors,
+    item_column,
+    note,
+    output,
+    print_json,
+    title_column,
+)
 from tf_recdenoiser.cli.device import computes
 from tf_recdenoiser.cli.histories import HistoryOption, TimesOption, UserOption, parse_history
 from tf_recdenoiser.noise import Cleaning
@@ -59,6 +67,9 @@ def explain(
         {"item": item, "kept": [float(value) for value in values]}
         for item, values in zip(items, kept, strict=True)
     ]
+    if loaded.titles is not None:
+        for row, title in zip(rows, loaded.titles[codes - 1].tolist(), strict=True):
+            row["title"] = title
     if noise is not None:
         stays = loaded.settings.treatment.stays(
             tf.constant(inputs["item_ids"]), tf.constant(noise)
@@ -102,7 +113,7 @@ def _draw(path: Path, rows: list[dict[str, Any]], above: float | None) -> None:
     from tf_recdenoiser.reports import history_figure
 
     noise = np.array([row["noise"] for row in rows])
-    items = [str(row["item"]) for row in rows]
+    items = [row.get("title") or str(row["item"]) for row in rows]
     stays = None if above is None else np.array([row["stays"] for row in rows])
     history_figure(items, noise, stays, above).savefig(path, dpi=100)
     note(f"The picture is {path}.", errors)
@@ -110,11 +121,12 @@ def _draw(path: Path, rows: list[dict[str, Any]], above: float | None) -> None:
 
 def _table(rows: list[dict[str, Any]], layers: int, with_noise: bool) -> Table:
     names = [f"layer {index + 1}" for index in range(layers)] + ["noise"] * with_noise
-    table = Table(item_column(), *names)
+    titled = any("title" in row for row in rows)
+    table = Table(item_column(), *([title_column()] if titled else []), *names)
     for row in rows:
         gone = Text("pruned" if row.get("stays", True) else "left out", "red")
         cells = [f"{v:.2f}" if v > 0 else gone for v in row["kept"][:layers]]
         if with_noise:
             cells.append(Text(f"{row['noise']:.2f}", "" if row["stays"] else "red"))
-        table.add_row(str(row["item"]), *cells)
+        table.add_row(str(row["item"]), *([row["title"]] if titled else []), *cells)
     return table

@@ -25,6 +25,7 @@ from tf_recdenoiser.cli.device import computes, stated_computing
 from tf_recdenoiser.cli.options import refuse_idle, settings_of, with_settings
 from tf_recdenoiser.cli.progress import ShowRun
 from tf_recdenoiser.cli.reading import read_dataset
+from tf_recdenoiser.data import read_titles
 from tf_recdenoiser.runs import RunDirectory, RunError, Settings
 from tf_recdenoiser.runs import train as train_run
 
@@ -52,6 +53,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    titles: Annotated[
+        Path | None,
+        Option(
+            help="A table of the items' titles, such as `movies.csv`, to be kept with the run and "
+            "shown wherever items are.",
+            show_default=False,
+        ),
+    ] = None,
     json: JsonOption = False,
     tensorboard: Annotated[
         bool, Option("--tensorboard", help="Also write event files for TensorBoard.")
@@ -76,7 +85,10 @@ def train(
         directory.require_free()
     settings = settings_of(context, directory.settings() if goes_on else _base(begin_with))
     refuse_idle(context, settings)
-    metrics = train_and_show(settings, directory, resume, tensorboard, stated_computing(context))
+    if titles is not None and goes_on:
+        raise RunError("`--titles` is for a run that begins: leave it out. Received: --resume")
+    computing = stated_computing(context)
+    metrics = train_and_show(settings, directory, resume, tensorboard, computing, titles)
     if json:
         print_json({"run": str(out), **metrics})
         return
@@ -118,6 +130,7 @@ def train_and_show(
     resume: bool = False,
     tensorboard: bool = False,
     computing: Sequence[str] = (),
+    titles: Path | None = None,
 ) -> dict[str, Any]:
     """Train with a progress display; the run's metrics."""
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
@@ -126,6 +139,7 @@ def train_and_show(
             "Received: an environment without it"
         )
     dataset = read_dataset(settings)
+    texts = None if titles is None else read_titles(titles, dataset.item_ids)
     go_on = ["train", settings.source, "--out", str(directory.path), "--resume"]
     # All else is among the settings, which the run holds.
     go_on += ["--tensorboard"] if tensorboard else []
@@ -134,4 +148,4 @@ def train_and_show(
         if tensorboard:
             log = keras.callbacks.TensorBoard(str(directory.tensorboard))
             observer.callbacks = [*observer.callbacks, log]
-        return train_run(settings, dataset, directory, resume, observer)
+        return train_run(settings, dataset, directory, resume, observer, titles=texts)

@@ -11,6 +11,7 @@ from tf_recdenoiser.data.readers import READERS, read_log
 from tf_recdenoiser.data.split import EvaluationSet, Split, leave_one_out, user_codes
 from tf_recdenoiser.data.synthetic import SyntheticLog, synthetic_log
 from tf_recdenoiser.data.tasks import NextItem, Task
+from tf_recdenoiser.data.titles import read_titles
 from tf_recdenoiser.data.vectors import item_vectors
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "leave_one_out",
     "prepare",
     "read_log",
+    "read_titles",
     "synthetic_log",
     "user_codes",
 ]

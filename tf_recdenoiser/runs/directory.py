@@ -42,7 +42,8 @@ class RunDirectory:
 
     `settings.toml`, `data.json` (fingerprint), `model.json` (what building the model needs
     besides), `environment.json` (package versions), `vocabulary.json` (raw item ids by code),
-    `users.json` (raw user ids by code, where the backbone reads them), `history.jsonl` (a line an
+    `users.json` (raw user ids by code, where the backbone reads them), `titles.json` (of the items,
+    where they are known), `history.jsonl` (a line an
     epoch), `metrics.json`, `checkpoints/last.h5` and `best.h5`, `manifest.json` (digests),
     `tensorboard/` on request; where noise was looked for `noise.json`, `noise.npy` and
     `checkpoints/detector_1.h5`, ….
@@ -98,7 +99,11 @@ class RunDirectory:
             )
 
     def create(
-        self, settings: Settings, dataset: Dataset, user_ids: np.ndarray | None = None
+        self,
+        settings: Settings,
+        dataset: Dataset,
+        user_ids: np.ndarray | None = None,
+        titles: np.ndarray | None = None,
     ) -> None:
         """Begin a run: write what is known before noise is looked for.
 
@@ -109,6 +114,8 @@ class RunDirectory:
         user_ids
             Raw ids of the users that the model knows, `[user_count]`; None (default) if it knows
             none.
+        titles
+            Of the items, `[item_count]`; see `read_titles`. None (default) if they have none.
 
         Raises
         ------
@@ -123,6 +130,8 @@ class RunDirectory:
         self._write("environment.json", _environment())
         if user_ids is not None:
             self._write("users.json", user_ids.tolist())
+        if titles is not None:
+            self._write("titles.json", titles.tolist())
         manifest.begin(self.path)
         # Last, since with it the run exists.
         self._write_settings(settings)
@@ -218,6 +227,13 @@ class RunDirectory:
         if not (self.path / "users.json").exists():
             return None
         return self._read("users.json", records.ids_of)
+
+    def titles(self) -> np.ndarray | None:
+        """Titles of the items, `[item_count]`, empty where there is none; None if none has one."""
+        if not (self.path / "titles.json").exists():
+            return None
+        count = len(self.item_ids())
+        return self._read("titles.json", lambda found: records.titles_of(found, count))
 
     def history(self) -> list[dict[str, Any]]:
         """What each epoch gave, oldest first."""

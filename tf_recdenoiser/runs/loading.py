@@ -41,10 +41,11 @@ RawIds = Iterable[str | int] | np.ndarray
 
 
 class ScoredItem(NamedTuple):
-    """An item by its raw id, and its score."""
+    """An item by its raw id, its score, and its title if that is known."""
 
     item: str | int
     score: float
+    title: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,6 +67,8 @@ class Run:
     user_ids
         Raw ids of the users that the model knows, `[user_count]`; code c is
         `user_ids[c - 1]`. None if it knows none.
+    titles
+        Titles of the items, `[item_count]`, empty where there is none; None if none is known.
     """
 
     directory: RunDirectory
@@ -74,6 +77,7 @@ class Run:
     item_ids: np.ndarray
     detection: Detection | None
     user_ids: np.ndarray | None = None
+    titles: np.ndarray | None = None
 
     def codes(self, raw_ids: RawIds) -> np.ndarray:
         """Item codes of raw ids, `[L]`; 0 for unknown ones.
@@ -224,14 +228,15 @@ class Run:
 
         Returns
         -------
-        Rows of `user`, `rank` (from 1), `item` and `score`, in the order of the users. Those of
-        whom no item is known have none.
+        Rows of `user`, `rank` (from 1), `item`, `score` and, if they are known, `title`, in the
+        order of the users. Those of whom no item is known have none.
         """
         dataset = self.dataset() if dataset is None else dataset
         histories, users = known_histories(self, dataset)
         ids = dataset.user_ids[users]
         codes = None if self.user_ids is None else _codes(self.user_ids, ids)
-        return as_table(ids, self.item_ids, *best_items(self, histories, codes, wanted, advance))
+        found = best_items(self, histories, codes, wanted, advance)
+        return as_table(ids, self.item_ids, *found, self.titles)
 
     def similar(self, item: str | int, k: int = 10) -> list[ScoredItem]:
         """The items most like one, with the cosine of their vectors; see `similar_items`.
@@ -255,8 +260,11 @@ class Run:
         return self._scored(*similar_items(self, code, k))
 
     def _scored(self, codes: np.ndarray, scores: np.ndarray) -> list[ScoredItem]:
-        ids = self.item_ids[codes[codes > 0] - 1].tolist()
-        return [ScoredItem(*one) for one in zip(ids, scores.tolist(), strict=False)]
+        codes = codes[codes > 0]
+        columns = [self.item_ids[codes - 1].tolist(), scores[: len(codes)].tolist()]
+        if self.titles is not None:
+            columns.append(self.titles[codes - 1].tolist())
+        return [ScoredItem(*one) for one in zip(*columns, strict=True)]
 
     def save(self, path: str | Path) -> None:
         """Save the recommender as Keras does, `.keras`: from item codes to scores of codes."""
@@ -329,7 +337,8 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     directory.verify()
     recommender = best_recommender(directory)
     detection = read_detection(directory) if settings.looks_for_noise else None
-    return Run(directory, settings, recommender, item_ids, detection, user_ids)
+    titles = directory.titles()
+    return Run(directory, settings, recommender, item_ids, detection, user_ids, titles)
 
 
 def _check_count(path: Path, what: str, ids: np.ndarray | None, count: int) -> None:

@@ -20,7 +20,7 @@ MANIFEST = "manifest.json"
 METRICS = "metrics.json"
 MODEL = "model.json"
 _SEARCH = re.compile(r"(model|noise)\.json|noise\.npy|checkpoints/detector_[1-9][0-9]?\.h5")
-_FIXED = re.compile(rf"(data|environment|vocabulary|users)\.json|{_SEARCH.pattern}")
+_FIXED = re.compile(rf"(data|environment|vocabulary|users|titles)\.json|{_SEARCH.pattern}")
 _FINAL = re.compile(r"settings\.toml|history\.jsonl|metrics\.json|checkpoints/(last|best)\.h5")
 
 

@@ -147,9 +147,13 @@ def known_histories(run: Run, dataset: Dataset) -> tuple[Histories, np.ndarray]:
 
 
 def as_table(
-    user_ids: np.ndarray, item_ids: np.ndarray, codes: np.ndarray, scores: np.ndarray
+    user_ids: np.ndarray,
+    item_ids: np.ndarray,
+    codes: np.ndarray,
+    scores: np.ndarray,
+    titles: np.ndarray | None = None,
 ) -> pl.DataFrame:
-    """Recommendations as rows of `user`, `rank` (from 1), `item` and `score`.
+    """Recommendations as rows of `user`, `rank` (from 1), `item`, `score` and perhaps `title`.
 
     Parameters
     ----------
@@ -159,17 +163,21 @@ def as_table(
         Raw ids `[item_count]`, by code.
     codes, scores
         Of `best_items`.
+    titles
+        Of the items, `[item_count]`; None (default) for a table without.
     """
     there = codes > 0
     user, rank = np.nonzero(there)
-    return pl.DataFrame(
-        {
-            "user": _taken(user_ids, user),
-            "rank": rank.astype(np.int32) + 1,
-            "item": _taken(item_ids, codes[there] - 1),
-            "score": scores[there],
-        }
-    )
+    item = codes[there] - 1
+    columns = {
+        "user": _taken(user_ids, user),
+        "rank": rank.astype(np.int32) + 1,
+        "item": _taken(item_ids, item),
+        "score": scores[there],
+    }
+    if titles is not None:
+        columns["title"] = _taken(titles, item)
+    return pl.DataFrame(columns)
 
 
 def _taken(ids: np.ndarray, index: np.ndarray) -> pl.Series:

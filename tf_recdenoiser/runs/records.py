@@ -101,6 +101,15 @@ def ids_of(recorded: Any) -> np.ndarray:
     return np.array(recorded, np.int64)
 
 
+def titles_of(recorded: Any, count: int) -> np.ndarray:
+    """Texts `[count]`, as objects."""
+    if not isinstance(recorded, list) or not all(isinstance(one, str) for one in recorded):
+        raise ValueError("a list of texts must be there")
+    if len(recorded) != count:
+        raise ValueError(f"a text for each of {count} items must be there, not {len(recorded)}")
+    return np.array(recorded, object)
+
+
 def versions_of(recorded: Any) -> dict[str, str]:
     """Versions by package, and the Keras that was in use."""
     if not all(isinstance(one, str) for one in entries(recorded).values()):

@@ -26,7 +26,7 @@ from tf_recdenoiser.runs.resolve import check_data, resolve
 from tf_recdenoiser.runs.scoring import PARTS, Scorer
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.sources import load_split
-from tf_recdenoiser.runs.warm_start import check_known_items
+from tf_recdenoiser.runs.warm_start import check_known_items, known_titles
 
 EXTENDABLE = frozenset({"fit.epochs", "fit.patience"})
 """Settings that a resumed run may change, since they do not touch the epochs already done."""
@@ -40,6 +40,7 @@ def train(
     resume: bool = False,
     observer: Observer | None = None,
     detection: Detection | None = None,
+    titles: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Train on `dataset`, evaluate, and record all of it in `directory`.
 
@@ -59,6 +60,9 @@ def train(
     detection
         What was found of the noise in this data, if it is known already; None (default): noise
         is looked for as the settings say.
+    titles
+        Of the items, `[item_count]`, to be kept with the run; see `read_titles`. Where they are
+        None (default) or empty: those of the run that the settings begin with, if any.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def train(
         directory = RunDirectory(Path(directory))
     observer = Observer() if observer is None else observer
     with directory.locked():
-        return _train(settings, dataset, directory, resume, observer, detection)
+        return _train(settings, dataset, directory, resume, observer, detection, titles)
 
 
 def _train(
@@ -90,6 +94,7 @@ def _train(
     resume: bool,
     observer: Observer,
     detection: Detection | None,
+    titles: np.ndarray | None,
 ) -> dict[str, Any]:
     fresh = not (resume and directory.exists())
     if fresh:
@@ -109,7 +114,8 @@ def _train(
         detection = read_detection(directory)
     ready = _ready(NoiseKnown(settings, dataset, noisy, detection), directory)
     if fresh:
-        directory.create(settings, dataset, ready.user_ids)
+        titles = known_titles(settings, dataset, titles)
+        directory.create(settings, dataset, ready.user_ids, titles)
     else:
         directory.reopen(settings)
     if not goes_on:

@@ -61,6 +61,18 @@ def check_known_items(settings: Settings, dataset: Dataset) -> None:
         )
 
 
+def known_titles(
+    settings: Settings, dataset: Dataset, given: np.ndarray | None
+) -> np.ndarray | None:
+    """The titles that are given, and for others those of the run with which the settings begin."""
+    source = source_of(settings)
+    known = None if source is None else source.titles()
+    if known is None:
+        return given
+    titles = np.array([*known, *[""] * (dataset.item_count - len(known))], object)
+    return titles if given is None else np.where(given == "", titles, given)
+
+
 def warm_start(
     recommender: Recommender,
     trained: Recommender,
