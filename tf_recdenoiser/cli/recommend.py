@@ -28,7 +28,7 @@ def recommend(
     """Recommend the next items after a history."""
     loaded = load_run(run)
     codes, inputs = parse_history(loaded, history, user, times)
-    scores = loaded.recommender.score(**loaded.cleaned(inputs))[0]
+    scores = loaded.scores(inputs)[0]
     scores[0] = -np.inf
     if not include_seen:
         scores[codes] = -np.inf

@@ -16,6 +16,7 @@ from tf_recdenoiser.runs.build import best_recommender
 from tf_recdenoiser.runs.detect import read_detection
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.errors import RunError
+from tf_recdenoiser.runs.finite import finite
 from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.resolve import backbone_class
 from tf_recdenoiser.runs.scoring import Inputs, Scorer
@@ -109,7 +110,9 @@ class Run:
 
     def noise_scores(self, item_ids: np.ndarray) -> np.ndarray | None:
         """P(noise) of each item of histories `[B, n]`; None if noise was not looked for."""
-        return None if self.detection is None else self.detection.scorer(item_ids)
+        if self.detection is None:
+            return None
+        return finite("P(noise)", self.detection.scorer(item_ids))
 
     def cleaned(self, inputs: Inputs) -> Inputs:
         """Inputs as the recommender reads them: without what is probably noise."""
@@ -117,6 +120,10 @@ class Run:
         if scores is None:
             return inputs
         return self.settings.treatment(inputs, scores)
+
+    def scores(self, inputs: Inputs) -> np.ndarray:
+        """Scores of all items after histories, `[B, item_count + 1]`; column 0 is of no item."""
+        return finite("Scores", self.recommender.score(**self.cleaned(inputs)))
 
     def explain(self, inputs: Inputs) -> Explanation:
         """What was kept of histories when recommending, in the places where their items stand.
