@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -70,6 +71,47 @@ def clone(layer: Any) -> Any:
     config = layer.get_config()
     config.pop("name", None)
     return type(layer).from_config(config)
+
+
+def build_named(layer: Any, *shapes: Any) -> None:
+    """Build `layer`, a part of another one, so that its weights are named after it.
+
+    Only Keras 3 opens a name scope in `build`. HDF5 files need weights with names of their own.
+    """
+    with contextlib.nullcontext() if IS_KERAS_3 else tf.name_scope(layer.name):
+        layer.build(*shapes)
+
+
+def build_in_place_of(other: Any, layer: Any, *shapes: Any) -> None:
+    """Build `layer` so that its weights are named as those of `other`, which it stands for."""
+    if IS_KERAS_3:
+        layer._parent_path = other._parent_path
+        layer.build(*shapes)
+        return
+    with tf.name_scope(os.path.commonpath([weight.name for weight in other.weights]) + "/"):
+        layer.build(*shapes)
+
+
+def layer_of(config: dict[str, Any]) -> Any:
+    """The layer whose configuration `keras.layers.serialize` gave."""
+    # While tf_keras reads its older formats, it looks for nothing but the class's name.
+    name = config.get("registered_name") or config["class_name"]
+    return keras.layers.deserialize(config if IS_KERAS_3 else {**config, "class_name": name})
+
+
+class NotInHDF5:
+    """Base of models that are not saved as HDF5: what a file of it held could not be loaded."""
+
+    def save(self, filepath: Any, overwrite: bool = True, *args: Any, **kwargs: Any) -> None:
+        """As `keras.Model.save`; ValueError for HDF5."""
+        save_format = args[0] if args else kwargs.get("save_format")
+        if save_format in ("h5", "hdf5") or str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "`filepath` must end in `.keras`: HDF5 keeps neither the class of this model nor "
+                "how its gates are trained. Its weights alone are kept by `save_weights`, in a "
+                f"file that ends in `.weights.h5`. Received: {filepath}"
+            )
+        super().save(filepath, overwrite, *args, **kwargs)  # type: ignore[misc]
 
 
 def rename(layer: Any, name: str) -> None:

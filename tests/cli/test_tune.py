@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.shell import PLAIN, SYNTHETIC, Outcome, rows, tf_recdenoiser
 from tf_recdenoiser.cli.tune import as_text
-from tf_recdenoiser.runs import RunDirectory
+from tf_recdenoiser.runs import RunDirectory, Settings, as_toml
 from tf_recdenoiser.tuning import best_trial, load_search
 from tf_recdenoiser.tuning.trial import Trial
 
@@ -31,8 +31,11 @@ def trial(out: Path, number: int) -> Trial:
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     """A search of two trials. Not to be written to."""
-    out = tmp_path_factory.mktemp("tune") / "my search"
-    return tf_recdenoiser("tune", *SYNTHETIC, "--out", out, *PLAIN, *FEW, "--trials", 2), out
+    folder = tmp_path_factory.mktemp("tune")
+    config, out = folder / "some.toml", folder / "my search"
+    config.write_text('objective = "bce"\n[fit]\nlearning_rate = 0.01\n')
+    options = (*PLAIN, "--config", config, *SEARCHED, "--trials", 2)
+    return tf_recdenoiser("tune", *SYNTHETIC, "--out", out, *options), out
 
 
 def test_what_is_fixed_is_not_searched(tuned: tuple[Outcome, Path]) -> None:
@@ -127,6 +130,15 @@ def test_what_cannot_be_searched_is_said(search: str, message: str, tmp_path: Pa
     outcome = tf_recdenoiser("tune", *SYNTHETIC, "--out", tmp_path / "new", "--search", search)
     assert outcome.status == 1
     assert message in outcome.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_something_is_left_to_search(tmp_path: Path) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text(as_toml(Settings.of("synthetic")))
+    outcome = tf_recdenoiser("tune", *SYNTHETIC, "--out", tmp_path / "new", "--config", config)
+    assert outcome.status == 1
+    assert "Something must be left to search: say what by `--search" in outcome.err
     assert not (tmp_path / "new").exists()
 
 

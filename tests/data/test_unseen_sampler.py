@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.data import DataError, Histories, UnseenSampler
+from tf_recdenoiser.data import DataError, Dataset, Histories, TrainingBatches, UnseenSampler
 from tf_recdenoiser.data.histories import offsets_of
+from tf_recdenoiser.data.split import leave_one_out
 
 ITEMS = 12
 seen_by_users = st.lists(
@@ -86,3 +87,21 @@ def test_a_user_who_has_seen_everything_is_refused() -> None:
 def test_codes_outside_the_catalogue_are_refused(code: int) -> None:
     with pytest.raises(ValueError, match="from 1 to `item_count`=3"):
         UnseenSampler(histories_of([[1, code]]), 3)
+
+
+def test_who_has_seen_everything_is_named_as_in_the_log() -> None:
+    """Also when rows are shortened, chosen, or closed up."""
+    dataset = Dataset(
+        user_ids=np.array(["ann", "bob", "eve"], object),
+        item_ids=np.array([10, 20, 30]),
+        items=np.array([1, 2, 1, 3, 2, 1, 1, 2, 3, 3, 1], np.int32),
+        times=None,
+        offsets=offsets_of([3, 5, 3]),
+    )
+    train = leave_one_out(dataset).train
+    assert train.row(1).tolist() == [3, 2, 1]
+    with pytest.raises(DataError, match=r"1 such user, the first of them user bob$"):
+        TrainingBatches(train, 3, max_length=2, batch_size=2, negatives=1, seed=0)
+    chosen = dataset.histories.prefixes([2, 1], [3, 5])
+    kept = chosen.keep([False, True, True, *[True] * 5])
+    assert [kept.name(row) for row in range(2)] == ["user eve", "user bob"]

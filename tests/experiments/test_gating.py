@@ -13,8 +13,8 @@ from tf_recdenoiser.cli.app import run
 from tf_recdenoiser.experiments import GATING, chosen, run_paired, window_width
 from tf_recdenoiser.runs import RunDirectory, load_run, resolve
 
-BASE = plain({"evaluation.validate_every": 2})
-# Gates that have moved after two epochs, so that they differ from each other.
+BASE = plain({"fit.epochs": 1})
+# Gates that have moved after an epoch, so that they differ from each other.
 METHODS = {
     "positional": {"gates": {"name": "positional", "learning_rate": 1.0}},
     **{name: GATING[name] for name in ("frozen", "shuffled", "window")},

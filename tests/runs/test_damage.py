@@ -234,7 +234,7 @@ def test_a_checkpoint_of_numbers_only(run: RunDirectory) -> None:
         name = sorted(file)[0]
         file[name][0] = np.nan
     sign(run.best, run.model_record().run)
-    assert_refused(run, r"best\.h5 is damaged.*must hold no NaN")
+    assert_refused(run, r"best\.h5 is damaged.*must hold finite numbers")
 
 
 def test_one_byte_of_a_checkpoint_counts(run: RunDirectory) -> None:

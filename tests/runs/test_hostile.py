@@ -201,6 +201,10 @@ def not_a_number(file: h5py.File, name: str, old: Any, folder: Path) -> None:
     file.create_dataset(name, data=np.full_like(old, np.nan))
 
 
+def endless(file: h5py.File, name: str, old: Any, folder: Path) -> None:
+    file.create_dataset(name, data=np.full_like(old, -np.inf))
+
+
 def absent(file: h5py.File, name: str, old: Any, folder: Path) -> None:
     pass
 
@@ -223,7 +227,8 @@ def one_more(file: h5py.File, name: str, old: Any, folder: Path) -> None:
         (group, "must be a dataset"),
         (texts, "not object"),
         (doubles, "not float64"),
-        (not_a_number, "must hold no NaN"),
+        (not_a_number, "must hold finite numbers"),
+        (endless, "must hold finite numbers"),
         (absent, "a dataset for each of"),
         (one_more, "a dataset for each of"),
     ],
@@ -238,6 +243,26 @@ def test_a_dataset_that_is_not_the_models_is_refused(
         change(file, name, old, tmp_path)
     sign(run.best, run.model_record().run)
     assert_refused(run, rf"best\.h5 is damaged: put back.*{message}")
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("best.h5", r"(Scores|Vectors of \w+)"), ("detector_1.h5", r"P\(noise\)")]
+)
+def test_weights_too_large_to_compute_with_are_refused(
+    run: RunDirectory, name: str, what: str
+) -> None:
+    path = run.checkpoints / name
+    with h5py.File(path, "r+") as file:
+        for dataset in file.values():
+            if dataset.dtype == np.float32:
+                dataset[...] = np.float32(3e38)
+    sign(path, run.model_record().run)
+    manifest.seal(run.path)
+    loaded = load_run(run.path)
+    history = loaded.item_ids[:3]
+    for use in (lambda: evaluated(run.path), lambda: loaded.recommend(history)):
+        with pytest.raises(RunError, match=rf"^{what} must be finite.*put back.*Received: "):
+            use()
 
 
 def test_settings_that_ask_for_more_than_the_checkpoint_holds_are_refused(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras, register, rename
+from tf_recdenoiser._keras import NotInHDF5, build_named, keras, register, rename
 from tf_recdenoiser.layers import (
     AttentionKind,
     Gates,
@@ -37,7 +37,7 @@ SOFTENED = ("input", "attention", "everywhere")
 """Where a backbone can soften items, by what is known of noise; see `SASRec`."""
 
 
-class Backbone(keras.Model):
+class Backbone(NotInHDF5, keras.Model):
     """Base of the sequence encoders: functional models from a dict of inputs to `[B, n, d]`.
 
     Inputs are `item_ids` `[B, n]` (int32; left-padded with 0, so that position n is always
@@ -143,7 +143,7 @@ def item_table(item_count: int, hidden_dim: int, initializer: Any = "glorot_norm
 def scored_table(item_count: int, hidden_dim: int, initializer: Any = "glorot_normal") -> Any:
     """An item table for scores alone: built here, since no input passes through it."""
     items = item_table(item_count, hidden_dim, initializer)
-    items.build((None, None))
+    build_named(items, (None, None))
     return items
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._keras import build_named, keras, register
 from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
@@ -194,7 +194,7 @@ class MaskableItems(keras.layers.Layer):
         self.items = items
 
     def build(self, input_shape: Any) -> None:
-        self.items.build(input_shape)
+        build_named(self.items, input_shape)
         self.mask_vector = self.add_weight(
             name="mask_vector",
             shape=(self.items.output_dim - 1,),

@@ -191,6 +191,27 @@ def stated(context: typer.Context) -> dict[str, Any]:
     return once([*given, *map(assignment, context.params.get("assignments") or [])])
 
 
+def fixed(context: typer.Context) -> set[str]:
+    """The paths of the settings that the command line states, or the file that it names."""
+    config = context.params.get("config")
+    return {*stated(context), *(_paths(read_settings(config)) if config is not None else ())}
+
+
+def _paths(settings: Mapping[str, Any], before: str = "") -> list[str]:
+    """The paths of the settings in a tree of them.
+
+    Examples
+    --------
+    >>> _paths({"seed": 1, "gates": {"beta": 0.1, "estimator": {"name": "arm"}}})
+    ['seed', 'gates.beta', 'gates.estimator.name']
+    """
+    found = []
+    for name, value in settings.items():
+        path = f"{before}{name}"
+        found += _paths(value, f"{path}.") if isinstance(value, Mapping) else [path]
+    return found
+
+
 def once(given: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Values by path; RunError if a path is given twice."""
     found: dict[str, Any] = {}

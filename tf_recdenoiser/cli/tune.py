@@ -24,11 +24,11 @@ from tf_recdenoiser.cli.console import (
 )
 from tf_recdenoiser.cli.device import computes, stated_computing
 from tf_recdenoiser.cli.options import (
+    fixed,
     is_stated,
     once,
     refuse_idle,
     settings_of,
-    stated,
     with_settings,
 )
 from tf_recdenoiser.cli.progress import ShowRun
@@ -97,10 +97,9 @@ def tune(
     """Search for the settings with the best validation NDCG@10, and train with them.
 
     Searched are the hidden size, layers, heads, dropout, beta, gamma, the estimator, the initial
-    keep probability, both learning rates and the objective, as far as they matter. **What you
-    give an option for is not searched**; other settings keep their defaults, but that noise is
-    looked for
-    only where `--detector` says how: each trial would look anew.
+    keep probability, both learning rates and the objective, as far as they matter. **What
+    an option or the file of `--config` sets is not searched**; other settings keep their defaults,
+    but that noise is looked for only where `--detector` says how: each trial would look anew.
 
     The same seed and settings make the same search. Stopped by Ctrl-C, it goes on with
     `--resume`. A trial that fails is listed with its reason, and not tried again unless its
@@ -154,7 +153,12 @@ def _search(
     context: typer.Context, trials: int, tuner: str, protocol: str, search: Iterable[str]
 ) -> Search:
     base = settings_of(context)
-    choices = choices_for(base, stated(context), once(map(_choices, search)))
+    choices = choices_for(base, fixed(context), once(map(_choices, search)))
+    if not choices:
+        raise RunError(
+            "Something must be left to search: say what by `--search PATH=[VALUE,VALUE]`. "
+            f"Received: {len(fixed(context))} settings, all that there are to search among them"
+        )
     refuse_idle(context, base, choices)
     return Search(base, choices, tuner, trials, protocol)
 
@@ -175,7 +179,7 @@ def _resumed(
     base = settings_of(context, recorded.base)
     choices = recorded.choices
     if search:
-        choices = choices_for(base, stated(context), once(map(_choices, search)))
+        choices = choices_for(base, fixed(context), once(map(_choices, search)))
     return dataclasses.replace(recorded, base=base, choices=choices, **changed)
 
 

@@ -73,7 +73,7 @@ class Dataset:
     @property
     def histories(self) -> Histories:
         """All sequences, one row a user."""
-        return Histories(self.offsets, self.items, self.times)
+        return Histories(self.offsets, self.items, self.times, self.user_ids)
 
     def sequence(self, user: int) -> npt.NDArray[np.int32]:
         """int32 [length], the item codes of user number `user`, oldest first."""

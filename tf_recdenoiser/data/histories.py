@@ -21,6 +21,8 @@ class Histories:
         int32 [N], item codes from 1; 0 is padding and never occurs.
     times
         float64 [N], in seconds if the log says when things happened; or None.
+    user_ids
+        [R], the log's id of each row's user, by which messages name it, or None.
 
     Examples
     --------
@@ -35,6 +37,7 @@ class Histories:
     offsets: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
     times: npt.NDArray[np.float64] | None = None
+    user_ids: npt.NDArray[Any] | None = None
 
     @property
     def row_count(self) -> int:
@@ -45,6 +48,10 @@ class Histories:
     def lengths(self) -> npt.NDArray[np.int64]:
         """int64 [R], the items in each row."""
         return np.diff(self.offsets)
+
+    def name(self, row: int) -> str:
+        """What a message calls a row: `user …`, by the log's id, or `row …` where it is unknown."""
+        return f"row {row}" if self.user_ids is None else f"user {self.user_ids[row]}"
 
     def row(self, row: int) -> npt.NDArray[np.int32]:
         """int32 [length], the items of one row, oldest first."""
@@ -92,7 +99,7 @@ class Histories:
         return matrix
 
     def prefixes(self, rows: npt.ArrayLike, lengths: npt.ArrayLike) -> Histories:
-        """The oldest `lengths[i]` items of each row `rows[i]`, with their times.
+        """The oldest `lengths[i]` items of each row `rows[i]`, with their times and users.
 
         Parameters
         ----------
@@ -101,11 +108,12 @@ class Histories:
         lengths
             int [B], each at most the length of its row.
         """
-        offsets = offsets_of(lengths)
-        shifts = self.offsets[np.asarray(rows, np.int64)] - offsets[:-1]
+        offsets, taken = offsets_of(lengths), np.asarray(rows, np.int64)
+        shifts = self.offsets[taken] - offsets[:-1]
         index = np.arange(offsets[-1]) + np.repeat(shifts, np.diff(offsets))
         times = None if self.times is None else self.times[index]
-        return Histories(offsets, self.items[index], times)
+        user_ids = None if self.user_ids is None else self.user_ids[taken]
+        return Histories(offsets, self.items[index], times, user_ids)
 
     def keep(self, kept: npt.ArrayLike) -> Histories:
         """The items at which `kept`, bool [N], holds, with the rows closed up.
@@ -119,7 +127,7 @@ class Histories:
         kept = np.asarray(kept, bool)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[self.offsets]
         times = None if self.times is None else self.times[kept]
-        return Histories(offsets, self.items[kept], times)
+        return Histories(offsets, self.items[kept], times, self.user_ids)
 
 
 def offsets_of(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -53,6 +53,7 @@ class UnseenSampler:
                 f"`histories` must hold item codes from 1 to `item_count`={item_count}. "
                 f"Received: codes from {histories.items.min()} to {histories.items.max()}"
             )
+        self._name = histories.name
         rows = np.repeat(np.arange(histories.row_count), histories.lengths)
         seen = np.sort(rows * item_count + histories.items - 1)
         row, item = np.divmod(seen[np.diff(seen, prepend=-1) > 0], item_count)
@@ -70,7 +71,8 @@ class UnseenSampler:
                 f"Every user must have at least one of the {counted(self._stride, 'item')} left "
                 "unseen; leave out the users who have seen them all, or choose the objective "
                 "cross_entropy, which draws no items. "
-                f"Received: {counted(full.size, 'such user')}, the first of them row {full[0]}"
+                f"Received: {counted(full.size, 'such user')}, the first "
+                f"of them {self._name(full[0])}"
             )
 
     def unseen(

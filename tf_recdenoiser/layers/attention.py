@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser._keras import register
+from tf_recdenoiser._keras import build_named, register
 from tf_recdenoiser.layers.attention_kinds import AttentionKind, get_attention, serialize_attention
 from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.normalizers import NORMALIZERS
@@ -64,7 +64,7 @@ class DenoisingMultiHeadAttention(GatedAttention):
 
     def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
         if hasattr(self.normalizer, "build"):
-            self.normalizer.build((None, self.num_heads, None, None))
+            build_named(self.normalizer, (None, self.num_heads, None, None))
         super().build(query_shape, value_shape, key_shape)
 
     def edges(self, queries: int | None, keys: int | None) -> np.ndarray | None:

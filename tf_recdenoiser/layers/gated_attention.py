@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser._keras import IS_KERAS_3, implicit_mask, keras, policy_of
+from tf_recdenoiser._keras import IS_KERAS_3, build_named, implicit_mask, keras, policy_of
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gates import DroppingGates, Gates, get_gates
 from tf_recdenoiser.layers.projections import IntoHeads, OutOfHeads
@@ -142,7 +142,7 @@ class GatedAttention(keras.layers.Layer):
             given = inspect.signature(self.call).bind(*args, **kwargs).arguments
             tensors = [given.get(name) for name in ("query", "value", "key")]
             with tf.init_scope():
-                self.build(*(tensor.shape for tensor in tensors if tensor is not None))
+                build_named(self, *(tensor.shape for tensor in tensors if tensor is not None))
         return super().__call__(*args, **kwargs)
 
     def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
@@ -152,12 +152,12 @@ class GatedAttention(keras.layers.Layer):
         self.output_dense = self._projection(
             OutOfHeads, "attention_output", "bnhk,hkd->bnd", shape, "d"
         )
-        self.query_dense.build(query_shape)
-        self.output_dense.build((*query_shape[:-1], self.num_heads, self.value_dim))
-        self.key_dense.build(key_shape)
-        self.value_dense.build(value_shape)
+        build_named(self.query_dense, query_shape)
+        build_named(self.output_dense, (*query_shape[:-1], self.num_heads, self.value_dim))
+        build_named(self.key_dense, key_shape)
+        build_named(self.value_dense, value_shape)
         if isinstance(self.gates, Gates):
-            self.gates.build(query_shape, key_shape)
+            build_named(self.gates, query_shape, key_shape)
         self.built = True
 
     def call(

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import implicit_mask, keras, register
+from tf_recdenoiser._keras import build_named, implicit_mask, keras, layer_of, register
 from tf_recdenoiser.layers.penalty import Penalty
 from tf_recdenoiser.layers.records import Recorder
 from tf_recdenoiser.layers.sample import Evaluation, current_evaluation
@@ -80,7 +80,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         if not self.block.built:
-            self.block.build(input_shape)
+            build_named(self.block, input_shape)
         self.built = True
 
     def call(
@@ -169,4 +169,4 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> JacobianRegularizedBlock:
         config = dict(config)
-        return cls(keras.layers.deserialize(config.pop("block")), **config)
+        return cls(layer_of(config.pop("block")), **config)

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import implicit_mask, keras, policy_of, register
+from tf_recdenoiser._keras import build_named, implicit_mask, keras, policy_of, register
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
 from tf_recdenoiser.layers.attention_kinds import AttentionKind, get_attention, serialize_attention
 from tf_recdenoiser.layers.dropout import Dropout
@@ -115,11 +115,11 @@ class TransformerBlock(keras.layers.Layer):
         self.outer = keras.layers.Dense(hidden_dim, dtype=dtype, name="outer")
         self.inner_dropout = Dropout(self.dropout, dtype=dtype)
         self.outer_dropout = Dropout(self.dropout, dtype=dtype)
-        self.attention.build(input_shape, input_shape)
-        self.attention_norm.build(input_shape)
-        self.feedforward_norm.build(input_shape)
-        self.inner.build(input_shape)
-        self.outer.build((*input_shape[:-1], intermediate_dim))
+        build_named(self.attention, input_shape, input_shape)
+        build_named(self.attention_norm, input_shape)
+        build_named(self.feedforward_norm, input_shape)
+        build_named(self.inner, input_shape)
+        build_named(self.outer, (*input_shape[:-1], intermediate_dim))
         self.built = True
 
     def make_attention(self, **options: Any) -> GatedAttention:

@@ -76,7 +76,8 @@ class DenoisingRetrieval(GateTraining, tfrs.Model):
     the estimator asks, on the same batch with the same negatives; metrics count the first
     evaluation alone. Reports what `tfrs.Model` does, and `sparsity`, `jacobian`, `density_l` and
     `keep_l`. Over the batches of an epoch or of `evaluate`, losses are means of the batches' sums:
-    each batch counts once, since its sum has counted its queries.
+    each batch counts once, since its sum has counted its queries. Under `tf.distribute` a query's
+    negatives are the candidates of its replica's part of the batch, as in any TFRS model.
 
     Parameters
     ----------

@@ -160,8 +160,8 @@ def _values(file: h5py.File, named: dict[str, Any]) -> list[np.ndarray]:
         _check_dataset(file, name, tuple(variable.shape), _dtype(variable))
     values = [file[name][()] for name in named]
     for name, value in zip(named, values, strict=True):
-        if np.isnan(value).any():
-            raise ValueError(f"{name} must hold no NaN; training may have diverged")
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} must hold finite numbers; training may have diverged")
     return values
 
 

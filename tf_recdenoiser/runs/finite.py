@@ -17,6 +17,17 @@ _CAUSES = {
 _LIKELY = "`fit.learning_rate`, `gates.learning_rate`, `gates.beta` or `model.gamma`"
 
 
+def finite(what: str, values: np.ndarray) -> np.ndarray:
+    """The values that a run's models computed; RunError if one is not finite."""
+    if not np.isfinite(values).all():
+        raise RunError(
+            f"{what} must be finite, but the weights are too large to compute with: put back the "
+            f"checkpoints that the run wrote, or train anew with a lower {_LIKELY}. "
+            f"Received: {values[~np.isfinite(values)][0]}"
+        )
+    return values
+
+
 class RequireFinite(keras.callbacks.Callback):
     """RunError where the loss or a weight is not finite, with the epoch and the step.
 

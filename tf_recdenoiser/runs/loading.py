@@ -22,6 +22,7 @@ from tf_recdenoiser.runs.build import best_recommender
 from tf_recdenoiser.runs.detect import read_detection
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.errors import RunError
+from tf_recdenoiser.runs.finite import finite
 from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.recommending import (
     Wanted,
@@ -133,7 +134,9 @@ class Run:
 
     def noise_scores(self, item_ids: np.ndarray) -> np.ndarray | None:
         """P(noise) of each item of histories `[B, n]`; None if noise was not looked for."""
-        return None if self.detection is None else self.detection.scorer(item_ids)
+        if self.detection is None:
+            return None
+        return finite("P(noise)", self.detection.scorer(item_ids))
 
     def cleaned(self, inputs: Inputs) -> Inputs:
         """Inputs as the recommender reads them: without what is probably noise."""

@@ -9,6 +9,7 @@ import numpy as np
 from tf_recdenoiser.data import Dataset, user_codes
 from tf_recdenoiser.noise import Detection, NoisySplit
 from tf_recdenoiser.noise.settings import ORACLE
+from tf_recdenoiser.runs.finite import finite
 from tf_recdenoiser.runs.resolve import backbone_class
 from tf_recdenoiser.runs.scoring import Inputs, Scorer
 from tf_recdenoiser.runs.settings import Settings
@@ -69,7 +70,7 @@ class NoiseKnown:
                 marks = {"valid": self.noisy.valid, "test": self.noisy.test}[part]
                 probability = marks.last(length).astype(np.float32)
             elif self.detection is not None:
-                probability = self.detection.scorer(inputs["item_ids"])
+                probability = finite("P(noise)", self.detection.scorer(inputs["item_ids"]))
             else:
                 return inputs
             return self.settings.treatment(inputs, probability)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_recdenoiser.data import Dataset, Histories
 from tf_recdenoiser.retrieval.top_k import NO_SCORE, top_items
 from tf_recdenoiser.runs.errors import RunError
+from tf_recdenoiser.runs.finite import finite
 from tf_recdenoiser.runs.scoring import Inputs
 
 if TYPE_CHECKING:
@@ -87,9 +88,14 @@ def best_items(
     -------
     Codes int32 `[U, k]`, best first, 0 where there are no more, and scores float32 `[U, k]`,
     -inf there.
+
+    Raises
+    ------
+    RunError
+        If what the model computes is not finite.
     """
     wanted = Wanted() if wanted is None else wanted
-    table = tf.constant(run.recommender.item_vectors())
+    table = tf.constant(finite("Vectors of items", run.recommender.item_vectors()))
     handicap = tf.constant(wanted.handicap(len(run.item_ids)))
     codes = np.zeros([histories.row_count, wanted.k], np.int32)
     scores = np.full(codes.shape, NO_SCORE, np.float32)
@@ -97,8 +103,10 @@ def best_items(
         inputs = run.cleaned(_inputs(run, histories, users, rows))
         longest = max(int(histories.lengths[rows].max()), 1) if wanted.exclude_seen else 1
         seen = histories.last(longest, rows) * wanted.exclude_seen
-        found = _top(run.recommender.encode(**inputs), table, handicap, seen, wanted.k)
-        codes[rows], scores[rows] = (part.numpy() for part in found)
+        vectors = finite("Vectors of histories", run.recommender.encode(**inputs))
+        best, best_scores = (one.numpy() for one in _top(vectors, table, handicap, seen, wanted.k))
+        finite("Scores", best_scores[best > 0])
+        codes[rows], scores[rows] = best, best_scores
         advance(len(rows))
     return codes, scores
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_recdenoiser.data import DataError, Dataset, EvaluationSet, Split, user_codes
 from tf_recdenoiser.evaluation import EvaluationProblem, Result, evaluate
+from tf_recdenoiser.runs.finite import finite
 from tf_recdenoiser.training import Recommender
 
 PARTS = ("valid", "test")
@@ -91,7 +92,7 @@ class Scorer:
 
         def score(rows: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
             read = {name: values[rows] for name, values in self._inputs.items()}
-            return recommender.score(candidates=candidates, **read)
+            return finite("Scores", recommender.score(candidates=candidates, **read))
 
         return evaluate(score, self.problem, protocol, seed)
 

@@ -286,7 +286,7 @@ class _Conversion:
         ours = kind(**_arguments(layer), gates=self.gates, dtype=_keras.policy_of(layer))
         if layer.built:
             try:
-                ours.build(*_keras.attention_shapes(layer))
+                _keras.build_in_place_of(layer, ours, *_keras.attention_shapes(layer))
             except ValueError as error:
                 raise ValueError(f"`{layer.name}` cannot be converted: {error}") from error
             _copy_projections(layer, ours)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser import _keras
-from tf_recdenoiser._keras import keras
+from tf_recdenoiser._keras import NotInHDF5, keras
 from tf_recdenoiser.estimators import Estimator, causal_credit, get_estimator
 from tf_recdenoiser.layers import Gates
 from tf_recdenoiser.layers.penalty import penalties_of
@@ -34,7 +34,7 @@ GATE_LEARNING_RATE = 0.03
 """Of the gates' Adam, which moves a logit by no more than about this in a step."""
 
 
-class GateTraining(_BeforeKerasModel):
+class GateTraining(NotInHDF5, _BeforeKerasModel):
     """What `compile` sets and a train step computes for a Keras model with gates in it.
 
     A subclass derives from this class and then from a Keras model, and says by `_batch_losses`

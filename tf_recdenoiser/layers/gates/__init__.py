@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tf_recdenoiser._keras import clone, keras
+from tf_recdenoiser._keras import clone, layer_of
 from tf_recdenoiser.layers.gates.base import Gates
 from tf_recdenoiser.layers.gates.dropping import DroppingGates
 from tf_recdenoiser.layers.gates.head_drop import HeadDrop
@@ -47,7 +47,7 @@ def get_gates(
     if isinstance(identifier, (Gates, DroppingGates)):
         return clone(identifier)
     if isinstance(identifier, dict):
-        return clone(keras.layers.deserialize(identifier))
+        return clone(layer_of(identifier))
     kinds: dict[str, type[Gates] | type[DroppingGates]] = {**GATES, **DROPPING}
     if identifier not in kinds:
         raise ValueError(
