@@ -29,7 +29,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
         "lineitemsku variantsku stockcode article articleid articleno asin isbn ean gtin upc movie "
         "movieid film filmid book bookid song songid track trackid artist artistid video videoid "
         "game gameid recipe recipeid business businessid venueid listingid offerid newsid "
-        "contentid courseid adid",
+        "contentid courseid",
         "productname itemname lineitemname movietitle",
     ),
     "time": (
