@@ -141,6 +141,12 @@ def test_pairs_take_any_white_space_and_have_no_comments(tmp_path: Path) -> None
     assert rows_of(path) == [("a", "b"), ("#", "c")]
 
 
+def test_ids_in_braces_are_no_json(tmp_path: Path) -> None:
+    assert rows_of(write(tmp_path, "log", "{6F-9} [b]\n")) == [("{6F-9}", "[b]")]
+    path = write(tmp_path, "log", "[b],{6F-9}\n")
+    assert rows_of(path, columns="item,user") == [("{6F-9}", "[b]")]
+
+
 def test_recbole_takes_only_the_columns_it_needs(tmp_path: Path) -> None:
     text = (
         "x:float_seq\titem_id:token\tuser_id:token\ttimestamp:float\trating:float\n"
@@ -497,6 +503,8 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         read_log(path, time_unit="sec")  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"the ratings\?.*'s' and 's'|more than one .* called 's'"):
         read_log(write(tmp_path, "log.csv", "user,item,s,s\n1,2,3,4\n"), rating_column="s")
+    with pytest.raises(DataError, match=r"`columns` must be left out.* 'jsonl'"):
+        read_log(write(tmp_path, "log", '{"user": 1, "item": 2}\n'), columns="user,item")
     with pytest.raises(DataError, match=r"a header, which names columns.*\(line 1\)"):
         read_log(write(tmp_path, "log.csv", "user_id,item\n1,2\n"), columns="user,item")
     path = write(tmp_path, "log.txt", "1 2\n")

@@ -494,10 +494,10 @@ def test_exact_repeats_are_kept_or_dropped_and_counted(tmp_path: Path) -> None:
         assert log.report.repeated_rows == (4, 6)
         assert log.report.rows_read == 5
     assert dropped.report.rows_kept == 3
-    assert "its time too, kept (--repeats drop leaves them out): 2 (lines 4, 6)." in (
+    assert "time of an earlier one, kept (--repeats drop leaves them out): 2 (lines 4, 6)." in (
         kept.report.describe()
     )
-    assert "its time too, left out: 2 (lines 4, 6)." in dropped.report.describe()
+    assert "time of an earlier one, left out: 2 (lines 4, 6)." in dropped.report.describe()
     path.write_text("user,item\n1,2\n1,2\n")
     assert read_log(path, repeats="drop").report.repeated_rows == ()
 

@@ -214,7 +214,7 @@ class ReadReport:
             yield f"Rows that repeat an earlier (user, item) pair, kept: {self.repeated_pairs:,}."
         if self.repeated_rows:
             yield (
-                "Rows that repeat an earlier one, its time too, "
+                "Rows with the user, the item and the time of an earlier one, "
                 f"{_REPEATS[self.repeats]}: {self._counted(self.repeated_rows)}."
             )
         if self.unread_ratings:

@@ -9,6 +9,9 @@ import polars as pl
 
 from tf_recdenoiser.data.log import ROLES, BadRow, LineSpan
 
+NOT_TEXT = "\uffff"
+"""Stands for bytes that are no UTF-8; Unicode has no such character."""
+
 
 @dataclass(frozen=True)
 class RawRows:
@@ -60,13 +63,24 @@ def describe_columns(names: Sequence[str], taken: Mapping[str, int]) -> str:
     >>> describe_columns(["sku", "customer", "price"], {"user": 1, "item": 0, "rating": 2})
     "users from 'customer', items from 'sku', ratings from 'price'"
     """
-    words = [f"{ROLES[role]} from {names[index]!r}" for role, index in taken.items()]
-    others = [repr(name) for index, name in enumerate(names) if index not in taken.values()]
+    words = [f"{ROLES[role]} from {shown(names[index])}" for role, index in taken.items()]
+    others = [shown(name) for index, name in enumerate(names) if index not in taken.values()]
     if "time" not in taken and others:
         more = ", …" if len(others) > 8 else ""
         listed = ", ".join(others[:8])
         words.append(f"no times (other columns: {listed}{more}; --time-column names one)")
     return ", ".join(words)
+
+
+def shown(name: str) -> str:
+    """A column's name between quotes, as messages have it.
+
+    Examples
+    --------
+    >>> print(shown(f"Pr{NOT_TEXT}nom"))
+    'Pr�nom'
+    """
+    return repr(name.replace(NOT_TEXT, "\ufffd"))
 
 
 def as_bad_rows(table: pl.DataFrame) -> tuple[BadRow, ...]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from tf_recdenoiser.data.log import DataError
+from tf_recdenoiser.data.rows import NOT_TEXT
 from tf_recdenoiser.data.times import (
     DATES,
     TimeUnit,
@@ -17,8 +18,6 @@ from tf_recdenoiser.data.times import (
     read_numbers,
 )
 
-NOT_TEXT = "\uffff"
-"""Stands for bytes that are no UTF-8; Unicode has no such character."""
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 _DATES = frozenset({"dates"})
 

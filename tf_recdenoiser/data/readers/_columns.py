@@ -9,7 +9,7 @@ from itertools import chain
 import polars as pl
 
 from tf_recdenoiser.data.log import ROLES, DataError
-from tf_recdenoiser.data.values import NOT_TEXT
+from tf_recdenoiser.data.rows import shown
 
 # Names that a column may have, where none is given. Those of an earlier line are surer than those
 # of a later one; two of the same line are a question. Case and everything but letters and digits
@@ -29,7 +29,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
         "lineitemsku variantsku stockcode article articleid articleno asin isbn ean gtin upc movie "
         "movieid film filmid book bookid song songid track trackid artist artistid video videoid "
         "game gameid recipe recipeid business businessid venueid listingid offerid newsid "
-        "contentid courseid adid",
+        "contentid courseid",
         "productname itemname lineitemname movietitle",
     ),
     "time": (
@@ -113,8 +113,7 @@ class ColumnNames:
         hint: str,
     ) -> str:
         """What to answer: which columns there are, and by which options they are named."""
-        shown = [repr(name.replace(NOT_TEXT, "\ufffd")) for name in found]
-        columns = ", ".join(shown[:40]) + (", …" if len(found) > 40 else "")
+        columns = ", ".join(map(shown, found[:40])) + (", …" if len(found) > 40 else "")
         return (
             f"Which column holds the {' and which the '.join(ROLES[role] for role in asked)}? "
             f"The columns are {columns}; name {'it' if len(asked) == 1 else 'them'} with "
@@ -128,7 +127,7 @@ class ColumnNames:
             return f"{'more than one column' if indices else 'no column'} called {name!r}"
         if not indices:
             return f"no name that is known for {ROLES[role]}"
-        fitting = " and ".join(repr(found[index]) for index in indices)
+        fitting = " and ".join(shown(found[index]) for index in indices)
         return f"{fitting} for {ROLES[role]}"
 
 

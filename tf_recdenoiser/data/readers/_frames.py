@@ -64,4 +64,4 @@ class _Table:
         if self._lent is not None:
             return [lent_column(self._lent, index) for index in indices]
         # At once: what is lazy may give its rows in another order the next time.
-        return self._frame.select(pl.nth(*indices, strict=True)).collect().get_columns()
+        return self._frame.select(pl.nth(*indices)).collect().get_columns()

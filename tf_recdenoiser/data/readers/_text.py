@@ -11,8 +11,7 @@ import polars as pl
 from tf_recdenoiser.data.log import BadRow, DataError
 from tf_recdenoiser.data.readers._columns import REQUIRED, ColumnNames, is_header
 from tf_recdenoiser.data.readers._source import Source
-from tf_recdenoiser.data.rows import RawRows, as_bad_rows, describe_columns
-from tf_recdenoiser.data.values import NOT_TEXT
+from tf_recdenoiser.data.rows import NOT_TEXT, RawRows, as_bad_rows, describe_columns
 
 _BLOCK_BYTES = 1 << 26
 BROKEN = "line break (CR) within the line"

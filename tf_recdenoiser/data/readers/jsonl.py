@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,11 +16,13 @@ from tf_recdenoiser.data.readers._text import first_line, read_lines, refuse_bro
 from tf_recdenoiser.data.rows import RawRows, describe_columns
 
 _LOOKED_AT = 1000
+# Of an object, or of an array of objects; ids may have braces, too.
+_BEGIN = re.compile(r"\{\s*([\"}]|$)|\[\s*(\{|$)")
 _Path = tuple[str, ...]
 
 
 def _recognises(head: bytes, options: Options) -> bool:
-    return options.columns is None and first_line(head).startswith(("{", "["))
+    return _BEGIN.match(first_line(head)) is not None
 
 
 def _read(source: Source, options: Options) -> RawRows:
