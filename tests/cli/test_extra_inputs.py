@@ -65,6 +65,8 @@ def test_times_go_with_the_known_items(folder: Path) -> None:
     inputs = run.inputs(run.codes(["101", "x", "104"]), times=np.array([1.5e9, 7, 1.5e9 + 90]))
     np.testing.assert_array_equal(inputs["times"], matrix)
     found = scores(folder / "tisasrec", *history)
+    dates = ("2017-07-14T02:40Z", "2017-07-14 02:40:07", "2017-07-14T04:41:30+02:00")
+    assert scores(folder / "tisasrec", *history[:3], ",".join(dates)) == found
     expected = run.recommender.score(**inputs)[0]
     for item, score in found.items():
         assert score == pytest.approx(expected[run.codes([str(item)])[0]], abs=1e-5)
@@ -76,9 +78,9 @@ def test_times_go_with_the_known_items(folder: Path) -> None:
     [
         ("tisasrec", (), "`times` must be given, one for each item: tisasrec reads when"),
         ("tisasrec", ("--times", "1"), "Received: [1.]"),
-        ("tisasrec", ("--times", "1,nan"), "`--times` must be finite. Received: '1,nan'"),
-        ("tisasrec", ("--times", "inf,1"), "`--times` must be finite. Received: 'inf,1'"),
-        ("tisasrec", ("--times", "1,soon"), "`--times` must be numbers. Received: '1,soon'"),
+        ("tisasrec", ("--times", "1,nan"), "2024-05-17T08:30. Received: '1,nan'"),
+        ("tisasrec", ("--times", "inf,1"), "2024-05-17T08:30. Received: 'inf,1'"),
+        ("tisasrec", ("--times", "1,soon"), "2024-05-17T08:30. Received: '1,soon'"),
         ("tisasrec", ("--times", "1,2", "--user", "7"), "`user` must be left out: tisasrec does"),
         ("sse_pt", ("--times", "1,2"), "`times` must be left out: sse_pt does not read it"),
     ],

@@ -7,9 +7,11 @@ import json
 from typing import Annotated, NamedTuple
 
 import numpy as np
+import polars as pl
 from typer import Option
 
 from tf_recdenoiser.cli.console import errors, note
+from tf_recdenoiser.data.times import iso_seconds
 from tf_recdenoiser.runs import Run, RunError
 
 UserOption = Annotated[
@@ -20,8 +22,8 @@ TimesOption = Annotated[
     str | None,
     Option(
         "--times",
-        help="When each interaction happened, in seconds since 1970 and separated by commas, for "
-        "backbones that read times.",
+        help="When each interaction happened, as seconds since 1970 or as dates in ISO 8601, "
+        "separated by commas, for backbones that read times.",
     ),
 ]
 _HISTORY = Option(
@@ -67,7 +69,7 @@ def parse_history(
         note(f"Ignored, since the log has no such items: {', '.join(map(str, unknown))}", errors)
     if user is not None and run.user_ids is not None and user not in map(str, run.user_ids):
         note(f"Taken for a user who is not known, since the model has no {user}.", errors)
-    return History(raw_ids, None if times is None else _numbers(times))
+    return History(raw_ids, None if times is None else _seconds(times))
 
 
 def _ids(texts: list[str]) -> list[str | int]:
@@ -85,11 +87,14 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _numbers(text: str) -> np.ndarray:
-    try:
-        times = np.array([float(part) for part in _parts(text)])
-    except ValueError as error:
-        raise RunError(f"`--times` must be numbers. Received: {text!r}") from error
-    if not np.isfinite(times).all():
-        raise RunError(f"`--times` must be finite. Received: {text!r}")
-    return times
+def _seconds(text: str) -> np.ndarray:
+    """Times in seconds since 1970, of numbers and of dates."""
+    parts = _parts(text)
+    texts = pl.Series(parts, dtype=pl.String)
+    times = texts.cast(pl.Float64, strict=False).fill_null(iso_seconds(texts))
+    if times.null_count() or not times.is_finite().all():
+        raise RunError(
+            "`--times` must be seconds since 1970, or dates in ISO 8601, such as "
+            f"2024-05-17T08:30. Received: {text!r}"
+        )
+    return times.to_numpy()
