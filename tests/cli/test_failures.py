@@ -95,3 +95,9 @@ def test_faults_of_ours_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_interrupted_command_is_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fail(monkeypatch, KeyboardInterrupt())() == (130, "", "")
+
+
+def test_several_logs_without_quotes_are_told_to_be_one_argument() -> None:
+    outcome = tf_recdenoiser("train", "may.csv", "june.csv", "--out", "unused")
+    assert outcome.status == 2
+    assert outcome.err.endswith("one argument: a pattern in quotes, as 'logs/*.csv'.\n")

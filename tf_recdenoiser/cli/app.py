@@ -83,6 +83,8 @@ def _fail(error: Exception) -> int:
     """Explain what a person can put right; let through what is a fault of ours."""
     if isinstance(error, typer.TyperException):
         error.show()  # type: ignore[attr-defined]  # what Typer raises has it
+        if "extra argument" in str(error):
+            note("Several files are one argument: a pattern in quotes, as 'logs/*.csv'.", errors)
         return error.exit_code
     if os.environ.get("TRACEBACK") or not isinstance(error, (ValueError, RuntimeError, OSError)):
         raise error
