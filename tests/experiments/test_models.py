@@ -37,6 +37,8 @@ def test_the_command_trains_models_with_the_settings_they_take(
     arguments = ["experiment", "models", "synthetic", "--out", str(out), "--json"]
     methods = ["--methods", "popularity,fpmc,denoised bert4rec model.mask_share=0.3"]
     sizes = ["--epochs", "1", "--max-length", "8", "--dropout", "0.3", "--hidden-dim", "8"]
+    for change in ("log.users=60", "log.items=40", "log.clusters=5"):
+        sizes += ["--set", change]
     sizes += ["--num-layers", "1", "--set", "model.attention=entmax15"]
     assert run([*arguments, *methods, *sizes]) == 0
     shown = json.loads(capsys.readouterr().out)

@@ -14,7 +14,7 @@ import pytest
 from tests.runs.small import DATASET, history_of, metrics_of, plain
 from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.data import prepare, synthetic_log
-from tf_recdenoiser.runs import RunDirectory, RunError, load_run
+from tf_recdenoiser.runs import RunDirectory, RunError, load_run, resolve
 from tf_recdenoiser.tuning import Search, SearchObserver, Trial, best_trial, run_search, train_best
 from tf_recdenoiser.tuning.tuners import sweep_size
 
@@ -61,7 +61,7 @@ def test_each_trial_is_an_ordinary_run(
     for trial in trials:
         assert trial.directory.path == out / "trials" / str(trial.number)
         assert trial.settings == BASE.replace(trial.values)
-        assert trial.directory.settings() == trial.settings
+        assert trial.directory.settings() == resolve(trial.settings)
         assert trial.score == trial.directory.metrics()["valid"]["paper"]["ndcg@10"]
         assert trial.failure is None
     assert capsys.readouterr() == ("", "")  # KerasTuner says nothing
@@ -85,14 +85,14 @@ def test_the_best_is_trained_again(finished: tuple[Path, list[Trial]], tmp_path:
     assert best.score == max(trial.score or 0.0 for trial in trials)
     metrics = train_best(SEARCH, trials, DATASET, tmp_path)
     run = load_run(tmp_path / "best")
-    assert run.settings == best.settings
+    assert run.settings == resolve(best.settings)
     assert run.recommender.backbone.get_config()["hidden_dim"] == best.values["model.hidden_dim"]
     assert {**metrics, "seconds": 0} == {**best.directory.metrics(), "seconds": 0}
     # Further trials found a better one: the old best makes room.
     other = next(trial for trial in trials if trial is not best)
     found = [best, dataclasses.replace(other, score=1.0)]
     train_best(SEARCH, found, DATASET, tmp_path)
-    assert RunDirectory(tmp_path / "best").settings() == other.settings
+    assert RunDirectory(tmp_path / "best").settings() == resolve(other.settings)
 
 
 def test_a_search_keeps_to_what_it_was(finished: tuple[Path, list[Trial]]) -> None:

@@ -56,6 +56,7 @@ def prune_versions(written: str | os.PathLike[str], keep: int) -> list[Path]:
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for version in ("1", "2", "10", "notes"):
     ...         Path(folder, version).mkdir()

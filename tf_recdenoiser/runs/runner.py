@@ -101,11 +101,11 @@ def _train(
         directory.require_free()
     settings = resolve(settings)
     check_data(settings, dataset)
-    check_known_items(settings, dataset)
     noisy = load_split(settings, dataset)
     settings = with_detector(settings, noisy)
     if not fresh:
         _check_resumable(settings, dataset, directory)
+    check_known_items(settings, dataset)
     observer.begin_run(settings, directory)
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()

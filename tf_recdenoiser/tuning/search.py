@@ -146,7 +146,7 @@ def train_best(
     """
     settings = best_trial(trials).settings.replace({"fit.epochs": search.base.fit.epochs})
     directory = best_directory(out)
-    if directory.exists() and directory.settings() != settings:
+    if directory.exists() and directory.settings() != resolve(settings):
         with directory.locked():
             directory.clear()
     return train(settings, dataset, directory, True, observer)
