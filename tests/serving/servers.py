@@ -154,8 +154,8 @@ def _rest(model: LoadedModel, name: str) -> Iterator[str]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
-            # Numbers without end are -Infinity, as TensorFlow Serving writes them.
-            self.wfile.write(json.dumps(body, ensure_ascii=False).encode())
+            text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+            self.wfile.write(text.encode())
 
         def log_message(self, *_: Any) -> None:
             """Keep the tests' output clean."""

@@ -151,12 +151,23 @@ def test_what_was_kept_is_explained(served: Served, client_of: Callable[[Address
     assert [first, last] == pytest.approx(expected[-2:].tolist(), rel=1e-4)
 
 
-@pytest.mark.parametrize("k", [0, MAX_K + 1])
-def test_a_wrong_k_is_refused_in_the_models_words(
-    served: Served, client_of: Callable[[Addresses], Any], k: int
+def test_a_k_that_cannot_be_is_taken_for_the_nearest(
+    served: Served, client_of: Callable[[Addresses], Any]
 ) -> None:
-    with pytest.raises(ValueError, match=f"`k` must be from 1 to {MAX_K}, the `max_k` of the exp"):
-        client_of(served.at).recommend([[]], k)
+    client, count = client_of(served.at), len(VOCABULARIES[served.kind])
+    found = client.recommend([[]] * 3, k=[0, -7, MAX_K + 1])
+    assert [len(row) for row in found] == [1, 1, min(count, MAX_K)]
+    inputs = {"histories": [[]] * 3, "lengths": [-1] * 3, "exclude_seen": [True] * 3}
+    answer = client.predict("serving_default", {**inputs, "k": [0, 7, MAX_K + 1]})
+    assert answer["k"] == [1, 7, MAX_K]
+
+
+def test_a_request_is_refused_in_the_models_words(
+    served: Served, client_of: Callable[[Addresses], Any]
+) -> None:
+    inputs = {"histories": [[]], "lengths": [-1, -1, -1]}
+    with pytest.raises(ValueError, match="`lengths` must have one row, or as many as `histories`"):
+        client_of(served.at).predict("explain", inputs)
 
 
 def test_a_model_that_is_not_served_is_said_to_be_missing(
@@ -294,8 +305,8 @@ def test_the_probability_of_noise_is_told(
 def test_an_error_ends_the_command_with_its_message(
     served: Served, rest_command: Callable[..., list[list[str]]]
 ) -> None:
-    with pytest.raises(SystemExit, match=f"`k` must be from 1 to {MAX_K}"):
-        rest_command(served.at, "-k", "99")
+    with pytest.raises(SystemExit, match="Servable not found"):
+        rest_command(served.at, "--server", f"{served.at.rest}/nowhere")
     with pytest.raises(SystemExit, match=r"A server must answer at http://localhost:1/"):
         rest_command(Addresses("http://localhost:1", ""))
 
