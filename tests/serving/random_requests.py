@@ -28,7 +28,7 @@ from tests.retrieval.reference import (
 )
 from tf_recdenoiser.backbones import SSEPT, TiSASRec
 from tf_recdenoiser.noise import Cleaning, NoiseScorer
-from tf_recdenoiser.retrieval import export_saved_model
+from tf_recdenoiser.retrieval import ServingModule, export_saved_model
 from tf_recdenoiser.training import Recommender
 from tf_recdenoiser.training.explain import explain
 
@@ -84,18 +84,21 @@ class Kind:
         """Of each id, as the C library gives it."""
         return {item: code for code, item in enumerate(as_served(self.ids.tolist()), 1)}
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is served with the model."""
+        return {
+            "max_k": MAX_K,
+            "noise": self.noise,
+            "cleaning": None if self.softens or self.noise is None else CLEANING,
+            "user_ids": USERS if "user_ids" in self.reads else None,
+        }
+
+    def module(self) -> ServingModule:
+        return ServingModule(self.model, self.ids, **self.options)
+
     def export(self, folder: Path) -> Path:
-        users = USERS if "user_ids" in self.reads else None
-        cleaning = None if self.softens or self.noise is None else CLEANING
-        return export_saved_model(
-            self.model,
-            self.ids,
-            folder / "model",
-            max_k=MAX_K,
-            noise=self.noise,
-            cleaning=cleaning,
-            user_ids=users,
-        )
+        return export_saved_model(self.model, self.ids, folder / "model", **self.options)
 
 
 KINDS: dict[str, Callable[[], Kind]] = {

@@ -1,4 +1,4 @@
-"""Servers that clients can be tried on: TensorFlow Serving, and one that answers as it does.
+"""Servers that clients can be tried on: TensorFlow Serving, one that answers as it does, and ours.
 
 The stand-in takes its answers from the C++ loader, the same that TensorFlow Serving has. What it
 adds is what TensorFlow Serving does around a model: addresses, metadata, JSON, and errors.
@@ -6,6 +6,7 @@ adds is what TensorFlow Serving does around a model: addresses, metadata, JSON, 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import socket
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
@@ -34,6 +36,13 @@ from tensorflow_serving.apis import (
 
 from tests.serving import c_loader
 from tests.serving.c_loader import LoadedModel, TensorFlowError
+from tf_recdenoiser.retrieval import ServingModule, export_saved_model
+from tf_recdenoiser.serve import address_of, listen, server_of
+from tf_recdenoiser.serve.app import app_of
+from tf_recdenoiser.serve.model import ServedModel
+from tf_recdenoiser.serve.rest import rest_routes
+from tf_recdenoiser.serve.worker import Worker
+from tf_recdenoiser.training import Recommender
 
 BINARY = shutil.which("tensorflow_model_server")
 
@@ -45,19 +54,63 @@ class Addresses(NamedTuple):
     grpc: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Shop:
+    """What is to be served as "shop", and a folder for it."""
+
+    model: Recommender
+    ids: npt.NDArray[Any]
+    folder: Path
+    options: dict[str, Any]
+
+    def export(self) -> Path:
+        return export_saved_model(self.model, self.ids, self.folder / "shop", **self.options)
+
+    def module(self) -> ServingModule:
+        return ServingModule(self.model, self.ids, **{"max_k": 100, **self.options})
+
+
 @contextmanager
-def stand_in(version: Path) -> Iterator[Addresses]:
+def first_look(shop: Shop) -> Iterator[Addresses]:
+    """The package's own server, which answers over REST alone."""
+    with rest_server(shop.module(), "shop") as url:
+        yield Addresses(url, "")
+
+
+@contextmanager
+def rest_server(module: ServingModule, name: str) -> Iterator[str]:
+    with app_server(app_of(rest_routes(ServedModel(name, module), Worker()))) as url:
+        yield url
+
+
+@contextmanager
+def app_server(app: Any) -> Iterator[str]:
+    """Runs an application of the package's as its command does, in a thread."""
+    server = server_of(app)
+    with listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield address_of(listener).url
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def stand_in(shop: Shop) -> Iterator[Addresses]:
     """Serve one version of a model under its directory's name."""
+    version = shop.export()
     name = version.parent.name
     with c_loader.load(version) as model, _rest(model, name) as rest, _grpc(model, name) as channel:
         yield Addresses(rest, channel)
 
 
 @contextmanager
-def tensorflow_serving(version: Path) -> Iterator[Addresses]:
+def tensorflow_serving(shop: Shop) -> Iterator[Addresses]:
     """Serve a model's newest version by the real server, batching, as its files say."""
     assert BINARY is not None
-    folder = version.parent
+    folder = shop.export().parent
     ports = {"port": _free_port(), "rest_api_port": _free_port()}
     config = folder / "models.config"
     here = config.read_text().replace(f'"/models/{folder.name}"', json.dumps(str(folder)))

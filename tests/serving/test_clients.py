@@ -24,9 +24,8 @@ from tests.retrieval.reference import (
     recommend,
 )
 from tests.serving import c_loader, servers
-from tests.serving.servers import Addresses
+from tests.serving.servers import Addresses, Shop
 from tf_recdenoiser.backbones import SSEPT, TiSASRec
-from tf_recdenoiser.retrieval import export_saved_model
 from tf_recdenoiser.training import Recommender
 from tf_recdenoiser.training.explain import explain
 
@@ -36,6 +35,7 @@ pytestmark = pytest.mark.skipif(
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "serving"
 LENGTH = 9
 SERVERS = [
+    servers.first_look,
     servers.stand_in,
     pytest.param(
         servers.tensorflow_serving,
@@ -63,34 +63,43 @@ def server(request: pytest.FixtureRequest) -> Any:
 def served(
     request: pytest.FixtureRequest, server: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    model = random_recommender()
-    folder = tmp_path_factory.mktemp("served") / "shop"
-    version = export_saved_model(model, VOCABULARIES[request.param], folder, max_k=MAX_K)
-    with server(version) as addresses:
-        yield Served(model, request.param, addresses)
+    model, kind = random_recommender(), request.param
+    folder = tmp_path_factory.mktemp("served")
+    with server(Shop(model, VOCABULARIES[kind], folder, {"max_k": MAX_K})) as addresses:
+        yield Served(model, kind, addresses)
 
 
 WAYS = ("rest", "grpc")
 
 
 @pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[Addresses], Any]]:
-    """Of each sort a client for the model "shop", which sends histories of `LENGTH` columns."""
+def clients(server: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Clients for the model "shop", which send histories of `LENGTH` columns."""
     monkeypatch.syspath_prepend(EXAMPLES)
     from grpc_client import GrpcClient
     from rest_client import RestClient
 
-    return {
+    found = {
         "rest": lambda at: RestClient("shop", at.rest, LENGTH),
         "grpc": lambda at: GrpcClient("shop", at.grpc, LENGTH),
     }
+    return {way: found[way] for way in ways_of(server)}
+
+
+def ways_of(server: Any) -> tuple[str, ...]:
+    return ("rest",) if server is servers.first_look else WAYS
 
 
 @pytest.fixture(params=WAYS)
-def client_of(
-    request: pytest.FixtureRequest, clients: dict[str, Callable[[Addresses], Any]]
-) -> Callable[[Addresses], Any]:
-    return clients[request.param]
+def way(request: pytest.FixtureRequest, server: Any) -> str:
+    if request.param not in ways_of(server):
+        pytest.skip("it answers over REST alone")
+    return request.param
+
+
+@pytest.fixture
+def client_of(way: str, clients: dict[str, Any]) -> Callable[[Addresses], Any]:
+    return clients[way]
 
 
 def histories_of(kind: str) -> list[list[Any]]:
@@ -201,7 +210,7 @@ def test_times_and_users_are_sent_to_models_that_read_them(
     users = {} if kind is TiSASRec else {"user_count": 2}
     model = Recommender(kind(item_count=3, max_length=4, hidden_dim=8, **users))
     named = {"user_ids": np.array(["ann", "bob"])} if users else {}
-    version = export_saved_model(model, np.array([10, 20, 30]), tmp_path / "shop", **named)
+    shop = Shop(model, np.array([10, 20, 30]), tmp_path, named)
     inputs = {"item_ids": np.array([[0, 0, 1, 3]], np.int32)}
     if users:
         further: dict[str, Any] = {"users": ["bob"]}
@@ -210,7 +219,7 @@ def test_times_and_users_are_sent_to_models_that_read_them(
         further = {"times": [[1.5e9, 1.5e9 + 60]]}
         inputs["times"] = np.array([[0, 0, 1.5e9, 1.5e9 + 60]])
     expected = model.score(**inputs)[0, 1:].tolist()
-    with server(version) as addresses:
+    with server(shop) as addresses:
         for client_of in clients.values():
             client = client_of(addresses)
             (found,) = client.recommend([[10, 30]], exclude_seen=False, **further)
@@ -238,7 +247,6 @@ def test_the_examples_of_the_columns_hold(monkeypatch: pytest.MonkeyPatch) -> No
 # --- From a shell -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_a_shell_gets_a_line_for_each_item(served: Served, way: str) -> None:
     if served.kind == "str":
         pytest.skip("ids with line breaks are for Python")
@@ -262,8 +270,8 @@ def rest_command(
     from command_line import run
     from rest_client import RestClient
 
-    def command(at: Addresses, *arguments: str) -> list[list[str]]:
-        run(RestClient, "nowhere", None, ["shop", "--server", at.rest, *arguments])
+    def command(at: Addresses, *arguments: str, model: str = "shop") -> list[list[str]]:
+        run(RestClient, "nowhere", None, [model, "--server", at.rest, *arguments])
         return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
 
     return command
@@ -287,10 +295,10 @@ def test_the_probability_of_noise_is_told(
     tmp_path: Path,
 ) -> None:
     ids, noise = VOCABULARIES["int"], random_noise_scorer()
-    version = export_saved_model(random_recommender(), ids, tmp_path / "shop", noise=noise)
+    shop = Shop(random_recommender(), ids, tmp_path, {"noise": noise})
     history = [*ids[[3, 8]].tolist(), UNKNOWN["int"][1], ids[5].item()]
     expected = noise(np.array([model_input(history, ids)], np.int32))[0, -3:].tolist()
-    with server(version) as addresses:
+    with server(shop) as addresses:
         answers = [client_of(addresses).explain([history]) for client_of in clients.values()]
         lines = rest_command(addresses, "--history", ",".join(map(str, history)), "--explain")
     for (found,) in answers:
@@ -306,7 +314,7 @@ def test_an_error_ends_the_command_with_its_message(
     served: Served, rest_command: Callable[..., list[list[str]]]
 ) -> None:
     with pytest.raises(SystemExit, match="Servable not found"):
-        rest_command(served.at, "--server", f"{served.at.rest}/nowhere")
+        rest_command(served.at, model="shoe")
     with pytest.raises(SystemExit, match=r"A server must answer at http://localhost:1/"):
         rest_command(Addresses("http://localhost:1", ""))
 

@@ -52,6 +52,10 @@ class ServingModule(tf.Module):
     ----------
     item_ids
         The raw ids, int64 or object (of str) `[item_count]`.
+    max_k
+        As it was given.
+    max_length
+        n, how many items of a history the model reads.
     no_id
         What stands where there is no item: an empty string; of numbers -1, or the next below all
         ids where -1 is the id of an item.
@@ -86,7 +90,8 @@ class ServingModule(tf.Module):
             )
         if max_k < 1:
             raise ValueError(f"`max_k` must be at least 1. Received: max_k={max_k}")
-        self._length = backbone.max_length
+        self.max_length = backbone.max_length
+        self.max_k = max_k
         self.item_ids = _vocabulary("item", item_ids, backbone.item_count)
         keys = tf.constant(self.item_ids)
         self._codes = _codes_of(self.item_ids)
@@ -113,7 +118,7 @@ class ServingModule(tf.Module):
             for model in (backbone, *detectors)
             for variable in model.variables
         ]
-        self.recommend = self._recommend_function(recommender, max_k)
+        self.recommend = self._recommend_function(recommender)
         self.explain = self._explain_function(recommender)
 
     @property
@@ -171,9 +176,7 @@ class ServingModule(tf.Module):
         counts = (lengths < 0) | (tf.range(tf.shape(histories)[1]) < lengths)
         return tf.where(counts, self._codes.lookup(histories), 0)
 
-    def _recommend_function(
-        self, recommender: Recommender, max_k: int
-    ) -> Callable[..., dict[str, tf.Tensor]]:
+    def _recommend_function(self, recommender: Recommender) -> Callable[..., dict[str, tf.Tensor]]:
         backbone = recommender.backbone
 
         def recommend(
@@ -185,7 +188,7 @@ class ServingModule(tf.Module):
                 tf.cast(hidden[:, -1], tf.float32), backbone.item_vectors(), transpose_b=True
             )
             excluded = _per_row("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
-            k = tf.clip_by_value(_per_row("k", k, histories), 1, max_k)
+            k = tf.clip_by_value(_per_row("k", k, histories), 1, self.max_k)
             best, best_scores = top_items(scores, tf.where(excluded, asked.codes, 0), k)
             return {
                 "item_ids": tf.gather(self._ids, best),
@@ -194,7 +197,7 @@ class ServingModule(tf.Module):
             }
 
         choices = {
-            "k": _Input(_ROWS_OF_INTEGERS, tf.constant([min(DEFAULT_K, max_k)])),
+            "k": _Input(_ROWS_OF_INTEGERS, tf.constant([min(DEFAULT_K, self.max_k)])),
             "exclude_seen": _Input(_ROWS_OF_BOOLEANS, tf.constant([True])),
         }
         return _graph_function(recommend, {**self._history_inputs(), **choices})
@@ -211,7 +214,7 @@ class ServingModule(tf.Module):
         if "times" in further:
             further["times"] = _per_entry("times", further["times"], histories)
             codes = tf.where(tf.math.is_finite(further["times"]), codes, 0)
-        inputs, slots = history_inputs(codes, self._length, further.get("times"))
+        inputs, slots = history_inputs(codes, self.max_length, further.get("times"))
         if "users" in further:
             users = _per_row("users", further["users"], histories)
             inputs["user_ids"] = self._user_codes.lookup(users)
