@@ -74,6 +74,7 @@ def server_of(app: Starlette) -> uvicorn.Server:
         uvicorn.Config(
             app,
             log_config=None,
+            log_level="error",  # not a line for each request that is refused
             access_log=False,
             http="h11",
             ws="none",
