@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,11 +69,14 @@ class Shop:
     def module(self) -> ServingModule:
         return ServingModule(self.model, self.ids, **{"max_k": 100, **self.options})
 
+    def served_by(self, server: Any) -> AbstractContextManager[Addresses]:
+        return server(self.module() if server is first_look else self.export())
+
 
 @contextmanager
-def first_look(shop: Shop) -> Iterator[Addresses]:
+def first_look(module: ServingModule) -> Iterator[Addresses]:
     """The package's own server, which answers over REST alone."""
-    with rest_server(shop.module(), "shop") as url:
+    with rest_server(module, "shop") as url:
         yield Addresses(url, "")
 
 
@@ -98,19 +101,18 @@ def app_server(app: Any) -> Iterator[str]:
 
 
 @contextmanager
-def stand_in(shop: Shop) -> Iterator[Addresses]:
+def stand_in(version: Path) -> Iterator[Addresses]:
     """Serve one version of a model under its directory's name."""
-    version = shop.export()
     name = version.parent.name
     with c_loader.load(version) as model, _rest(model, name) as rest, _grpc(model, name) as channel:
         yield Addresses(rest, channel)
 
 
 @contextmanager
-def tensorflow_serving(shop: Shop) -> Iterator[Addresses]:
+def tensorflow_serving(version: Path) -> Iterator[Addresses]:
     """Serve a model's newest version by the real server, batching, as its files say."""
     assert BINARY is not None
-    folder = shop.export().parent
+    folder = version.parent
     ports = {"port": _free_port(), "rest_api_port": _free_port()}
     config = folder / "models.config"
     here = config.read_text().replace(f'"/models/{folder.name}"', json.dumps(str(folder)))

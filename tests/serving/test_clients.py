@@ -65,7 +65,8 @@ def served(
 ) -> Iterator[Served]:
     model, kind = random_recommender(), request.param
     folder = tmp_path_factory.mktemp("served")
-    with server(Shop(model, VOCABULARIES[kind], folder, {"max_k": MAX_K})) as addresses:
+    shop = Shop(model, VOCABULARIES[kind], folder, {"max_k": MAX_K})
+    with shop.served_by(server) as addresses:
         yield Served(model, kind, addresses)
 
 
@@ -219,7 +220,7 @@ def test_times_and_users_are_sent_to_models_that_read_them(
         further = {"times": [[1.5e9, 1.5e9 + 60]]}
         inputs["times"] = np.array([[0, 0, 1.5e9, 1.5e9 + 60]])
     expected = model.score(**inputs)[0, 1:].tolist()
-    with server(shop) as addresses:
+    with shop.served_by(server) as addresses:
         for client_of in clients.values():
             client = client_of(addresses)
             (found,) = client.recommend([[10, 30]], exclude_seen=False, **further)
@@ -298,7 +299,7 @@ def test_the_probability_of_noise_is_told(
     shop = Shop(random_recommender(), ids, tmp_path, {"noise": noise})
     history = [*ids[[3, 8]].tolist(), UNKNOWN["int"][1], ids[5].item()]
     expected = noise(np.array([model_input(history, ids)], np.int32))[0, -3:].tolist()
-    with server(shop) as addresses:
+    with shop.served_by(server) as addresses:
         answers = [client_of(addresses).explain([history]) for client_of in clients.values()]
         lines = rest_command(addresses, "--history", ",".join(map(str, history)), "--explain")
     for (found,) in answers:

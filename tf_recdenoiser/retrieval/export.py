@@ -74,6 +74,7 @@ def export_saved_model(
 
     Examples
     --------
+    >>> import tempfile
     >>> from tf_recdenoiser.backbones import SASRec
     >>> model = Recommender(SASRec(item_count=3, max_length=4, hidden_dim=8))
     >>> with tempfile.TemporaryDirectory() as folder:

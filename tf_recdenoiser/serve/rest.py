@@ -97,14 +97,14 @@ def _described(signature: str, tensors: dict[str, tf.TensorSpec]) -> dict[str, A
 
 def _predict(model: ServedModel, body: bytes) -> dict[str, Any]:
     asked = parsed(body)
-    name = asked.get("signature_name", _DEFAULT_SIGNATURE)
-    if not isinstance(name, str) or name not in model.signatures:
+    name = asked.get("signature_name", "")
+    signature = model.signatures.get(name or _DEFAULT_SIGNATURE) if isinstance(name, str) else None
+    if signature is None:
         raise RequestError(f"Serving signature name: {shown(name)} not found in signature def")
     if ("inputs" in asked) == ("instances" in asked):
         raise RequestError(
             f"A request must have one of `inputs` and `instances`. Received: {shown(sorted(asked))}"
         )
-    signature = model.signatures[name]
     by_row = "instances" in asked
     columns = _columns_of(asked["instances"]) if by_row else asked["inputs"]
     tensors = _inputs(signature, columns)
