@@ -48,7 +48,7 @@ setup(
         "Typing :: Typed",
     ],
     packages=find_packages(include=["tf_recdenoiser", "tf_recdenoiser.*"]),
-    package_data={"tf_recdenoiser": ["py.typed"]},
+    package_data={"tf_recdenoiser": ["py.typed", "serve/page/*"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
         "filelock>=4.1",
@@ -58,12 +58,14 @@ setup(
         "polars>=2.0",
         "rich>=13.8",
         "scipy>=1.15",
+        "starlette>=1.0",
         "tensorflow>=2.21,<3",
         "tensorflow-recommenders>=0.7.7",
         "tensorflow-serving-api>=2.21,<3",
         "tf-keras>=2.21,<3",
         "tomlkit>=0.13",
         "typer>=0.29",
+        "uvicorn>=0.40",
     ],
     extras_require={
         "bayesian": ["scikit-learn>=1.5"],

@@ -159,6 +159,7 @@ def test_a_folder_that_is_not_there_yet_is_not_made(
     check_folder(tmp_path / "a" / "b")
     monkeypatch.chdir(tmp_path)
     check_folder(Path("c"))
+    check_folder(tmp_path)
     assert names(tmp_path) == []
 
 

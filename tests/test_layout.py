@@ -64,6 +64,7 @@ RULES: Mapping[str, Rule] = {
     "experiments": FREE,
     "tuning": FREE,
     "reports": FREE,
+    "serve": FREE,
     "cli": FREE,
     "__init__": FREE,
     "__main__": FREE,

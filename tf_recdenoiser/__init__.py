@@ -31,6 +31,7 @@ _PARTS = (
     "reports",
     "retrieval",
     "runs",
+    "serve",
     "training",
     "tuning",
 )

@@ -84,9 +84,11 @@ def check_folder(folder: Path) -> None:
         raise _unusable(folder, f"the file {nearest}")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise _unusable(folder, f"no permission to write to {nearest}")
-    if nearest == folder:
+    if nearest == folder and (folder / _LOCK).exists():
         with locked(folder):
             pass
+    elif nearest == folder:
+        _try_to_write(folder)
     check_room(folder, _LEAST_ROOM)
 
 
@@ -98,6 +100,16 @@ def check_room(folder: Path, room: int) -> None:
             f"{folder} must have room for {_megabytes(room)}: make room, or choose a folder on "
             f"another disk. Received: {_megabytes(free)} that are free"
         )
+
+
+def _try_to_write(folder: Path) -> None:
+    probe = _temporary(folder / "probe")
+    try:
+        probe.write_text("probe", encoding="utf-8")
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _nearest(folder: Path) -> Path:

@@ -38,7 +38,10 @@ class Client(ABC):
     def recommend(
         self, histories: Histories, k: int = 10, exclude_seen: bool = True, **further: Any
     ) -> list[list[Any]]:
-        """The k best items after each history, as `(item, score)`; `further` as the model reads."""
+        """The k best items after each history, as `(item, score)`; `further` as the model reads.
+
+        A k above the most that the model gives is taken for that, and one below 1 for 1.
+        """
         values = {"k": k, "exclude_seen": exclude_seen, **further}
         dtypes = self.dtypes["serving_default"]
         inputs = request_columns(dtypes, histories, self.length, **values)

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 NO_ID: Mapping[str, Any] = {"DT_INT64": -(2**63), "DT_STRING": ""}
 """What fills histories up and stands for an unknown user, by type: no log has such an id."""
 
+NO_SCORE = -3.4e38
+"""No item's score is as low: where there is none stands the lowest float32, about -3.4028e38."""
+
 Histories = Sequence[Sequence[Any]]
 
 
@@ -83,11 +86,11 @@ def recommended(item_ids: Histories, scores: Sequence[Sequence[float]]) -> list[
 
     Examples
     --------
-    >>> recommended([["a", "b"], ["c", ""]], [[2.5, 1.0], [0.5, float("-inf")]])
+    >>> recommended([["a", "b"], ["c", ""]], [[2.5, 1.0], [0.5, -3.4028235e38]])
     [[('a', 2.5), ('b', 1.0)], [('c', 0.5)]]
     """
     return [
-        [(item, score) for item, score in zip(*row, strict=True) if score > float("-inf")]
+        [(item, score) for item, score in zip(*row, strict=True) if score > NO_SCORE]
         for row in zip(item_ids, scores, strict=True)
     ]
 

@@ -24,7 +24,9 @@ from tf_recdenoiser.training import OBJECTIVES
 from tf_recdenoiser.tuning import TUNERS
 
 EXPERIMENTS = ("noise", "gates", "models")
-COMMANDS = ("train", "tune", "settings", "evaluate", "recommend", "explain", "export", "demo")
+COMMANDS = (
+    *("train", "tune", "settings", "evaluate", "recommend", "explain", "serve", "export", "demo"),
+)
 CHOICES = {
     ("train", "--preset"): PRESETS,
     ("train", "--on-bad-row"): get_args(OnBadRow),
@@ -141,6 +143,7 @@ def test_a_wrong_choice_is_answered_with_the_right_ones(command: str, option: st
         ("recommend", "unused"),
         ("recommend", "unused", "--history", "1", "-k", "0"),
         ("explain", "unused"),
+        ("serve", "unused", "--port", "65536"),
         ("export", "unused"),
         ("export", "unused", "--to", "unused", "--version", "0"),
         ("demo", "--users", "9"),

@@ -23,6 +23,7 @@ VOCABULARIES: dict[str, Array] = {
         ["7", "Ünïcode 🍣", "x" * 22, "y" * 23, "z" * 300, " ", "0", "a\nb", "ä", "a", "A", "漢字"]
     ),
 }
+LOWEST = -(2 - 2.0**-23) * 2.0**127  # of all float32
 NO_ITEM: dict[str, Any] = {"int": -1, "str": b""}
 UNKNOWN: dict[str, list[Any]] = {"int": [-1, 2, 2**62], "str": ["", "unknown", "z" * 299]}
 
@@ -95,12 +96,13 @@ def assert_recommended(
     exclude_seen: list[bool],
 ) -> None:
     """Compare a whole answer, with what stands in columns that hold no item."""
+    k = [min(max(one, 1), MAX_K) for one in k]
+    assert got["k"].tolist() == k
     width = max(k, default=0)
     assert got["item_ids"].shape == got["scores"].shape == (len(histories), width)
     for row, history in enumerate(histories):
         ids, scores = recommend(model, VOCABULARIES[kind], history, k[row], exclude_seen[row])
         lacking = width - len(ids)
         assert got["item_ids"][row].tolist() == as_served(ids) + [NO_ITEM[kind]] * lacking
-        np.testing.assert_allclose(
-            got["scores"][row], [*scores, *[-np.inf] * lacking], rtol=1e-5, atol=1e-5
-        )
+        np.testing.assert_allclose(got["scores"][row][: len(ids)], scores, rtol=1e-5, atol=1e-5)
+        assert got["scores"][row][len(ids) :].tolist() == [LOWEST] * lacking

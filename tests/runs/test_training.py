@@ -326,6 +326,7 @@ OTHER = {
     "noise.injection.places": "test",
     "fit.windows": "newest",
     "fit.precision": "mixed_bfloat16",
+    "fit.warm_start": "/another",
 }
 # What is done about noise has no other value where none is looked for; gates are shuffled only
 # if they are another run's, and a density is sought only without a beta.

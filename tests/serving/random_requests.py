@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from tests.retrieval.reference import (
     ITEM_COUNT,
+    LOWEST,
     MAX_K,
     MAX_LENGTH,
     VOCABULARIES,
@@ -27,7 +28,7 @@ from tests.retrieval.reference import (
 )
 from tf_recdenoiser.backbones import SSEPT, TiSASRec
 from tf_recdenoiser.noise import Cleaning, NoiseScorer
-from tf_recdenoiser.retrieval import export_saved_model
+from tf_recdenoiser.retrieval import ServingModule, export_saved_model
 from tf_recdenoiser.training import Recommender
 from tf_recdenoiser.training.explain import explain
 
@@ -45,7 +46,7 @@ USERS = np.array([-1, 5, 2**50])
 USER_CODES = {user: code for code, user in enumerate(USERS.tolist(), 1)}
 STRANGE_USERS = [-2, 0, SMALLEST, LARGEST]
 STRANGE_TIMES = [np.nan, np.inf, -np.inf, 0.0, -1.5e9, 1e308, -1e308, 1.5e9, 1e-300]
-USUAL_K, WRONG_K = [1, 2, 3, 10, ITEM_COUNT, MAX_K], [0, -1, MAX_K + 1, 2**31 - 1, -(2**31)]
+USUAL_K, STRANGE_K = [1, 2, 3, 10, ITEM_COUNT, MAX_K], [0, -1, MAX_K + 1, 2**31 - 1, -(2**31)]
 STRANGE_LENGTHS = [-(2**31), -2, 2**31 - 1]
 # Thresholds that untrained detectors reach.
 CLEANING = Cleaning(above=0.6, newest_above=0.5)
@@ -83,18 +84,21 @@ class Kind:
         """Of each id, as the C library gives it."""
         return {item: code for code, item in enumerate(as_served(self.ids.tolist()), 1)}
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is served with the model."""
+        return {
+            "max_k": MAX_K,
+            "noise": self.noise,
+            "cleaning": None if self.softens or self.noise is None else CLEANING,
+            "user_ids": USERS if "user_ids" in self.reads else None,
+        }
+
+    def module(self) -> ServingModule:
+        return ServingModule(self.model, self.ids, **self.options)
+
     def export(self, folder: Path) -> Path:
-        users = USERS if "user_ids" in self.reads else None
-        cleaning = None if self.softens or self.noise is None else CLEANING
-        return export_saved_model(
-            self.model,
-            self.ids,
-            folder / "model",
-            max_k=MAX_K,
-            noise=self.noise,
-            cleaning=cleaning,
-            user_ids=users,
-        )
+        return export_saved_model(self.model, self.ids, folder / "model", **self.options)
 
 
 KINDS: dict[str, Callable[[], Kind]] = {
@@ -120,16 +124,16 @@ KINDS: dict[str, Callable[[], Kind]] = {
 
 
 def random_request(kind: Kind, random: Random) -> Request:
-    """One that may be refused, as about one in four is."""
+    """One that may be refused, as about one in seven is."""
     rows = random.choice([0, 1, 1, 2, 3, 4])
     columns = random.choice([0, 1, 2, MAX_LENGTH - 1, MAX_LENGTH, MAX_LENGTH + 1, 15, 40])
     every = [*kind.ids.tolist(), *kind.strange_ids]
     pool = random.choice([every, kind.ids.tolist(), random.sample(every, random.randint(1, 5))])
-    wrong_k = random.choice(WRONG_K)
+    strange_k = random.choice(STRANGE_K)
     request = {
         "histories": ids_of(kind, [random.choices(pool, k=columns) for _ in range(rows)], columns),
         "lengths": some(random, rows, [-1, *range(columns + 2), *STRANGE_LENGTHS], np.int32),
-        "k": some(random, rows, random.choices([USUAL_K, [1, wrong_k]], [6, 1])[0], np.int32),
+        "k": some(random, rows, random.choices([USUAL_K, [1, strange_k]], [6, 1])[0], np.int32),
         "exclude_seen": some(random, rows, [True, True, False], np.bool_),
     }
     if "user_ids" in kind.reads:
@@ -177,8 +181,6 @@ def rules_broken(signature: str, request: Request) -> list[str]:
     ]
     if "times" in read and read["times"].shape != read["histories"].shape:
         broken.append("`times` must have the shape of `histories`")
-    if "k" in read and not ((read["k"] >= 1) & (read["k"] <= MAX_K)).all():
-        broken.append(f"`k` must be from 1 to {MAX_K}")
     return broken
 
 
@@ -231,7 +233,7 @@ def row_of(kind: Kind, request: Request, number: int) -> Row:
         codes=[kind.codes[items[column]] for column in columns],
         user=USER_CODES.get(own.get("users"), 0),
         clean=own.get("clean_history", False),
-        k=own["k"],
+        k=min(max(own["k"], 1), MAX_K),
         seen_out=own["exclude_seen"],
     )
 
@@ -331,6 +333,7 @@ def assert_recommended(
     kind: Kind, rows: list[Row], expected: list[Answer], got: dict[str, Array]
 ) -> None:
     """Each row has the best of its items that are left, best first, and no other."""
+    assert got["k"].tolist() == [row.k for row in rows]
     width = max((row.k for row in rows), default=0)
     assert got["item_ids"].shape == got["scores"].shape == (len(rows), width)
     for row, answer, ids, scores in zip(
@@ -340,7 +343,7 @@ def assert_recommended(
         best = np.sort(answer.scores[sorted(left)])[::-1][: row.k]
         none = width - len(best)
         assert ids[len(best) :] == [kind.no_id] * none
-        assert (scores[len(best) :] == -np.inf).all()
+        assert (scores[len(best) :] == LOWEST).all()
         found = [kind.codes[item] for item in ids[: len(best)]]
         assert len({*found}) == len(found) and {*found} <= left
         assert (np.diff(scores[: len(best)]) <= 0).all()

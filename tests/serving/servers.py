@@ -1,4 +1,4 @@
-"""Servers that clients can be tried on: TensorFlow Serving, and one that answers as it does.
+"""Servers that clients can be tried on: TensorFlow Serving, one that answers as it does, and ours.
 
 The stand-in takes its answers from the C++ loader, the same that TensorFlow Serving has. What it
 adds is what TensorFlow Serving does around a model: addresses, metadata, JSON, and errors.
@@ -6,6 +6,7 @@ adds is what TensorFlow Serving does around a model: addresses, metadata, JSON, 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import socket
@@ -16,13 +17,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
@@ -34,6 +36,13 @@ from tensorflow_serving.apis import (
 
 from tests.serving import c_loader
 from tests.serving.c_loader import LoadedModel, TensorFlowError
+from tf_recdenoiser.retrieval import ServingModule, export_saved_model
+from tf_recdenoiser.serve import address_of, listen, server_of
+from tf_recdenoiser.serve.app import app_of
+from tf_recdenoiser.serve.model import ServedModel
+from tf_recdenoiser.serve.rest import rest_routes
+from tf_recdenoiser.serve.worker import Worker
+from tf_recdenoiser.training import Recommender
 
 BINARY = shutil.which("tensorflow_model_server")
 
@@ -43,6 +52,52 @@ class Addresses(NamedTuple):
 
     rest: str
     grpc: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Shop:
+    """What is to be served as "shop", and a folder for it."""
+
+    model: Recommender
+    ids: npt.NDArray[Any]
+    folder: Path
+    options: dict[str, Any]
+
+    def export(self) -> Path:
+        return export_saved_model(self.model, self.ids, self.folder / "shop", **self.options)
+
+    def module(self) -> ServingModule:
+        return ServingModule(self.model, self.ids, **{"max_k": 100, **self.options})
+
+    def served_by(self, server: Any) -> AbstractContextManager[Addresses]:
+        return server(self.module() if server is first_look else self.export())
+
+
+@contextmanager
+def first_look(module: ServingModule) -> Iterator[Addresses]:
+    """The package's own server, which answers over REST alone."""
+    with rest_server(module, "shop") as url:
+        yield Addresses(url, "")
+
+
+@contextmanager
+def rest_server(module: ServingModule, name: str) -> Iterator[str]:
+    with app_server(app_of(rest_routes(ServedModel(name, module), Worker()))) as url:
+        yield url
+
+
+@contextmanager
+def app_server(app: Any) -> Iterator[str]:
+    """Runs an application of the package's as its command does, in a thread."""
+    server = server_of(app)
+    with listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield address_of(listener).url
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @contextmanager
@@ -154,8 +209,8 @@ def _rest(model: LoadedModel, name: str) -> Iterator[str]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
-            # Numbers without end are -Infinity, as TensorFlow Serving writes them.
-            self.wfile.write(json.dumps(body, ensure_ascii=False).encode())
+            text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+            self.wfile.write(text.encode())
 
         def log_message(self, *_: Any) -> None:
             """Keep the tests' output clean."""

@@ -24,9 +24,8 @@ from tests.retrieval.reference import (
     recommend,
 )
 from tests.serving import c_loader, servers
-from tests.serving.servers import Addresses
+from tests.serving.servers import Addresses, Shop
 from tf_recdenoiser.backbones import SSEPT, TiSASRec
-from tf_recdenoiser.retrieval import export_saved_model
 from tf_recdenoiser.training import Recommender
 from tf_recdenoiser.training.explain import explain
 
@@ -36,6 +35,7 @@ pytestmark = pytest.mark.skipif(
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "serving"
 LENGTH = 9
 SERVERS = [
+    servers.first_look,
     servers.stand_in,
     pytest.param(
         servers.tensorflow_serving,
@@ -63,34 +63,44 @@ def server(request: pytest.FixtureRequest) -> Any:
 def served(
     request: pytest.FixtureRequest, server: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    model = random_recommender()
-    folder = tmp_path_factory.mktemp("served") / "shop"
-    version = export_saved_model(model, VOCABULARIES[request.param], folder, max_k=MAX_K)
-    with server(version) as addresses:
-        yield Served(model, request.param, addresses)
+    model, kind = random_recommender(), request.param
+    folder = tmp_path_factory.mktemp("served")
+    shop = Shop(model, VOCABULARIES[kind], folder, {"max_k": MAX_K})
+    with shop.served_by(server) as addresses:
+        yield Served(model, kind, addresses)
 
 
 WAYS = ("rest", "grpc")
 
 
 @pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[Addresses], Any]]:
-    """Of each sort a client for the model "shop", which sends histories of `LENGTH` columns."""
+def clients(server: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Clients for the model "shop", which send histories of `LENGTH` columns."""
     monkeypatch.syspath_prepend(EXAMPLES)
     from grpc_client import GrpcClient
     from rest_client import RestClient
 
-    return {
+    found = {
         "rest": lambda at: RestClient("shop", at.rest, LENGTH),
         "grpc": lambda at: GrpcClient("shop", at.grpc, LENGTH),
     }
+    return {way: found[way] for way in ways_of(server)}
+
+
+def ways_of(server: Any) -> tuple[str, ...]:
+    return ("rest",) if server is servers.first_look else WAYS
 
 
 @pytest.fixture(params=WAYS)
-def client_of(
-    request: pytest.FixtureRequest, clients: dict[str, Callable[[Addresses], Any]]
-) -> Callable[[Addresses], Any]:
-    return clients[request.param]
+def way(request: pytest.FixtureRequest, server: Any) -> str:
+    if request.param not in ways_of(server):
+        pytest.skip("it answers over REST alone")
+    return request.param
+
+
+@pytest.fixture
+def client_of(way: str, clients: dict[str, Any]) -> Callable[[Addresses], Any]:
+    return clients[way]
 
 
 def histories_of(kind: str) -> list[list[Any]]:
@@ -151,12 +161,23 @@ def test_what_was_kept_is_explained(served: Served, client_of: Callable[[Address
     assert [first, last] == pytest.approx(expected[-2:].tolist(), rel=1e-4)
 
 
-@pytest.mark.parametrize("k", [0, MAX_K + 1])
-def test_a_wrong_k_is_refused_in_the_models_words(
-    served: Served, client_of: Callable[[Addresses], Any], k: int
+def test_a_k_that_cannot_be_is_taken_for_the_nearest(
+    served: Served, client_of: Callable[[Addresses], Any]
 ) -> None:
-    with pytest.raises(ValueError, match=f"`k` must be from 1 to {MAX_K}, the `max_k` of the exp"):
-        client_of(served.at).recommend([[]], k)
+    client, count = client_of(served.at), len(VOCABULARIES[served.kind])
+    found = client.recommend([[]] * 3, k=[0, -7, MAX_K + 1])
+    assert [len(row) for row in found] == [1, 1, min(count, MAX_K)]
+    inputs = {"histories": [[]] * 3, "lengths": [-1] * 3, "exclude_seen": [True] * 3}
+    answer = client.predict("serving_default", {**inputs, "k": [0, 7, MAX_K + 1]})
+    assert answer["k"] == [1, 7, MAX_K]
+
+
+def test_a_request_is_refused_in_the_models_words(
+    served: Served, client_of: Callable[[Addresses], Any]
+) -> None:
+    inputs = {"histories": [[]], "lengths": [-1, -1, -1]}
+    with pytest.raises(ValueError, match="`lengths` must have one row, or as many as `histories`"):
+        client_of(served.at).predict("explain", inputs)
 
 
 def test_a_model_that_is_not_served_is_said_to_be_missing(
@@ -190,7 +211,7 @@ def test_times_and_users_are_sent_to_models_that_read_them(
     users = {} if kind is TiSASRec else {"user_count": 2}
     model = Recommender(kind(item_count=3, max_length=4, hidden_dim=8, **users))
     named = {"user_ids": np.array(["ann", "bob"])} if users else {}
-    version = export_saved_model(model, np.array([10, 20, 30]), tmp_path / "shop", **named)
+    shop = Shop(model, np.array([10, 20, 30]), tmp_path, named)
     inputs = {"item_ids": np.array([[0, 0, 1, 3]], np.int32)}
     if users:
         further: dict[str, Any] = {"users": ["bob"]}
@@ -199,7 +220,7 @@ def test_times_and_users_are_sent_to_models_that_read_them(
         further = {"times": [[1.5e9, 1.5e9 + 60]]}
         inputs["times"] = np.array([[0, 0, 1.5e9, 1.5e9 + 60]])
     expected = model.score(**inputs)[0, 1:].tolist()
-    with server(version) as addresses:
+    with shop.served_by(server) as addresses:
         for client_of in clients.values():
             client = client_of(addresses)
             (found,) = client.recommend([[10, 30]], exclude_seen=False, **further)
@@ -227,7 +248,6 @@ def test_the_examples_of_the_columns_hold(monkeypatch: pytest.MonkeyPatch) -> No
 # --- From a shell -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_a_shell_gets_a_line_for_each_item(served: Served, way: str) -> None:
     if served.kind == "str":
         pytest.skip("ids with line breaks are for Python")
@@ -251,8 +271,8 @@ def rest_command(
     from command_line import run
     from rest_client import RestClient
 
-    def command(at: Addresses, *arguments: str) -> list[list[str]]:
-        run(RestClient, "nowhere", None, ["shop", "--server", at.rest, *arguments])
+    def command(at: Addresses, *arguments: str, model: str = "shop") -> list[list[str]]:
+        run(RestClient, "nowhere", None, [model, "--server", at.rest, *arguments])
         return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
 
     return command
@@ -276,10 +296,10 @@ def test_the_probability_of_noise_is_told(
     tmp_path: Path,
 ) -> None:
     ids, noise = VOCABULARIES["int"], random_noise_scorer()
-    version = export_saved_model(random_recommender(), ids, tmp_path / "shop", noise=noise)
+    shop = Shop(random_recommender(), ids, tmp_path, {"noise": noise})
     history = [*ids[[3, 8]].tolist(), UNKNOWN["int"][1], ids[5].item()]
     expected = noise(np.array([model_input(history, ids)], np.int32))[0, -3:].tolist()
-    with server(version) as addresses:
+    with shop.served_by(server) as addresses:
         answers = [client_of(addresses).explain([history]) for client_of in clients.values()]
         lines = rest_command(addresses, "--history", ",".join(map(str, history)), "--explain")
     for (found,) in answers:
@@ -294,8 +314,8 @@ def test_the_probability_of_noise_is_told(
 def test_an_error_ends_the_command_with_its_message(
     served: Served, rest_command: Callable[..., list[list[str]]]
 ) -> None:
-    with pytest.raises(SystemExit, match=f"`k` must be from 1 to {MAX_K}"):
-        rest_command(served.at, "-k", "99")
+    with pytest.raises(SystemExit, match="Servable not found"):
+        rest_command(served.at, model="shoe")
     with pytest.raises(SystemExit, match=r"A server must answer at http://localhost:1/"):
         rest_command(Addresses("http://localhost:1", ""))
 

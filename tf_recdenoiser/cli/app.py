@@ -18,6 +18,7 @@ from tf_recdenoiser.cli.experiment import app as experiment
 from tf_recdenoiser.cli.explain import explain
 from tf_recdenoiser.cli.export import export
 from tf_recdenoiser.cli.recommend import recommend
+from tf_recdenoiser.cli.serve import serve
 from tf_recdenoiser.cli.settings import settings
 from tf_recdenoiser.cli.similar import similar
 from tf_recdenoiser.cli.train import train
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, tune, evaluate, recommend, similar, explain, export, settings, demo):
+for command in (train, tune, evaluate, recommend, similar, explain, serve, export, settings, demo):
     app.command(no_args_is_help=command not in (settings, demo))(command)
 app.add_typer(experiment, name="experiment")
 
@@ -62,6 +63,7 @@ def describe(
     * `tf-recdenoiser recommend runs/first --history ID,ID` recommends;
     * `tf-recdenoiser similar runs/first ID` shows the items most like one;
     * `tf-recdenoiser explain runs/first --history ID,ID` shows what was pruned;
+    * `tf-recdenoiser serve runs/first` shows all this on a page, and answers over HTTP;
     * `tf-recdenoiser export runs/first --to saved_models/first` writes a SavedModel for
       TensorFlow Serving.
 

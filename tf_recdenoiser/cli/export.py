@@ -26,7 +26,7 @@ def export(
         Option(min=1, help="Version number; one more than the highest there, if not given."),
     ] = None,
     max_k: Annotated[
-        int, Option(min=1, help="The most items that a request may ask for.")
+        int, Option(min=1, help="The most items that a history is answered with.")
     ] = default(export_saved_model, "max_k"),
     keep: Annotated[
         int | None,

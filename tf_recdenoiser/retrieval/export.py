@@ -52,7 +52,7 @@ def export_saved_model(
     version
         At least 1; None (default) for the one after the highest there is.
     max_k
-        The most items that a request may ask for; 100 by default.
+        The most items that a row is answered with, whatever it asks for; 100 by default.
     noise, cleaning
         What finds noise in histories, and what is done about it; see `ServingModule`.
     user_ids

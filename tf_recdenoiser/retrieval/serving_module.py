@@ -19,6 +19,9 @@ from tf_recdenoiser.training.recommender import Recommender
 DEFAULT_K = 10
 """How many items are returned to a request that does not say, if `max_k` allows it."""
 
+LOWEST_SCORE = float(np.finfo(np.float32).min)
+"""The score of a column that holds no item, as it is served: JSON has no word for -inf."""
+
 
 class ServingModule(tf.Module):
     """What a SavedModel of a recommender holds: variables, vocabulary and two functions.
@@ -35,7 +38,7 @@ class ServingModule(tf.Module):
         The raw ids `[item_count]`, integers or strings: the item with the code c has the id
         `item_ids[c - 1]`.
     max_k
-        The most items that a request may ask for.
+        The most items that a row is answered with, whatever it asks for.
     noise
         What finds noise in histories of the same n and codes; None (default) for none.
     cleaning
@@ -49,6 +52,10 @@ class ServingModule(tf.Module):
     ----------
     item_ids
         The raw ids, int64 or object (of str) `[item_count]`.
+    max_k
+        As it was given.
+    max_length
+        n, how many items of a history the model reads.
     no_id
         What stands where there is no item: an empty string; of numbers -1, or the next below all
         ids where -1 is the id of an item.
@@ -83,7 +90,8 @@ class ServingModule(tf.Module):
             )
         if max_k < 1:
             raise ValueError(f"`max_k` must be at least 1. Received: max_k={max_k}")
-        self._length = backbone.max_length
+        self.max_length = backbone.max_length
+        self.max_k = max_k
         self.item_ids = _vocabulary("item", item_ids, backbone.item_count)
         keys = tf.constant(self.item_ids)
         self._codes = _codes_of(self.item_ids)
@@ -110,7 +118,7 @@ class ServingModule(tf.Module):
             for model in (backbone, *detectors)
             for variable in model.variables
         ]
-        self.recommend = self._recommend_function(recommender, max_k)
+        self.recommend = self._recommend_function(recommender)
         self.explain = self._explain_function(recommender)
 
     @property
@@ -138,13 +146,15 @@ class ServingModule(tf.Module):
 
         `serving_default` also takes
 
-        * `k` int32 `[B]` or `[1]`, from 1 to `max_k`: how many items to return; 10 by default,
-          or `max_k` if that is less;
+        * `k` int32 `[B]` or `[1]`: how many items to return, at least 1 and at most `max_k`;
+          what is less or more is taken for these, so that no row makes the others of its batch
+          fail. 10 by default, or `max_k` if that is less;
         * `exclude_seen` bool `[B]` or `[1]`: whether to leave out the items of the history,
           those included that are too old for the model; true by default;
 
-        and returns, best first, `item_ids` and `scores` float32, both `[B, max(k)]`. Columns
-        beyond a row's own k, or beyond the items there are, hold the score -inf and `no_id`.
+        and returns, best first, `item_ids` and `scores` float32, both `[B, max(k)]`, and `k`
+        int32 `[B]`, the number that each row's was taken for. Columns beyond a row's own k, or
+        beyond the items there are, hold `no_id` and the score `LOWEST_SCORE`, the lowest float32.
 
         `explain` returns, in the places of `histories`, `kept` float32 `[B, L]`,
         `kept_per_layer` and `attention_per_layer` float32 `[B, layers, L]` (see `Explanation`;
@@ -166,11 +176,8 @@ class ServingModule(tf.Module):
         counts = (lengths < 0) | (tf.range(tf.shape(histories)[1]) < lengths)
         return tf.where(counts, self._codes.lookup(histories), 0)
 
-    def _recommend_function(
-        self, recommender: Recommender, max_k: int
-    ) -> Callable[..., dict[str, tf.Tensor]]:
+    def _recommend_function(self, recommender: Recommender) -> Callable[..., dict[str, tf.Tensor]]:
         backbone = recommender.backbone
-        k_rule = f"`k` must be from 1 to {max_k}, the `max_k` of the export. Received: k ="
 
         def recommend(
             histories: tf.Tensor, k: tf.Tensor, exclude_seen: tf.Tensor, **inputs: tf.Tensor
@@ -181,14 +188,16 @@ class ServingModule(tf.Module):
                 tf.cast(hidden[:, -1], tf.float32), backbone.item_vectors(), transpose_b=True
             )
             excluded = _per_row("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
-            k = _checked((k >= 1) & (k <= max_k), k_rule, k)
-            best, best_scores = top_items(
-                scores, tf.where(excluded, asked.codes, 0), _per_row("k", k, histories)
-            )
-            return {"item_ids": tf.gather(self._ids, best), "scores": best_scores}
+            k = tf.clip_by_value(_per_row("k", k, histories), 1, self.max_k)
+            best, best_scores = top_items(scores, tf.where(excluded, asked.codes, 0), k)
+            return {
+                "item_ids": tf.gather(self._ids, best),
+                "scores": tf.where(best > 0, best_scores, LOWEST_SCORE),
+                "k": k,
+            }
 
         choices = {
-            "k": _Input(_ROWS_OF_INTEGERS, tf.constant([min(DEFAULT_K, max_k)])),
+            "k": _Input(_ROWS_OF_INTEGERS, tf.constant([min(DEFAULT_K, self.max_k)])),
             "exclude_seen": _Input(_ROWS_OF_BOOLEANS, tf.constant([True])),
         }
         return _graph_function(recommend, {**self._history_inputs(), **choices})
@@ -205,7 +214,7 @@ class ServingModule(tf.Module):
         if "times" in further:
             further["times"] = _per_entry("times", further["times"], histories)
             codes = tf.where(tf.math.is_finite(further["times"]), codes, 0)
-        inputs, slots = history_inputs(codes, self._length, further.get("times"))
+        inputs, slots = history_inputs(codes, self.max_length, further.get("times"))
         if "users" in further:
             users = _per_row("users", further["users"], histories)
             inputs["user_ids"] = self._user_codes.lookup(users)
@@ -347,13 +356,6 @@ def _vocabulary(kind: str, raw_ids: np.ndarray, count: int) -> np.ndarray:
             f"Received: {len(values) - len(set(values))} repeated"
         )
     return ids
-
-
-def _checked(condition: tf.Tensor, rule: str, value: tf.Tensor) -> tf.Tensor:
-    """`value`, or an InvalidArgument error where the condition does not hold for all of it."""
-    check = tf.debugging.Assert(tf.reduce_all(condition), [rule, value])
-    with tf.control_dependencies([check]):
-        return tf.identity(value)
 
 
 def _per_row(name: str, values: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:

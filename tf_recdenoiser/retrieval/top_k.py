@@ -40,9 +40,9 @@ def top_items(scores: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor) -> tuple[tf.
     scores = tf.tensor_scatter_nd_update(
         scores, with_rows(excluded), tf.fill(tf.shape(excluded), NO_SCORE)
     )
-    hidden_dim = tf.maximum(tf.reduce_max(k), 0)  # the maximum of an empty batch is negative
-    best, codes = tf.math.top_k(scores, tf.minimum(hidden_dim, tf.shape(scores)[1]))
-    lacking = [[0, 0], [0, hidden_dim - tf.shape(best)[1]]]
+    columns = tf.maximum(tf.reduce_max(k), 0)  # the maximum of an empty batch is negative
+    best, codes = tf.math.top_k(scores, tf.minimum(columns, tf.shape(scores)[1]))
+    lacking = [[0, 0], [0, columns - tf.shape(best)[1]]]
     best = tf.pad(best, lacking, constant_values=NO_SCORE)
-    best = tf.where(tf.range(hidden_dim) < k[:, tf.newaxis], best, NO_SCORE)
+    best = tf.where(tf.range(columns) < k[:, tf.newaxis], best, NO_SCORE)
     return tf.where(best > NO_SCORE, tf.pad(codes, lacking), 0), best

@@ -62,7 +62,8 @@ def prune_versions(written: str | os.PathLike[str], keep: int) -> list[Path]:
     ...         Path(folder, version).mkdir()
     ...         Path(folder, version, "saved_model.pb").touch()
     ...     deleted = prune_versions(Path(folder, "10"), keep=2)
-    ...     [path.name for path in deleted], sorted(path.name for path in Path(folder).iterdir())
+    ...     left = sorted(path.name for path in Path(folder).glob("[!.]*"))
+    >>> [path.name for path in deleted], left
     (['1'], ['10', '2', 'notes'])
     """
     if keep < 1:
