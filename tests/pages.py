@@ -24,7 +24,7 @@ PAGES = [README, *GUIDE, SERVING]
 
 # What is asked of a server, or starts one, is another test's.
 _SERVED = ("python examples/serving/", "curl ", "docker ", "tensorflow_model_server ")
-_SHELL = re.compile(r"[|;*]|^(?!tf-recdenoiser )")
+_SHELL = re.compile(r"[|;]|^(?!tf-recdenoiser )")
 
 
 @dataclass(frozen=True)

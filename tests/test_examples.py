@@ -82,7 +82,7 @@ SESSION = [shown for shown in shown_in(README) if shown.kind == "console"]
 
 def write_ratings(path: Path, named: list[int]) -> None:
     """A log like MovieLens's with a few users and films, of which some have the ids `named`."""
-    table = synthetic_log(users=40, items=40, clusters=4).log.table.unique(
+    table = synthetic_log(40, 40, clusters=4, length=(6, 12)).log.table.unique(
         ["user", "item"], maintain_order=True
     )
     numbers = [*named, *(number for number in range(1, 99) if number not in named)]
