@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from tf_recdenoiser.cli.app import run
+from tf_recdenoiser.cli.console import output
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -91,8 +92,12 @@ def printed_by(shown: Shown, more: str = "") -> str:
 
 def _printed_here(arguments: list[str]) -> tuple[str, int]:
     both = io.StringIO()
-    with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both):
-        status = run(arguments)
+    width, output.width = output.width, 100
+    try:
+        with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both):
+            status = run(arguments)
+    finally:
+        output.width = width
     return both.getvalue(), status
 
 
