@@ -1,12 +1,15 @@
 """The pages of the documentation, made from the project's own structure.
 
 The start page is README.md. A page or a picture that it links to is found at the same place as in
-the project, a script as a page that shows it. The reference has a page for each package that names
-what is public in `__all__`, and one for each name, at the place that users import it from.
+the project, a script or a notebook as a page that shows it. The reference has a page for each
+package that names what is public in `__all__`, and one for each name, at the place that users
+import it from. The navigation has the guide in the order of README's table, then what else is
+linked to, then the reference.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +23,11 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "tf_recdenoiser"
 
+START = "README.md"
+# Sections of the navigation, by how the places of their pages begin.
+SECTIONS = {"Notebooks": "examples/notebooks/", "Examples": "examples/", "Project": ""}
+
+_ROW = re.compile(r"^\| \[([^\]]+)\]\(([^)]+)\)", re.MULTILINE)
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 # A name that is no plain word, and not that of a parameter, which is bold.
 _CODE = re.compile(r"(?<!<b>)<code>(\w*[A-Z_]\w*)</code>(?!</a>)")
@@ -40,10 +48,12 @@ class Name:
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add every page."""
-    for uri, content in {**_project_pages("README.md"), **_reference()}.items():
+    """Add every page, and the navigation."""
+    pages = {**_project_pages(START), **_reference()}
+    for uri, content in pages.items():
         source = {"content": content} if isinstance(content, str) else {"abs_src_path": content}
         files.append(File.generated(config, uri, **source))
+    config.nav = _navigation([uri for uri in pages if uri.endswith(".md")])
     return files
 
 
@@ -63,6 +73,33 @@ def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
         return f'<a href="{file.url_relative_to(page.file)}">{code[0]}</a>'
 
     return _CODE.sub(linked, html)
+
+
+# --- The navigation ---------------------------------------------------------------------------
+
+
+def _navigation(uris: list[str]) -> list[Any]:
+    """The pages as MkDocs takes them: titles and places, within sections."""
+    guide = dict(_ROW.findall((ROOT / START).read_text(encoding="utf-8")))
+    found: list[Any] = [{"Start": START}, *({title: uri} for title, uri in guide.items())]
+    left = [uri for uri in uris if uri not in (START, *guide.values())]
+    reference = [uri for uri in left if uri.startswith("reference/")]
+    left = sorted(set(left) - set(reference))
+    for title, beginning in SECTIONS.items():
+        found.append({title: [uri for uri in left if uri.startswith(beginning)]})
+        left = [uri for uri in left if not uri.startswith(beginning)]
+    return [*found, {"Reference": _section("reference", reference)}]
+
+
+def _section(folder: str, uris: list[str]) -> list[Any]:
+    """The pages of a folder, its index first, and then its inner folders as sections."""
+    own = [uri for uri in uris if dirname(uri) == folder]
+    inner = {uri[len(folder) + 1 :].split("/")[0] for uri in uris if uri.startswith(f"{folder}/")}
+    names = sorted(name for name in inner if not name.endswith(".md"))
+    return [
+        *sorted(own, key=lambda uri: (not uri.endswith("/index.md"), uri)),
+        *({name: _section(f"{folder}/{name}", uris)} for name in names),
+    ]
 
 
 # --- README.md and what it links to -----------------------------------------------------------
@@ -88,13 +125,31 @@ def _project_pages(start: str) -> dict[str, str | Path]:
             code = (ROOT / path).read_text(encoding="utf-8")
             title = f"---\ntitle: {path.rsplit('/', 1)[-1]}\n---\n# {path}"
             found[uri] = f"{title}\n\n````python\n{code}````\n"
+        elif path.endswith(".ipynb"):
+            found[uri] = _notebook((ROOT / path).read_text(encoding="utf-8"))
         else:
             found[uri] = ROOT / path
     return found
 
 
+def _notebook(text: str) -> str:
+    """The cells of a notebook with what they printed and drew."""
+    parts = []
+    for cell in json.loads(text)["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"````python\n{source}\n````")
+        for output in cell.get("outputs", []):
+            data = output.get("data", {"text/plain": output.get("text", "")})
+            if "image/png" in data:
+                picture = "".join(data["image/png"]).strip()
+                parts.append(f'<img alt="" src="data:image/png;base64,{picture}">')
+            else:
+                parts.append(f"````text\n{''.join(data['text/plain']).rstrip()}\n````")
+    return "\n\n".join(parts) + "\n"
+
+
 def _uri(path: str) -> str:
-    return f"{path}.md" if path.endswith(".py") else path
+    return f"{path}.md" if path.endswith((".py", ".ipynb")) else path
 
 
 # --- The reference ----------------------------------------------------------------------------

@@ -1,10 +1,8 @@
-"""What the README and the examples show runs as it stands there."""
+"""What the README, the guide, the notebooks and the examples show runs as it stands there."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import itertools
+import functools
 import json
 import re
 import runpy
@@ -13,143 +11,131 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from tests import notebooks
+from tests.data.test_shop_logs import ASKED, READ
+from tests.pages import (
+    GUIDE,
+    PAGES,
+    README,
+    ROOT,
+    SERVING,
+    Shown,
+    follow,
+    has_form_of,
+    printed_by,
+    shown_in,
+)
 from tests.serving import c_loader, servers
 from tests.serving.servers import Addresses
 from tf_recdenoiser._keras import IS_KERAS_3
-from tf_recdenoiser.cli.app import run
-from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.data import Dataset, synthetic_log
 from tf_recdenoiser.runs import Settings, build_recommender
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SERVING = (ROOT / "examples/serving/README.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
-BLOCKS = ["own_model", "denoise", "tfrs", "recommender"]
+# --- Code -------------------------------------------------------------------------------------
 
 
-OF_ANY_KERAS = {"own_model", "denoise"}
+def is_of_any_keras(code: str) -> bool:
+    return "from tf_recdenoiser.layers" in code
+
+
+def marks_of(page: Path, code: str) -> list[pytest.MarkDecorator]:
+    if is_of_any_keras(code):
+        return [pytest.mark.both_keras, pytest.mark.graph]
+    return [pytest.mark.slow] if page.stem in ("python", "tfrs") else []
 
 
 @pytest.mark.parametrize(
-    ("block", "code"),
+    "code",
     [
         pytest.param(
-            *(name, code),
-            marks=(pytest.mark.both_keras, pytest.mark.graph) if name in OF_ANY_KERAS else (),
-            id=name,
+            shown.text,
+            marks=marks_of(page, shown.text),
+            id=f"{page.stem}-{number}",
         )
-        for name, code in zip(BLOCKS, PYTHON, strict=True)
+        for page in PAGES
+        for number, shown in enumerate(shown_in(page), 1)
+        if shown.kind == "python"
     ],
 )
-def test_readme_code_runs(
-    block: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if block == "tfrs" and IS_KERAS_3:
+def test_code_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if IS_KERAS_3 and not is_of_any_keras(code) and "retrieval" in code:
         pytest.skip("TensorFlow Recommenders needs tf_keras")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    names: dict[str, object] = {}
-    exec(compile(code, "README.md", "exec"), names)
-    if block == "recommender":
-        assert list(tmp_path.rglob("saved_model.pb"))
+    exec(compile(code, "page", "exec"), {})
+    assert "run.export(" not in code or list(tmp_path.rglob("saved_model.pb"))
 
 
-# --- The commands -----------------------------------------------------------------------------
+# --- The README's session ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A command and what a text shows that it prints; empty if nothing is shown."""
-
-    command: str
-    output: str
+SESSION = [shown for shown in shown_in(README) if shown.kind == "console"]
 
 
-def shown_in(text: str) -> list[Shown]:
-    blocks = re.findall(r"^```console\n(.*?)^```", text, re.S | re.M)
-    return [
-        Shown(*part.partition("\n")[::2])
-        for block in blocks
-        for part in re.split(r"^\$ ", block, flags=re.M)[1:]
-    ]
+def write_ratings(path: Path, named: list[int]) -> None:
+    """A log like MovieLens's with a few users and films, of which some have the ids `named`."""
+    table = synthetic_log(40, 40, clusters=4, length=(6, 12)).log.table.unique(
+        ["user", "item"], maintain_order=True
+    )
+    numbers = [*named, *(number for number in range(1, 99) if number not in named)]
+    table.select(
+        userid=pl.col("user").rank("dense"),
+        movieid=pl.col("item").rank("dense").cast(int).map_elements(lambda i: numbers[i - 1], int),
+        rating=4.0,
+        timestamp="time",
+    ).write_csv(path)
 
 
-def form(output: str) -> list[str]:
-    """The lines of an output, whatever its numbers are and however many rows a table has."""
-    lines = [
-        re.sub(r"(?<![a-z])\d[\d.,]*", "#", " ".join(re.sub(r"[━─]+", "─", line).split()))
-        for line in output.splitlines()
-        if line.strip() not in ("", "…")
-    ]
-    # Ids are numbered too, and one group's stand for another's.
-    lines = [re.sub(r"c\d+-i\d+", "ID", line) for line in lines]
-    return [line for line, _ in itertools.groupby(lines)]
-
-
-def printed_by(command: str) -> str:
-    """Both streams of a command that ends well; its output is also in the file after `>`."""
-    command, _, file = command.partition(" > ")
-    both = io.StringIO()
-    with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both):
-        status = run(shlex.split(command.removeprefix("tf-recdenoiser ")))
-    assert status == 0, (command, both.getvalue())
-    if file:
-        Path(file).write_text(both.getvalue(), encoding="utf-8")
-    return both.getvalue()
-
-
-COMMANDS = [part for part in shown_in(README) if part.command.startswith("tf-recdenoiser ")]
-GUIDE = [part for part in COMMANDS if part.output]
-
-
-@dataclass(frozen=True)
-class Followed:
-    """The guide's commands, run one after the other in `folder`, and what each printed."""
-
-    folder: Path
-    printed: list[str]
-
-
-@pytest.fixture(scope="module")
-def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
-    folder = tmp_path_factory.mktemp("guide")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return Followed(folder, [printed_by(part.command) for part in GUIDE])
-
-
-@pytest.mark.graph
-def test_the_guide_prints_what_it_shows(followed: Followed) -> None:
-    names = [part.command.split()[1] for part in GUIDE]
-    assert names == ["train", "recommend", "explain", "export"]
-    for part, printed in zip(GUIDE, followed.printed, strict=True):
-        here = printed.replace(str(followed.folder), "/home/you")
-        assert form(here) == form(part.output), part.command
-    assert (followed.folder / "saved_models/first/1/saved_model.pb").exists()
-
-
-OTHERS = [part.command for part in COMMANDS if part not in GUIDE]
-
-
-def test_the_other_commands_are_of_these_kinds() -> None:
-    kinds = {command.split()[1] for command in OTHERS}
-    assert kinds == {"settings", "train", "explain", "experiment", "tune"}
+def test_the_readme_prints_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (history,) = re.findall(r"--history ([\d,]+)", README.read_text("utf-8"))
+    write_ratings(tmp_path / "ratings.csv", [int(item) for item in history.split(",")])
+    assert [shown.command for shown in SESSION] == ["train", "recommend", "recommend", ""]
+    follow(SESSION, "--epochs 2")
 
 
 @pytest.mark.slow
-def test_the_other_commands_run_one_after_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.graph
+def test_the_readme_prints_what_it_shows_of_movielens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_data: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for command in OTHERS:
-        printed_by(command)
+    (tmp_path / "ratings.csv").symlink_to(shared_data / "ml-latest-small/ratings.csv")
+    follow(SESSION)
+
+
+# --- The pages' sessions ----------------------------------------------------------------------
+
+FOLLOWED = [page for page in GUIDE if any(shown.kind == "console" for shown in shown_in(page))]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """The folder in which all that a page shows was done, for each page once."""
+
+    @functools.cache
+    def done(page: Path) -> Path:
+        folder = tmp_path_factory.mktemp(page.stem)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            follow(shown_in(page))
+        return folder
+
+    return done
+
+
+@pytest.mark.slow
+@pytest.mark.graph
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.stem)
+def test_a_page_prints_what_it_shows(page: Path, session: Callable[[Path], Path]) -> None:
+    session(page)
 
 
 class Built(BaseException):
@@ -159,12 +145,22 @@ class Built(BaseException):
     """
 
 
-TRAINING = [one for one in OTHERS if one.split()[1] not in ("settings", "explain")]
+def trains_from_the_start(shown: Shown) -> bool:
+    """Whether a command trains, and needs no file but that of settings."""
+    of_what = re.search(r"\b(synthetic|--config)\b", shown.text) and "--from" not in shown.text
+    return bool(of_what) and shown.command in ("train", "tune", "experiment")
 
 
-@pytest.mark.parametrize("command", TRAINING)
-def test_what_the_other_commands_train_can_be_built(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        pytest.param(page, shown, id=f"{page.stem}-{number}")
+        for page in GUIDE
+        for number, shown in enumerate(filter(trains_from_the_start, shown_in(page)), 1)
+    ],
+)
+def test_what_a_page_trains_can_be_built(
+    page: Path, shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def built(settings: Settings, dataset: Dataset, *_: Any, **__: Any) -> None:
         build_recommender(settings, dataset.item_count, len(dataset.user_ids))
@@ -174,45 +170,48 @@ def test_what_the_other_commands_train_can_be_built(
     trained = ("cli.train.train_run", "experiments.paired.train", "tuning.recommender_tuner.train")
     for name in trained:
         monkeypatch.setattr(f"tf_recdenoiser.{name}", built)
-    for other in OTHERS:
-        if other.split()[1] == "settings":  # a file that another command takes
-            printed_by(other)
+    if "--config" in shown.text:
+        follow(other for other in shown_in(page) if other.command == "settings")
     with pytest.raises(Built):
-        printed_by(command)
+        printed_by(shown)
+
+
+# --- Serving ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def served(followed: Followed) -> Iterator[Addresses]:
-    """The model that the guide exported."""
+def served(session: Callable[[Path], Path]) -> Iterator[Addresses]:
+    """The model that the page on serving exports."""
     if not c_loader.SUPPORTED:
         pytest.skip("TensorFlow's C library is found on Linux only")
-    with servers.stand_in(followed.folder / "saved_models/first/1") as addresses:
+    exported = session(ROOT / "docs/serving.md") / "saved_models/first/1"
+    with servers.stand_in(exported) as addresses:
         yield addresses
 
 
+@pytest.mark.slow
 @pytest.mark.graph
 def test_the_shown_clients_print_what_is_shown(served: Addresses) -> None:
     shown = [
-        part for part in shown_in(README) + shown_in(SERVING) if part.command.startswith("python ")
+        one for page in PAGES for one in shown_in(page) if one.text.startswith("python examples/")
     ]
     assert len(shown) == 5
-    for part in shown:
-        _, script, *arguments = shlex.split(part.command)
+    for one in shown:
+        _, script, *arguments = shlex.split(one.text)
         address = served.grpc if "grpc" in script else served.rest
         command = [sys.executable, str(ROOT / script), *arguments, "--server", address]
         outcome = subprocess.run(command, capture_output=True, text=True)
         assert outcome.returncode == 0, outcome.stderr
-        if part.output:
-            assert form(outcome.stdout) == form(part.output)
-            assert len(outcome.stdout.splitlines()) == len(part.output.splitlines())
+        if one.output:
+            assert has_form_of(outcome.stdout, one.output)
+            assert len(outcome.stdout.splitlines()) == len(one.output.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.graph
 def test_the_shown_requests_have_answers_like_the_shown_ones(served: Addresses) -> None:
-    requests = [
-        shlex.split(part.command) for part in shown_in(SERVING) if part.command.startswith("curl ")
-    ]
-    answers = re.findall(r"^```json\n(.*?)^```", SERVING, re.S | re.M)
+    requests = [shlex.split(one.text) for one in shown_in(SERVING) if one.text.startswith("curl ")]
+    answers = re.findall(r"^```json\n(.*?)^```", SERVING.read_text("utf-8"), re.S | re.M)
     assert len(requests) == len(answers) == 2
     for (_, address, _, body), shown in zip(requests, answers, strict=True):
         url = served.rest + address.removeprefix("localhost:8501")
@@ -230,6 +229,93 @@ def kinds(answer: Any) -> Any:
         return 0
     is_id = isinstance(answer, str) and re.fullmatch(r"c\d+-i\d+", answer)
     return "ID" if is_id else answer
+
+
+# --- The notebooks ----------------------------------------------------------------------------
+
+NOTEBOOKS = sorted((ROOT / "examples/notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_small_and_knows_no_machine(path: Path) -> None:
+    assert path.stat().st_size < 100_000
+    for cell in notebooks.code_cells(notebooks.read(path)):
+        assert not re.search(r"(?<!\w)/(home|root|tmp|work|Users)/", json.dumps(cell))
+    assert f"({path.relative_to(ROOT)})" in README.read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.graph
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_prints_what_it_shows(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    stored = notebooks.read(path)
+    done = notebooks.execute(stored)
+    for here, there in zip(*map(notebooks.code_cells, (done, stored)), strict=True):
+        assert has_form_of(notebooks.printed(here), notebooks.printed(there))
+        assert [list(out.get("data", [])) for out in here["outputs"]] == [
+            list(out.get("data", [])) for out in there["outputs"]
+        ]
+
+
+# --- What pages say ---------------------------------------------------------------------------
+
+
+def test_the_readme_is_short_and_its_picture_small() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 150
+    assert (ROOT / "docs/history.png").stat().st_size < 200_000
+
+
+def test_the_list_of_files_that_are_read_is_that_of_the_tests() -> None:
+    text = (ROOT / "docs/get-your-log-in.md").read_text("utf-8")
+    read, asked = re.findall(r"^\| file \|.*\n\|---.*\n((?:\|.*\n)+)", text, re.M)
+    listed = [name for row in read.splitlines() for name in in_code(row.split("|")[1])]
+    assert sorted(listed) == sorted({file.name for file in READ})
+    options = {
+        name: in_code(row.split("|")[3])[0]
+        for row in asked.splitlines()
+        for name in in_code(row.split("|")[1])
+    }
+    assert {name: option.split()[0] for name, option in options.items()} == {
+        file.name: file.asks for file in ASKED
+    }
+    for file in ASKED:
+        assert not file.answer or options[file.name] == f"{file.asks} {file.answer}"
+
+
+def in_code(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+def anchors(page: Path) -> set[str]:
+    """What links to the headings of a page end with, as GitHub and MkDocs make it."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
+    return {
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    links = re.findall(r"\]\((?!\w+:)([^)\s]+)\)", page.read_text("utf-8"))
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_what_is_to_be_made_is_in_the_makefile() -> None:
+    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    named = set(re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, re.M))
+    assert named and named <= set(targets)
+
+
+# --- The examples -----------------------------------------------------------------------------
 
 
 @pytest.mark.slow
