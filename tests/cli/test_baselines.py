@@ -28,7 +28,7 @@ def test_it_is_trained_explained_exported_and_resumed_as_any_other(
     assert recorded.gates.name == "none"
     items = RunDirectory(run).item_ids()[:2].tolist()
     explained = tf_recdenoiser("explain", run, "--history", ",".join(map(str, items)))
-    assert explained.out == "This run has no gates: every item is kept in every layer.\n"
+    assert explained.out == "This run has no gates: what is not left out is kept in every layer.\n"
     assert tf_recdenoiser("export", run, "--to", tmp_path / "served").status == 0
     assert tf_recdenoiser(*train, "--resume").status == 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from rich.console import Console
@@ -82,7 +82,13 @@ def metrics_table(title: str, models: Mapping[str, Mapping[str, Mapping[str, flo
     return table
 
 
-PROTOCOL_NOTE = (
-    "full: against the whole catalogue; paper: against up to 100 items that are new to the user; "
-    "sasrec: as SASRec's code samples."
-)
+_PROTOCOLS = {
+    "full": "against the whole catalogue",
+    "paper": "against up to 100 items that are new to the user",
+    "sasrec": "as SASRec's code samples",
+}
+
+
+def protocol_note(names: Iterable[str] = tuple(_PROTOCOLS)) -> str:
+    """What protocols are, all by default, in a sentence."""
+    return "; ".join(f"{name}: {_PROTOCOLS[name]}" for name in names) + "."

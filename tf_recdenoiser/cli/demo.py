@@ -9,13 +9,13 @@ from typer import Option
 
 from tf_recdenoiser._files import check_folder
 from tf_recdenoiser.cli.console import (
-    PROTOCOL_NOTE,
     JsonOption,
     errors,
     metrics_table,
     note,
     output,
     print_json,
+    protocol_note,
 )
 from tf_recdenoiser.cli.export import export_and_show
 from tf_recdenoiser.cli.train import train_and_show
@@ -65,7 +65,7 @@ def demo(
             {name: found["test"] for name, found in metrics.items()},
         )
     )
-    note(PROTOCOL_NOTE)
+    note(protocol_note())
     shares = ", ".join(f"{share:.2f}" for share in metrics["SASRec + denoiser"]["density"])
     note(f"Share of gates the denoiser kept, by layer: {shares}")
     export_and_show(out / "denoised", to)

@@ -9,13 +9,13 @@ from typer import Argument, Option
 
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import (
-    PROTOCOL_NOTE,
     JsonOption,
     busy,
     metrics_table,
     note,
     output,
     print_json,
+    protocol_note,
 )
 from tf_recdenoiser.cli.device import computes
 from tf_recdenoiser.evaluation import PROTOCOLS
@@ -51,4 +51,4 @@ def evaluate(
         print_json({"run": str(run), "split": split, "seed": seed, "metrics": metrics})
         return
     output.print(metrics_table(f"{run}, {split}", {loaded.settings.model.name: metrics}))
-    note(PROTOCOL_NOTE)
+    note(protocol_note(names))

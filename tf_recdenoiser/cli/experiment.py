@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -224,9 +225,14 @@ def _table(
             method,
             f"{one.mean:.4f}",
             f"{one.difference:+.4f}",
-            f"{one.seed_error:.4f}",
-            f"{one.user_error:.4f}",
-            f"{one.p_value:.2g}",
+            _number_or_dash(one.seed_error, ".4f"),
+            _number_or_dash(one.user_error, ".4f"),
+            _number_or_dash(one.p_value, ".2g"),
             *(["{:.0%} ± {:.0%}".format(*gaps[method])] if gaps else []),
         )
     return table
+
+
+def _number_or_dash(value: float, form: str) -> str:
+    """A number, or a dash where one seed is too few to say."""
+    return "-" if math.isnan(value) else format(value, form)

@@ -86,7 +86,7 @@ def explain(
         return
     gated = bool(loaded.recommender.gate_layers)
     if not gated:
-        note("This run has no gates: every item is kept in every layer.")
+        note("This run has no gates: what is not left out is kept in every layer.")
     if gated or noise is not None:
         output.print(_table(rows, kept.shape[1] if gated else 0, noise is not None))
         note("Oldest item first; the last row is the newest item.")

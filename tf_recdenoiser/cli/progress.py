@@ -158,7 +158,8 @@ def epoch_line(logs: dict[str, Any]) -> str:
         "seconds": f"{logs['seconds']:.1f}",
         "density": "  " + (" ".join(densities) or "-"),
     }
-    return "".join(cells[name].rjust(width) for name, width in _COLUMNS)
+    # A space before each, however long it is.
+    return "".join(" " + cells[name].rjust(width - 1) for name, width in _COLUMNS)
 
 
 def _optional(value: float | None) -> str:

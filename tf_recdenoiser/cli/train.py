@@ -13,13 +13,13 @@ from typer import Option
 from tf_recdenoiser._files import check_folder
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.cli.console import (
-    PROTOCOL_NOTE,
     JsonOption,
     errors,
     metrics_table,
     note,
     output,
     print_json,
+    protocol_note,
 )
 from tf_recdenoiser.cli.device import computes, stated_computing
 from tf_recdenoiser.cli.options import refuse_idle, settings_of, with_settings
@@ -93,7 +93,7 @@ def train(
         print_json({"run": str(out), **metrics})
         return
     output.print(metrics_table("Test metrics", {settings.model.name: metrics["test"]}))
-    note(PROTOCOL_NOTE)
+    note(protocol_note())
     if metrics["density"]:
         shares = ", ".join(f"{share:.2f}" for share in metrics["density"])
         note(f"Share of gates kept, by layer: {shares}")

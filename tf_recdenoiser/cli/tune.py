@@ -14,13 +14,13 @@ from typer import Option
 from tf_recdenoiser._files import check_folder
 from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import (
-    PROTOCOL_NOTE,
     JsonOption,
     errors,
     metrics_table,
     note,
     output,
     print_json,
+    protocol_note,
 )
 from tf_recdenoiser.cli.device import computes, stated_computing
 from tf_recdenoiser.cli.options import (
@@ -136,7 +136,7 @@ def tune(
         )
         return
     output.print(metrics_table("Test metrics", {best.settings.model.name: metrics["test"]}))
-    note(PROTOCOL_NOTE)
+    note(protocol_note())
     note(f"The best: {as_text(best.values)}. The run lies in {best_directory(out).path}.")
 
 
