@@ -60,9 +60,14 @@ def shown_in(page: Path) -> list[Shown]:
     return found
 
 
+_TITLE = re.compile(r"(?<=│ )[^│]*\(\d{4}\)(?= │)|\"?[^│\",]*\(\d{4}\)\"?$")
+
+
 def form(output: str) -> list[str]:
     """The lines of an output that are not blank, whatever its numbers are."""
     lines = [" ".join(re.sub(r"[━─]+", "─", line).split()) for line in output.splitlines()]
+    # Titles end in a year. What is recommended depends on the log that a test is followed with.
+    lines = [_TITLE.sub("TITLE", line) for line in lines]
     # Ids are numbered too, and one group's stand for another's.
     lines = [re.sub(r"\bu\d{5}\b|\bc\d+-i\d+", "ID", line) for line in lines if line]
     return [re.sub(r"(?<![a-z])[-+]?\d[\d.,]*", "#", line) for line in lines]

@@ -97,6 +97,8 @@ def test_the_readme_prints_what_it_shows(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     (history,) = re.findall(r"--history ([\d,]+)", README.read_text("utf-8"))
     write_ratings(tmp_path / "ratings.csv", [int(item) for item in history.split(",")])
+    titles = [f"{item},Film No. {item} (1995)" for item in range(1, 10_000)]
+    (tmp_path / "movies.csv").write_text("\n".join(["movieId,title", *titles]))
     assert [shown.command for shown in SESSION] == ["train", "recommend", "recommend", ""]
     follow(SESSION, "--epochs 2")
 
@@ -107,7 +109,8 @@ def test_the_readme_prints_what_it_shows_of_movielens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_data: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ratings.csv").symlink_to(shared_data / "ml-latest-small/ratings.csv")
+    for name in ("ratings.csv", "movies.csv"):
+        (tmp_path / name).symlink_to(shared_data / "ml-latest-small" / name)
     follow(SESSION)
 
 
