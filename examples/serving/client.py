@@ -40,13 +40,14 @@ class Client(ABC):
     ) -> list[list[Any]]:
         """The k best items after each history, as `(item, score)`; `further` as the model reads.
 
+        If the model was exported with titles, as `(item, score, title)`.
         A k above the most that the model gives is taken for that, and one below 1 for 1.
         """
         values = {"k": k, "exclude_seen": exclude_seen, **further}
         dtypes = self.dtypes["serving_default"]
         inputs = request_columns(dtypes, histories, self.length, **values)
         answer = self.predict("serving_default", inputs)
-        return recommended(answer["item_ids"], answer["scores"])
+        return recommended(answer["item_ids"], answer["scores"], answer.get("titles"))
 
     def explain(self, histories: Histories, **further: Any) -> list[list[Explained]]:
         """How much of each item was kept, and how probably it is noise."""

@@ -78,8 +78,12 @@ def _filled(row: Sequence[Any], width: int, filler: Any) -> list[Any]:
     return newest + [filler] * (width - len(newest))
 
 
-def recommended(item_ids: Histories, scores: Sequence[Sequence[float]]) -> list[list[Any]]:
+def recommended(
+    item_ids: Histories, scores: Sequence[Sequence[float]], titles: Histories | None = None
+) -> list[list[Any]]:
     """`(item, score)` of each row's items, best first, without columns that hold none.
+
+    With titles, `(item, score, title)`.
 
     There are such columns where a row had fewer items to offer than it asked for, or stood in a
     batch with one that asked for more.
@@ -89,9 +93,10 @@ def recommended(item_ids: Histories, scores: Sequence[Sequence[float]]) -> list[
     >>> recommended([["a", "b"], ["c", ""]], [[2.5, 1.0], [0.5, -3.4028235e38]])
     [[('a', 2.5), ('b', 1.0)], [('c', 0.5)]]
     """
+    columns = [item_ids, scores, *([] if titles is None else [titles])]
     return [
-        [(item, score) for item, score in zip(*row, strict=True) if score > NO_SCORE]
-        for row in zip(item_ids, scores, strict=True)
+        [one for one in zip(*row, strict=True) if one[1] > NO_SCORE]
+        for row in zip(*columns, strict=True)
     ]
 
 

@@ -44,8 +44,12 @@ def run(
     parser.add_argument("--server", default=server)
     asked = parser.parse_args(arguments)
     try:
-        for item, *numbers in _answer(client(asked.model, asked.server, asked.length), asked):
-            told = [format(number, ".3f") for number in numbers if number is not None]
+        for item, *parts in _answer(client(asked.model, asked.server, asked.length), asked):
+            told = [
+                part if isinstance(part, str) else format(part, ".3f")
+                for part in parts
+                if part is not None
+            ]
             print(item, *(told or ["unknown"]), sep="\t")
     except (ConnectionError, ValueError) as error:
         raise SystemExit(str(error)) from error

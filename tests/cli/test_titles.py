@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+import tensorflow as tf
 
 from tests.cli.shell import SIZES, rows, tf_recdenoiser
+from tf_recdenoiser.retrieval import ServingModule
 from tf_recdenoiser.runs import RunDirectory, load_run
 
 PLAIN = (*SIZES, "--detector", "none", "--gamma", 0, "--num-layers", 1, "--epochs", 1)
@@ -72,3 +75,23 @@ def test_titles_stay_where_a_run_begins_with_another(folder: Path, tmp_path: Pat
     ]
     again = tf_recdenoiser(*command, "--resume")
     assert again.status == 1 and "`--titles` is for a run that begins" in again.err
+
+
+def test_titles_are_served(folder: Path, tmp_path: Path) -> None:
+    run = load_run(folder / "run")
+    served = tf.saved_model.load(str(run.export(tmp_path / "shop")))
+    asked = {"lengths": [-1], "k": [20], "exclude_seen": [False]}
+    answer = served.signatures["serving_default"](
+        histories=tf.constant([[101, 104]], tf.int64),
+        **{name: tf.constant(value) for name, value in asked.items()},
+    )
+    expected = run.recommend([101, 104], k=20, exclude_seen=False)
+    assert answer["item_ids"].numpy()[0].tolist() == [one.item for one in expected]
+    titles = [title.decode() for title in answer["titles"].numpy()[0]]
+    assert titles == [one.title for one in expected]
+
+
+def test_titles_must_be_those_of_all_items(folder: Path) -> None:
+    run = load_run(folder / "run")
+    with pytest.raises(ValueError, match=r"each of the model's 20 items. Received: shape \(3,\)"):
+        ServingModule(run.recommender, run.item_ids, 10, titles=np.array(["a", "b", "c"]))

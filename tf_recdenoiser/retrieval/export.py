@@ -27,6 +27,7 @@ def export_saved_model(
     noise: NoiseScorer | None = None,
     cleaning: Treatment | None = None,
     user_ids: np.ndarray | None = None,
+    titles: np.ndarray | None = None,
 ) -> Path:
     """Write a recommender as `directory/VERSION/`, with warm-up requests.
 
@@ -58,6 +59,9 @@ def export_saved_model(
     user_ids
         The raw ids of the users that the backbone knows, by code; None (default) for a backbone
         that reads no users.
+    titles
+        What people call the items, texts `[item_count]`, to be answered beside their ids; None
+        (default) for none.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def export_saved_model(
     ['explain', 'serving_default']
     """
     directory = Path(directory).absolute()
-    module = ServingModule(recommender, item_ids, max_k, noise, cleaning, user_ids)
+    module = ServingModule(recommender, item_ids, max_k, noise, cleaning, user_ids, titles)
     with locked(directory):
         # What is written holds the weights once, and little else.
         check_room(directory, 2 * _size_of(recommender))

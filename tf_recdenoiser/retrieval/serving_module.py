@@ -47,6 +47,9 @@ class ServingModule(tf.Module):
     user_ids
         The raw ids `[user_count]` of the users the backbone knows, integers or strings, in the
         order of their codes; None (default) if it knows none.
+    titles
+        What people call the items, texts `[item_count]`, empty for an item without one; None
+        (default) if none has one.
 
     Attributes
     ----------
@@ -80,6 +83,7 @@ class ServingModule(tf.Module):
         noise: NoiseScorer | None = None,
         cleaning: Treatment | None = None,
         user_ids: np.ndarray | None = None,
+        titles: np.ndarray | None = None,
     ) -> None:
         super().__init__(name="recommender")
         backbone = recommender.backbone
@@ -110,6 +114,7 @@ class ServingModule(tf.Module):
         # Row 0 is what stands where there is no item to return.
         no_item = tf.constant([self.no_id], keys.dtype)
         self._ids = tf.Variable(tf.concat([no_item, keys], axis=0), trainable=False)
+        self._titles = None if titles is None else _titles(titles, backbone.item_count)
         self._noise = noise
         self._cleaning = cleaning or (Softening() if self._softens else Cleaning())
         detectors = noise.detectors if noise else ()
@@ -135,7 +140,8 @@ class ServingModule(tf.Module):
         * `lengths` int32 `[B]` or `[1]`: only the first `lengths[b]` columns count; a negative
           number (-1 is the default) stands for all;
         * `times` float64 `[B, L]`, if the backbone reads them: when each interaction of
-          `histories` happened, in the log's unit; an entry whose time is not finite is passed over;
+          `histories` happened, in seconds since 1970 (as they stand in the log, if its times are
+          other numbers); an entry whose time is not finite is passed over;
         * `users` `[B]` or `[1]`, if the backbone knows users, of the type of their ids: the raw
           id of each row's user. An id that the model does not know, which is the default, stands
           for any user of whom nothing was learned;
@@ -155,6 +161,7 @@ class ServingModule(tf.Module):
         and returns, best first, `item_ids` and `scores` float32, both `[B, max(k)]`, and `k`
         int32 `[B]`, the number that each row's was taken for. Columns beyond a row's own k, or
         beyond the items there are, hold `no_id` and the score `LOWEST_SCORE`, the lowest float32.
+        If the model was exported with titles, `titles` string `[B, max(k)]` are those of the items.
 
         `explain` returns, in the places of `histories`, `kept` float32 `[B, L]`,
         `kept_per_layer` and `attention_per_layer` float32 `[B, layers, L]` (see `Explanation`;
@@ -190,10 +197,12 @@ class ServingModule(tf.Module):
             excluded = _per_row("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
             k = tf.clip_by_value(_per_row("k", k, histories), 1, self.max_k)
             best, best_scores = top_items(scores, tf.where(excluded, asked.codes, 0), k)
+            titles = {} if self._titles is None else {"titles": tf.gather(self._titles, best)}
             return {
                 "item_ids": tf.gather(self._ids, best),
                 "scores": tf.where(best > 0, best_scores, LOWEST_SCORE),
                 "k": k,
+                **titles,
             }
 
         choices = {
@@ -325,6 +334,16 @@ def _no_id(ids: np.ndarray) -> int | str:
     if ids.dtype == object:
         return ""
     return -1 if -1 not in ids else int(ids.min()) - 1
+
+
+def _titles(titles: np.ndarray, count: int) -> tf.Variable:
+    """A title for each code, after an empty one for the code 0, which is no item."""
+    if np.shape(titles) != (count,):
+        raise ValueError(
+            f"`titles` must hold a text for each of the model's {count} items. "
+            f"Received: shape {np.shape(titles)}"
+        )
+    return tf.Variable(tf.constant(["", *map(str, titles)]), trainable=False)
 
 
 def _vocabulary(kind: str, raw_ids: np.ndarray, count: int) -> np.ndarray:

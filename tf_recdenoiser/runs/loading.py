@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from tf_recdenoiser.data.histories import offsets_of
 from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.ops.slots import from_slots, history_inputs
 from tf_recdenoiser.retrieval.export import export_saved_model
+from tf_recdenoiser.retrieval.serving_module import ServingModule
 from tf_recdenoiser.runs.build import best_recommender
 from tf_recdenoiser.runs.detect import read_detection
 from tf_recdenoiser.runs.directory import RunDirectory
@@ -284,15 +285,22 @@ class Run:
         See `export_saved_model`, which it calls with all that the run knows.
         """
         return export_saved_model(
-            self.recommender,
-            self.item_ids,
-            directory,
-            version,
-            max_k,
-            noise=self.detection.scorer if self.detection else None,
-            cleaning=self.settings.treatment,
-            user_ids=self.user_ids,
+            self.recommender, self.item_ids, directory, version, max_k, **self._served
         )
+
+    def serving_module(self, max_k: int = default(export_saved_model, "max_k")) -> ServingModule:
+        """What `export` writes."""
+        return ServingModule(self.recommender, self.item_ids, max_k, **self._served)
+
+    @property
+    def _served(self) -> dict[str, Any]:
+        """What a served model knows beside its vocabulary."""
+        return {
+            "noise": self.detection.scorer if self.detection else None,
+            "cleaning": self.settings.treatment,
+            "user_ids": self.user_ids,
+            "titles": self.titles,
+        }
 
     def dataset(self, dataset: Dataset | None = None) -> Dataset:
         """The data the run was trained on: `dataset`, or read again; checked to be the same.

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from tf_recdenoiser.retrieval import ServingModule
 from tf_recdenoiser.runs import Run
 from tf_recdenoiser.serve.errors import RequestError
 from tf_recdenoiser.serve.model import ServedModel
@@ -57,15 +56,7 @@ def create_app(run: Run, name: str, max_k: int, hosts: Sequence[str] = ("*",)) -
 
 def model_of(run: Run, name: str, max_k: int) -> ServedModel:
     """The model that `Run.export` would write."""
-    module = ServingModule(
-        run.recommender,
-        run.item_ids,
-        max_k,
-        noise=run.detection.scorer if run.detection else None,
-        cleaning=run.settings.treatment,
-        user_ids=run.user_ids,
-    )
-    return ServedModel(name, module)
+    return ServedModel(name, run.serving_module(max_k))
 
 
 def app_of(routes: Sequence[Route], hosts: Sequence[str] = ("*",)) -> Starlette:

@@ -36,7 +36,7 @@ class Trial:
     def __init__(self, run: Run, model: ServedModel) -> None:
         self._run = run
         self._model = model
-        self.catalogue = Catalogue(run.item_ids, getattr(run, "titles", None))
+        self.catalogue = Catalogue(run.item_ids, run.titles)
         self._users = {} if run.user_ids is None else {str(one): one for one in run.user_ids}
 
     def about(self) -> dict[str, Any]:
