@@ -12,8 +12,10 @@ from tests.layers.reference import array, transformer_block
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
     GATES,
+    DenoisingLinearAttention,
     DenoisingMultiHeadAttention,
     Gates,
+    JacobianRegularizedBlock,
     KeyGates,
     PairwiseGates,
     PositionalGates,
@@ -21,6 +23,7 @@ from tf_recdenoiser.layers import (
     RelativeGates,
     TransformerBlock,
 )
+from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training import DenoisingModel, denoise, fix_gates
 
 pytestmark = pytest.mark.both_keras
@@ -153,6 +156,32 @@ def test_its_penalty_counts_what_is_there(penalty: str) -> None:
     assert gradients(model, SHORT)[1]["sparsity"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.eager
+def test_its_jacobian_and_what_is_shown_of_it_are_those_of_a_padded_one() -> None:
+    """With the same projections, of which the newest are the last."""
+    x = np.random.default_rng(0).normal(size=[2, LONGEST, D]).astype(np.float32)
+    projection = tf.constant(np.random.default_rng(1).normal(size=x.shape), tf.float32)
+    block = TransformerBlock(2, norm="pre", gates=PositionalGates(max_length=LONGEST))
+    regularized = JacobianRegularizedBlock(block, gamma=0.5)
+    regularized._projection = lambda shape, seed: projection[:, -shape[1] :]
+    regularized(x)
+    block.attention.gates.logits.assign(np.random.default_rng(2).normal(size=[LONGEST, LONGEST]))
+    found, shown = [], []
+    for length in (LENGTH, LONGEST):
+        mask = tf.constant([[True] * LENGTH, [False] * 2 + [True] * (LENGTH - 2)])
+        mask = tf.pad(mask, [[0, 0], [length - LENGTH, 0]])
+        with Evaluation(Sample(tf.constant([4, 7]))):
+            regularized(x[:, -length:], mask=mask, training=True)
+        found += regularized.losses
+        with Evaluation(Sample(tf.constant([4, 7]))) as recorder:
+            regularized(x[:, -length:], mask=mask, training=False)
+        (record,) = recorder.attention
+        shown.append(record.gates.numpy()[-LENGTH:, -LENGTH:])
+        assert record.gates.shape == (length, length)
+    assert float(found[0]) == pytest.approx(float(found[1]), rel=1e-4) and float(found[0]) > 0
+    np.testing.assert_array_equal(*shown)
+
+
 def batches(parts: list[np.ndarray]) -> tf.data.Dataset:
     def rows() -> Any:
         for ids in parts:
@@ -196,6 +225,22 @@ def test_gates_by_offset_go_beyond_the_lengths_they_know(kind: type[Gates], esti
     for length in (5, 130, 3):
         x = np.random.default_rng(length).normal(size=[2, length, D]).astype(np.float32)
         assert np.isfinite(model.train_on_batch(x, np.ones([2, length], np.float32))).all()
+
+
+@every_kind
+def test_one_graph_serves_all_lengths(kind: type[Gates]) -> None:
+    inputs = keras.Input([None, D])
+    attention = DenoisingLinearAttention if kind is KeyGates else DenoisingMultiHeadAttention
+    layer = attention(2, 2, gates=kind(max_length=LONGEST, beta=0.1))
+    outputs = layer(inputs, inputs, use_causal_mask=True)
+    model = keras.Model(inputs, outputs)
+    signature = [tf.TensorSpec([None, None, D])]
+    serve = tf.function(lambda x: model(x, training=False), input_signature=signature)
+    train = tf.function(lambda x: model(x, training=True), input_signature=signature)
+    for length in (LENGTH, LONGEST):
+        x = tf.random.stateless_normal([2, length, D], [1, length])
+        np.testing.assert_allclose(serve(x), model(x, training=False), rtol=1e-4, atol=1e-6)
+        assert train(x).shape == x.shape
 
 
 @pytest.mark.parametrize("kind", [PositionalGates, KeyGates])

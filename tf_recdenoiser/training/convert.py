@@ -60,7 +60,9 @@ def denoise(
     model
         A functional or Sequential model, built.
     gates
-        As `DenoisingMultiHeadAttention` takes them; `"positional"` by default.
+        As `DenoisingMultiHeadAttention` takes them; `"positional"` by default, which need a
+        length: for a model of sequences of any length give them one, as in
+        `PositionalGates(max_length=50)`, or take gates that need none, such as `"relative"`.
     blocks
         The layers to wrap in `JacobianRegularizedBlock`, of the model or of one inside it: names,
         or a function that is true of a layer to wrap; none by default. Each maps

@@ -17,7 +17,7 @@ from tf_recdenoiser.training.output_losses import is_several, names_of, of_outpu
 
 @register
 class DenoisingModel(GateTraining, keras.Model):
-    """A functional Keras model trained by the paper's objective (Eq. 13).
+    """A Keras model trained by the paper's objective (Eq. 13).
 
     (1/N) [ sum over valid targets of the loss + beta sum of sigma(k Phi)
             + (gamma/d) sum of ||J||_F^2 + alpha ||Theta||^2 ]
@@ -40,7 +40,8 @@ class DenoisingModel(GateTraining, keras.Model):
     evaluation. Keras' own Dropout draws anew in each, which is right but noisier; use
     `layers.Dropout`.
 
-    Use it as `keras.Model`: `DenoisingModel(inputs=…, outputs=…)`, `compile`, `fit`, `save`.
+    Use it as `keras.Model`: `DenoisingModel(inputs=…, outputs=…)`, or a subclass with a `call` of
+    its own; `compile`, `fit`, `save`.
     Over the batches each counts by its N, so that a data loss is the same for all batch sizes.
     Progress reports `loss`, its parts, and for each gated layer `density_l` (share of
     reachable gates with keep probability above 1/2) and `keep_l` (mean keep probability).
@@ -56,6 +57,21 @@ class DenoisingModel(GateTraining, keras.Model):
     >>> model.compile("adam", loss="mse", estimator="arm")
     >>> history = model.fit(np.ones([6, 4, 8]), np.ones([6, 1]), verbose=0)
     >>> sorted(history.history)
+    ['data', 'density_1', 'jacobian', 'keep_1', 'loss', 'sparsity']
+
+    The same as a subclass:
+
+    >>> class Attending(DenoisingModel):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.attention = DenoisingMultiHeadAttention(2, 4)
+    ...         self.outputs_of = keras.layers.Dense(1)
+    ...
+    ...     def call(self, x):
+    ...         return self.outputs_of(tf.reduce_mean(self.attention(x, x), axis=1))
+    >>> model = Attending()
+    >>> model.compile("adam", loss="mse")
+    >>> sorted(model.fit(np.ones([6, 4, 8]), np.ones([6, 1]), verbose=0).history)
     ['data', 'density_1', 'jacobian', 'keep_1', 'loss', 'sparsity']
     """
 

@@ -38,7 +38,7 @@ class GateTraining(OfGraphOrOwnCall, NotInHDF5, _BeforeKerasModel):
     """What `compile` sets and a train step computes for a Keras model with gates in it.
 
     A subclass derives from this class and then from a Keras model, and says by `_batch_losses`
-    how a batch is evaluated. `DenoisingModel` does so for functional models, and
+    how a batch is evaluated. `DenoisingModel` does so for Keras models of any loss, and
     `retrieval.DenoisingRetrieval` for those of TensorFlow Recommenders.
 
     Attributes
@@ -124,6 +124,12 @@ class GateTraining(OfGraphOrOwnCall, NotInHDF5, _BeforeKerasModel):
             return super().fit(*args, **kwargs)  # Keras says what is wrong
         strategy = self.distribute_strategy
         if _keras.IS_KERAS_3 and strategy.num_replicas_in_sync > 1:
+            if not self.built:
+                raise ValueError(
+                    "A model with a `call` of its own must have its weights before several "
+                    "replicas train it; call it once on a batch, in the scope of the strategy. "
+                    f"Received: {self.name}, which has none"
+                )
             # On the replicas, where Keras 3 would do it, a second optimizer's cannot be made.
             with strategy.scope():
                 self.build_optimizers()
