@@ -142,7 +142,7 @@ def _functional_model() -> Any:
 
 
 @functools.cache
-def _functional_class(kind: type) -> type:
+def _functional_class(kind: Any) -> type:
     """A subclass of `kind` and of Keras' functional model, saved and shown as `kind` is."""
     functional: Any = _functional_model()
     of_kind: dict[str, Any] = {
@@ -150,6 +150,8 @@ def _functional_class(kind: type) -> type:
     }
     if inspect.getattr_static(kind, "__init__") is vars(OfGraphOrOwnCall)["__init__"]:
         of_kind["__init__"] = functional.__init__  # by whose arguments tf_keras knows its own
+    if IS_KERAS_3:
+        of_kind["_unpickle_model"] = kind._unpickle_model  # by whose class pickles name theirs
     found = type(kind.__name__, (kind, functional), of_kind)
     names = _internal("saving.object_registration")
     known = names.GLOBAL_CUSTOM_NAMES if IS_KERAS_3 else names._GLOBAL_CUSTOM_NAMES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,15 @@ def test_weights_alone_are_loaded_into_another(tmp_path: Path) -> None:
     one.save_weights(tmp_path / "of.weights.h5")
     other.load_weights(tmp_path / "of.weights.h5")
     np.testing.assert_array_equal(other(X), one(X))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_it_is_copied_and_pickled(copied: Any) -> None:
+    for model in (functional(), Made(2)):
+        again = copied(model)
+        assert isinstance(again, DenoisingModel) and type(again).__name__ == type(model).__name__
+        np.testing.assert_array_equal(again(X), model(X))
+    assert isinstance(keras.models.clone_model(functional()), DenoisingModel)
 
 
 def test_classes_stay_what_they_are() -> None:
