@@ -79,6 +79,12 @@ class Place:
         added = [[0, 0]] * (len(edges.shape) - 2) + [[older, 0] for older in self.older]
         return tf.pad(tf.broadcast_to(edges, shape), added)
 
+    def live(self, edges: tf.Tensor | None) -> tf.Tensor | None:
+        """The same of edges between items, all of the call's if None; None: all of `[N, M]`."""
+        if edges is None and self.is_whole:
+            return None
+        return self.filled(tf.ones([1, 1, 1], tf.bool) if edges is None else edges)
+
     def newest(self, gates: tf.Tensor) -> tf.Tensor:
         """`[…, n or 1, m]` of gates `[…, N or 1, M]`."""
         if self.is_whole:

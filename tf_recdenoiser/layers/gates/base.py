@@ -230,11 +230,8 @@ class Gates(keras.layers.Layer):
         edges
             Boolean `[n, m]`: the edges that attention has at all. None: all.
         """
-        live = _live(query, key) if live is None else live
         place = self._place(query, key)
-        if live is None and not place.is_whole:
-            live = tf.ones([1, 1, 1], tf.bool)
-        live = None if live is None else place.filled(live)
+        live = place.live(_live(query, key) if live is None else live)
         reachable = place.reachable(use_causal_mask)
         if edges is not None:
             reachable &= place.filled(edges)
@@ -254,13 +251,19 @@ class Gates(keras.layers.Layer):
         if evaluation.sample.with_penalties and (self.beta > 0 or self.target_density is not None):
             shape = tf.concat([tf.shape(query)[:1], tf.shape(reachable)[-2:]], axis=0)
             weights = self._weights(logits, reachable, tf.broadcast_to(visible, shape))
-            positions = _positions(live, shape)
-            if not evaluation.is_of_step:
-                _warn_of_plain_training()
-            penalty, dual = self._penalty(logits, weights, positions, evaluation.sample)
-            self.sparsity(evaluation.sample.divided(penalty, positions))
+            dual = self._add_penalty(evaluation, logits, weights, _positions(live, shape))
         record = GateRecord(self, logits, reachable, None, (), dual, place.older)
         return place.newest(self._draw(evaluation, record))
+
+    def _add_penalty(
+        self, evaluation: Evaluation, logits: tf.Tensor, weights: tf.Tensor, positions: tf.Tensor
+    ) -> tf.Tensor | None:
+        """Add the penalty of the batch to the loss; returns lambda after a step, if any."""
+        if not evaluation.is_of_step:
+            _warn_of_plain_training()
+        penalty, dual = self._penalty(logits, weights, positions, evaluation.sample)
+        self.sparsity(evaluation.sample.divided(penalty, positions))
+        return dual
 
     def _place(self, query: tf.Tensor, key: tf.Tensor) -> Place:
         """Where the positions of a call are among those that the layer knows."""
