@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
+import inspect
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -112,6 +115,81 @@ class NotInHDF5:
                 f"file that ends in `.weights.h5`. Received: {filepath}"
             )
         super().save(filepath, overwrite, *args, **kwargs)  # type: ignore[misc]
+
+
+class OfGraphOrOwnCall:
+    """Base, before `keras.Model`, of models made of inputs and outputs or with a `call` of theirs.
+
+    Where a subclass of `keras.Model` is made of inputs and outputs, Keras puts its functional model
+    among the bases of the class itself, and of all that it derives from: no model with a `call` of
+    its own can be made of them any more. Here that one model gets a class of its own instead.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        of_graph = len(args) == 2 or "outputs" in kwargs
+        if of_graph and not isinstance(self, _functional_model()):
+            kind: Any = type(self)
+            object.__setattr__(self, "__class__", _functional_class(kind))
+        super().__init__(*args, **kwargs)
+
+
+def _internal(module: str) -> Any:
+    return importlib.import_module(("keras.src." if IS_KERAS_3 else "tf_keras.src.") + module)
+
+
+def _functional_model() -> Any:
+    return _internal("models.functional" if IS_KERAS_3 else "engine.functional").Functional
+
+
+@functools.cache
+def _functional_class(kind: Any) -> type:
+    """A subclass of `kind` and of Keras' functional model, saved and shown as `kind` is."""
+    functional: Any = _functional_model()
+    of_kind: dict[str, Any] = {
+        name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")
+    }
+    if inspect.getattr_static(kind, "__init__") is vars(OfGraphOrOwnCall)["__init__"]:
+        of_kind["__init__"] = functional.__init__  # by whose arguments tf_keras knows its own
+    if IS_KERAS_3:
+        of_kind["_unpickle_model"] = kind._unpickle_model  # by whose class pickles name theirs
+    found = type(kind.__name__, (kind, functional), of_kind)
+    names = _internal("saving.object_registration")
+    known = names.GLOBAL_CUSTOM_NAMES if IS_KERAS_3 else names._GLOBAL_CUSTOM_NAMES
+    known[found] = keras.utils.get_registered_name(kind)
+    return found
+
+
+def build_by_call(model: Any, inputs: Any) -> None:
+    """Have `model` make its weights, if it has not, by a call outside any evaluation.
+
+    Keras 3 would call it with placeholders first, and gates keep what they have drawn.
+    """
+    if not model.built:
+        model(inputs, training=False)
+
+
+def make_seeds(layer: Any, seed: int) -> None:
+    """Have `layer`, which is being built, count its draws; where Keras does, in no weight."""
+    if IS_KERAS_3:
+        layer.seeds = keras.random.SeedGenerator(seed)
+    else:
+        layer.seeds = layer.add_weight(
+            name="seeds",
+            shape=(2,),
+            dtype="int32",
+            initializer=lambda *_, **__: tf.constant([seed, 0]),
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+
+def next_seed(layer: Any) -> tf.Tensor:
+    """Integers `[2]`, of the seed that `make_seeds` was given and of the number of draws."""
+    if IS_KERAS_3:
+        return tf.cast(layer.seeds.next(), tf.int32)
+    found = tf.identity(layer.seeds)
+    layer.seeds.assign(found + tf.constant([0, 1]))
+    return found
 
 
 def rename(layer: Any, name: str) -> None:

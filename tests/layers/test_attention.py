@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.layers.reference import attention, normal, randomize
-from tf_recdenoiser._keras import keras
+from tf_recdenoiser._keras import IS_KERAS_3, keras
 from tf_recdenoiser.layers import (
     DenoisingLinearAttention,
     DenoisingMultiHeadAttention,
@@ -45,7 +46,14 @@ def assert_same(theirs: Any, ours: Any, *tensors: np.ndarray, **arguments: Any) 
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"use_bias": False}, {"value_dim": 3}, {"output_shape": 7}],
+    [
+        {},
+        {"use_bias": False},
+        {"value_dim": 3},
+        {"output_shape": 7},
+        {"attention_axes": (1,)},
+        {"flash_attention": False, "seed": 3} if IS_KERAS_3 else {},
+    ],
     ids=lambda options: next(iter(options), "plain"),
 )
 def test_without_gates_it_is_keras_attention(options: dict[str, Any]) -> None:
@@ -185,6 +193,11 @@ def test_the_mask_passes_through_and_hides_padded_keys() -> None:
         ({"num_heads": 2, "key_dim": 0}, "key_dim"),
         ({"num_heads": 2, "key_dim": 2, "gates": "sideways"}, "gates"),
         ({"num_heads": 2, "key_dim": 2, "dropout": 1.0}, "rate"),
+        ({"num_heads": 2, "key_dim": 2, "attention_axes": (1, 2)}, "attention_axes"),
+        ({"num_heads": 2, "key_dim": 2, "flash_attention": True}, "flash_attention"),
+        ({"num_heads": 2, "key_dim": 2, "sliding_window": 4}, "sliding_window"),
+        ({"num_heads": 2, "key_dim": 2, "use_gate": True}, "use_gate"),
+        ({"num_heads": 2, "key_dim": 2, "output_shape": (2, 3)}, "output_shape"),
     ],
 )
 def test_a_wrong_argument_is_named(options: dict[str, Any], argument: str) -> None:
@@ -226,3 +239,50 @@ def test_build_makes_everything_from_the_shapes_of_all_inputs(kind: type[GatedAt
     before = len(built.variables)
     built(query, value)
     assert len(built.variables) == before
+
+
+@pytest.mark.both_keras
+def test_constraints_and_the_penalty_on_activity_are_keras() -> None:
+    """A step of gradient descent on what each layer adds, then the constraint."""
+    x = normal(B, N, D)
+    options = {"activity_regularizer": "l2", "kernel_constraint": "non_neg"}
+    found = []
+    for layer in pair(x, x, **options):
+        inputs = keras.Input([N, D])
+        model = keras.Model(inputs, layer(inputs, inputs))
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        losses = model.fit(x, np.zeros_like(x), batch_size=B, verbose=0).history["loss"]
+        found.append([losses, *(variable.numpy() for variable in layer.variables)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    assert all(np.min(kernel) >= 0 for kernel in found[1][1::2])
+
+
+@pytest.mark.both_keras
+@pytest.mark.parametrize("kind", [DenoisingMultiHeadAttention, DenoisingLinearAttention])
+def test_a_seed_decides_on_dropout_and_gates(kind: type[GatedAttention], tmp_path: Path) -> None:
+    """Of a call by its number, whatever else is drawn."""
+    x = normal(B, N, D)
+
+    def model_of(seed: int | None) -> Any:
+        inputs = keras.Input([N, D])
+        ours = kind(HEADS, KEY_DIM, dropout=0.3, seed=seed, kernel_initializer="ones")
+        return keras.Model(inputs, ours(inputs, inputs))
+
+    def draws(model: Any, count: int) -> list[bytes]:
+        return [model(x, training=True).numpy().tobytes() for _ in range(count)]
+
+    first, again, other, without = (model_of(seed) for seed in (3, 3, 4, None))
+    expected = draws(first, 6)
+    assert len({*expected, *draws(other, 6), *draws(without, 6)}) == 18
+    assert draws(again, 3) == expected[:3]
+    again.save(tmp_path / "model.keras")
+    # Keras 3 does not save how often its generators have drawn.
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert draws(loaded, 3) == (expected[:3] if IS_KERAS_3 else expected[3:])
+
+
+def test_inputs_with_more_axes_are_refused() -> None:
+    x = tf.zeros([2, 3, 4, 6])
+    with pytest.raises(ValueError, match=r"`query` must be \[B, n, d\].*Received: query='4 axes'"):
+        DenoisingMultiHeadAttention(2, 3, gates=None)(x, x)

@@ -193,5 +193,5 @@ def test_a_wrong_argument_is_named(options: dict[str, object], argument: str) ->
 
 
 def test_positional_gates_need_a_length() -> None:
-    with pytest.raises(ValueError, match=r"fixed length.* Received: \(None, None\)"):
+    with pytest.raises(ValueError, match=r"max_length=50.* Received: .*\(None, None\)"):
         PositionalGates().build((None, None, D))

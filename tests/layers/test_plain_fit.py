@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,8 @@ import tensorflow as tf
 from tests.layers.reference import normal, randomize
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import DenoisingMultiHeadAttention, PositionalGates
+from tf_recdenoiser.layers.gates import base
+from tf_recdenoiser.training import DenoisingModel
 
 pytestmark = pytest.mark.both_keras
 
@@ -49,6 +53,32 @@ def test_the_reported_loss_holds_the_penalty() -> None:
     history = model.fit(X, np.zeros([B, N, 1]), batch_size=B, verbose=0).history
     keep = 1 / (1 + np.exp(-gates.logits.numpy()))
     assert history["loss"][0] == pytest.approx(2.0 * keep.sum() / (B * N), rel=1e-5)
+
+
+def test_beta_counts_positions_and_not_losses_and_a_warning_says_so() -> None:
+    """With one loss for a sequence of N positions, a `DenoisingModel` has N times the penalty."""
+    plain, gates = attention_model(beta=2.0)
+    model = DenoisingModel(inputs=plain.inputs, outputs=plain.outputs[0])
+    keep = 1 / (1 + np.exp(-gates.logits.numpy()))
+    for one, count in ((plain, B * N), (model, B)):
+        base._warn_of_plain_training.cache_clear()
+        one.compile(keras.optimizers.SGD(0.0), loss=nothing)
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            losses = one.fit(X, np.zeros([B, N, 1]), batch_size=B, verbose=0).history["loss"]
+            if one is plain:
+                one(X, training=True)
+        assert losses[0] == pytest.approx(2.0 * keep.sum() / count, rel=1e-5)
+        said = [str(found.message) for found in seen if "sparsity weight" in str(found.message)]
+        assert len(said) == (one is plain) and all("DenoisingModel" in text for text in said)
+
+
+def test_without_a_sparsity_weight_nothing_is_said() -> None:
+    base._warn_of_plain_training.cache_clear()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Gates with a sparsity weight")
+        attention_model()[0](X, training=True)
+        attention_model(beta=1.0)[0](X, training=False)
 
 
 @pytest.mark.parametrize("wanted", ["open", "shut"])

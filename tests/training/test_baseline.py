@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.layers import KeyGates, PositionalGates
+from tf_recdenoiser.layers import Gates, KeyGates, PositionalGates, RelativeGates
 from tf_recdenoiser.training.baseline import Baseline
 
 N = 3
@@ -33,3 +34,33 @@ def test_gates_that_are_the_same_in_every_row_have_one_for_each_key() -> None:
     gates = KeyGates()
     gates.build((None, N, 5), (None, 4, 5))
     assert tuple(Baseline(gates).mean_loss.shape) == (1, 4)
+
+
+@pytest.mark.parametrize("kind", [PositionalGates, KeyGates])
+def test_losses_of_fewer_positions_are_of_the_newest(kind: type[Gates]) -> None:
+    """Those before have the mean of what they had; the oldest loss, before they had any."""
+    gates = kind(max_length=4)
+    gates.build((None, 4, 5))
+    baseline, rng = Baseline(gates), np.random.default_rng(0)
+    seen: list[np.ndarray] = []
+    for length in (2, 4, 3, 6, 2):
+        loss = rng.normal(size=length)
+        given = loss[np.newaxis] if kind is KeyGates else loss[:, np.newaxis]
+        found = np.ravel(baseline.update(tf.constant(given, tf.float32), 0.5))
+        weights = 0.5 ** np.arange(len(seen))[::-1]
+        mean = weights @ np.array(seen) / weights.sum() if seen else None
+        if mean is None:
+            expected, seen = loss, [np.array([loss[0], loss[0], *loss])]
+        else:
+            expected = np.concatenate([[mean[0]] * (length - 4), mean[-length:]])
+            seen.append(np.concatenate([mean[:-length] if length < 4 else [], loss[-4:]]))
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_without_a_longest_length_there_is_one_mean() -> None:
+    gates = RelativeGates()
+    gates.build((None, None, 5))
+    baseline = Baseline(gates)
+    for loss, expected in (([1.0, 3.0], [1, 3]), ([4.0, 4.0, 4.0], [2, 2, 2])):
+        found = baseline.update(tf.constant(loss)[:, tf.newaxis], 0.5)
+        np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-5)

@@ -204,7 +204,7 @@ def test_with_open_gates_the_outputs_are_those_of_keras_attention(make: Any) -> 
     model = shaken(make())
     expected, weights = outputs(model, X), model.get_weights()
     converted = denoise(model, OPEN)
-    assert type(converted) is DenoisingModel
+    assert isinstance(converted, DenoisingModel)
     assert len(converted.gate_layers) == attention_count(model)
     assert attention_count(converted) == 0
     np.testing.assert_allclose(outputs(converted, X), expected, rtol=1e-4, atol=1e-5)
@@ -304,7 +304,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     converted = shaken(denoise(self_attention(), blocks=["mix"], gamma=0.01))
     converted.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert type(loaded) is DenoisingModel
+    assert isinstance(loaded, DenoisingModel)
     expected = outputs(converted, X)
     np.testing.assert_allclose(outputs(loaded, X), expected, rtol=1e-5, atol=1e-6)
 
@@ -333,9 +333,9 @@ def with_layer(layer: Any) -> Any:
         (lambda: with_layer(Careless(2)), {}, r"`careless` \(Careless\) cannot be copied; give"),
         (lambda: with_layer(OwnAttention(1, 2, name="own")), {}, r"Received: own \(OwnAttention"),
         (
-            lambda: with_layer(attention("tied", kernel_constraint="non_neg")),
+            lambda: with_layer(attention("wide", output_shape=(2, 3))),
             {},
-            "`tied` must not .*Received: .*kernel_constraint",
+            r"`wide` cannot be converted: `output_shape` must .*Received: output_shape=\(2, 3\)",
         ),
         (lambda: with_layer(Forgetful(2)), {}, r"`forgetful` .* copied; .*no plain value of heads"),
         (lambda: with_layer(keras.layers.Dense(2)), {}, "`model` must hold .*holds neither"),

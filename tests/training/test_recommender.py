@@ -85,7 +85,7 @@ def test_it_is_saved_and_loaded(tmp_path: Path) -> None:
     model.train_on_batch(x, y, sample_weight=weights)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert type(loaded) is Recommender and type(loaded.backbone) is SASRec
+    assert isinstance(loaded, Recommender) and type(loaded.backbone) is SASRec
     assert loaded.objective == BinaryCrossEntropy(3) and loaded.seed == 4 and loaded.credit
     np.testing.assert_array_equal(loaded.score(IDS), model.score(IDS))
     loaded.run_eagerly = True

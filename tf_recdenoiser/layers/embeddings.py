@@ -8,6 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser.layers.place import check_length, length_of
+from tf_recdenoiser.ops.checks import require
 
 
 @register
@@ -21,6 +23,9 @@ class PositionEmbedding(keras.layers.Layer):
     ----------
     scale
         Whether to multiply x by sqrt(d); True by default.
+    max_length
+        n of P, where the length of sequences is not known when the layer is built or later ones
+        are longer; shorter ones have the last positions. None (default): the length then.
 
     Examples
     --------
@@ -28,20 +33,32 @@ class PositionEmbedding(keras.layers.Layer):
     (2, 5, 8)
     """
 
-    def __init__(self, scale: bool = True, **kwargs: Any) -> None:
+    def __init__(self, scale: bool = True, max_length: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        fits = max_length is None or max_length >= 1
+        require(fits, "max_length", max_length, "be None or at least 1")
+        self.max_length = max_length
         self.scale = scale
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
+        length, hidden_dim = input_shape[1:]
+        longest = length if self.max_length is None else self.max_length
+        rule = "be the length of the longest sequences, where their length varies"
+        require(longest is not None, "max_length", self.max_length, rule)
         self.positions = self.add_weight(
-            name="positions", shape=tuple(input_shape[1:]), initializer="uniform", trainable=True
+            name="positions", shape=(longest, hidden_dim), initializer="uniform", trainable=True
         )
         self.built = True
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
         factor = math.sqrt(inputs.shape[-1]) if self.scale else 1.0
-        outputs = inputs * factor + tf.cast(self.positions, inputs.dtype)
+        positions = tf.cast(self.positions, inputs.dtype)
+        length, longest = length_of(inputs), positions.shape[0]
+        if not isinstance(length, int) or length != longest:
+            check_length(length, longest, "position vectors")
+            positions = positions[-length:]
+        outputs = inputs * factor + positions
         if mask is None:
             return outputs
         return outputs * tf.cast(mask, outputs.dtype)[..., tf.newaxis]
@@ -50,7 +67,7 @@ class PositionEmbedding(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "scale": self.scale}
+        return {**super().get_config(), "scale": self.scale, "max_length": self.max_length}
 
 
 @register

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser._keras import IS_KERAS_3, build_named, implicit_mask, keras, policy_of
+from tf_recdenoiser._keras import (
+    IS_KERAS_3,
+    build_named,
+    implicit_mask,
+    keras,
+    make_seeds,
+    next_seed,
+    policy_of,
+)
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gates import DroppingGates, Gates, get_gates
 from tf_recdenoiser.layers.projections import IntoHeads, OutOfHeads
 from tf_recdenoiser.layers.records import AttentionRecord
-from tf_recdenoiser.layers.sample import current_evaluation
+from tf_recdenoiser.layers.sample import Evaluation, current_evaluation
 from tf_recdenoiser.ops.checks import require
 
 
@@ -22,9 +31,9 @@ class GatedAttention(keras.layers.Layer):
 
     Its arguments are those of `keras.layers.MultiHeadAttention`, and so are the shapes and the
     order of its weights if it has no gates. A padded key is hidden from every query, by the mask
-    that `value` and `key` carry. In a plain Keras model the gates train by straight-through, and
-    under `DenoisingModel` by the estimator chosen there. With `training=False` they are
-    deterministic.
+    that `value` and `key` carry. In a plain Keras model the gates train by straight-through and by
+    the optimizer of the weights, under `DenoisingModel` by the estimator and the optimizer chosen
+    there; `Gates` says what that changes. With `training=False` they are deterministic.
 
     Parameters
     ----------
@@ -42,13 +51,23 @@ class GatedAttention(keras.layers.Layer):
         Width of the output; the query's by default.
     kernel_initializer, bias_initializer
         Of the projections; as in Keras.
-    kernel_regularizer, bias_regularizer
+    kernel_regularizer, bias_regularizer, activity_regularizer
+        Of the projections; none by default.
+    kernel_constraint, bias_constraint
         Of the projections; none by default.
     gates
         A name from `GATES` or `DROPPING`, `"positional"` by default, a gate layer (a copy is
         used) or None for none.
     renormalize
         Whether gated rows are divided by their sum; False, the paper's, by default.
+    seed
+        Of gates and dropout while training in a plain Keras model: they are then a function of it
+        and of the number of calls. None (default): drawn from TensorFlow's global generator. In a
+        `DenoisingModel` the `seed` of `compile` decides on them.
+    attention_axes
+        As in Keras; None (default) or 1, the axis of positions of `[B, n, d]`.
+    flash_attention
+        As in Keras; None (default) or False: gates multiply weights that it never works out.
 
     Call arguments
     --------------
@@ -91,8 +110,15 @@ class GatedAttention(keras.layers.Layer):
         bias_regularizer: Any = None,
         gates: str | dict[str, Any] | Gates | DroppingGates | None = "positional",
         renormalize: bool = False,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        seed: int | None = None,
+        attention_axes: Any = None,
+        flash_attention: bool | None = None,
         **kwargs: Any,
     ) -> None:
+        _refuse_what_gates_cannot(attention_axes, flash_attention, kwargs)
         super().__init__(**kwargs)
         for name, value in {"num_heads": num_heads, "key_dim": key_dim}.items():
             require(value >= 1, name, value, "be at least 1")
@@ -102,11 +128,18 @@ class GatedAttention(keras.layers.Layer):
         self.value_dim = value_dim or key_dim
         self.dropout = dropout
         self.use_bias = use_bias
-        self.output_dim = output_shape
+        self.output_dim = _width(output_shape)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.activity_regularizer_of_parts = keras.regularizers.get(activity_regularizer)
+        if not IS_KERAS_3:
+            # There Keras' own attention counts its output once more, as any layer's.
+            self._activity_regularizer = self.activity_regularizer_of_parts
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.seed = seed
         self.renormalize = renormalize
         self.query_dense = self._into_heads("query", key_dim)
         self.key_dense = self._into_heads("key", key_dim)
@@ -125,6 +158,9 @@ class GatedAttention(keras.layers.Layer):
             bias_initializer=_copy(self.bias_initializer),
             kernel_regularizer=self.kernel_regularizer,
             bias_regularizer=self.bias_regularizer,
+            activity_regularizer=self.activity_regularizer_of_parts,
+            kernel_constraint=self.kernel_constraint,
+            bias_constraint=self.bias_constraint,
             dtype=policy_of(self),
             name=name,
         )
@@ -148,6 +184,11 @@ class GatedAttention(keras.layers.Layer):
     def build(self, query_shape: Any, value_shape: Any = None, key_shape: Any = None) -> None:
         value_shape = value_shape or query_shape
         key_shape = key_shape or value_shape
+        for name, of_tensor in {"query": query_shape, "value": value_shape}.items():
+            rule = f"be [B, n, d]; reshape it to one axis of positions. Its shape: {of_tensor}"
+            require(len(of_tensor) == 3, name, f"{len(of_tensor)} axes", rule)
+        if self.seed is not None:
+            make_seeds(self, self.seed)
         shape = (None, self.output_dim or query_shape[-1])
         self.output_dense = self._projection(
             OutOfHeads, "attention_output", "bnhk,hkd->bnd", shape, "d"
@@ -192,26 +233,33 @@ class GatedAttention(keras.layers.Layer):
             use_causal_mask and self.masks_the_future,
             edges,
         )
-        if gates is None:
-            reachable = _in_any_sequence(edges, attention_mask)
-            gates = self._draw_gates(query, key, live, reachable, use_causal_mask, training)
-        mixed, weights = self.attend(
-            self.query_dense(query),
-            self.key_dense(key),
-            self.value_dense(value),
-            mask=None if visible is None else visible[:, tf.newaxis],
-            gates=gates,
-            key_weights=key_weights,
-            use_causal_mask=use_causal_mask,
-            context=context,
-            training=training,
-        )
+        with self._seeded(training):
+            if gates is None:
+                reachable = _in_any_sequence(edges, attention_mask)
+                gates = self._draw_gates(query, key, live, reachable, use_causal_mask, training)
+            mixed, weights = self.attend(
+                self.query_dense(query),
+                self.key_dense(key),
+                self.value_dense(value),
+                mask=None if visible is None else visible[:, tf.newaxis],
+                gates=gates,
+                key_weights=key_weights,
+                use_causal_mask=use_causal_mask,
+                context=context,
+                training=training,
+            )
         evaluation = current_evaluation()
         if evaluation is not None and not training:
             learned = None if isinstance(self.gates, DroppingGates) else gates
             evaluation.recorder.attention.append(AttentionRecord(learned, weights))
         outputs = self.output_dense(mixed)
         return (outputs, weights) if return_attention_scores else outputs
+
+    def _seeded(self, training: bool | None) -> contextlib.AbstractContextManager[Any]:
+        """An evaluation of `seed`, if it is set and the call is in no other one."""
+        if self.seed is None or not training or current_evaluation() is not None:
+            return contextlib.nullcontext()
+        return Evaluation.of_layer(next_seed(self))
 
     def attend(
         self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: Any, gates: Any, **call: Any
@@ -324,7 +372,35 @@ class GatedAttention(keras.layers.Layer):
             "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
             "gates": None if self.gates is None else keras.layers.serialize(self.gates),
             "renormalize": self.renormalize,
+            "activity_regularizer": keras.regularizers.serialize(
+                self.activity_regularizer_of_parts
+            ),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
+            "seed": self.seed,
         }
+
+
+def _refuse_what_gates_cannot(axes: Any, flash: bool | None, others: dict[str, Any]) -> None:
+    """ValueError for arguments of Keras' attention that have no meaning here; takes them out."""
+    axis = axes[0] if isinstance(axes, (list, tuple)) and len(axes) == 1 else axes
+    rule = "be None or 1: attention is over the positions of [B, n, d]; reshape other inputs to it"
+    require(axis in (None, 1, -2), "attention_axes", axes, rule)
+    rule = "be None or False: gates multiply weights, which flash attention never works out"
+    require(not flash, "flash_attention", flash, rule)
+    window = others.pop("sliding_window", None)
+    rule = "be None; use `attention={'name': 'sliding_window', 'width': …}`"
+    require(window is None, "sliding_window", window, rule)
+    use_gate = others.pop("use_gate", False)
+    require(not use_gate, "use_gate", use_gate, "be False; put a `Dense` layer after attention")
+
+
+def _width(output_shape: Any) -> int | None:
+    """D of an output `[B, n, d]`, given as Keras takes it: a number, or a shape of one axis."""
+    sizes = output_shape if isinstance(output_shape, (list, tuple)) else [output_shape]
+    rule = "be a number, the width of [B, n, d]; reshape the output to more axes"
+    require(len(sizes) == 1, "output_shape", output_shape, rule)
+    return sizes[0]
 
 
 def _copy(initializer: Any) -> Any:

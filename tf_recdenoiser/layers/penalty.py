@@ -29,7 +29,7 @@ class Penalty(keras.layers.Layer):
 
     def call(self, penalty: tf.Tensor) -> tf.Tensor:
         evaluation = current_evaluation()
-        if evaluation is not None and replica_count() > 1:
+        if evaluation is not None and evaluation.is_of_step and replica_count() > 1:
             # Keras 3 has one list of added losses for all replicas, each in a thread of its own.
             evaluation.recorder.penalties.setdefault(self.part, []).append(penalty)
         else:

@@ -37,6 +37,9 @@ class GateRecord:
         The gates of each of the estimator's evaluations; the deterministic ones at inference.
     dual
         With `target_density` the multiplier lambda after this step, a scalar; None otherwise.
+    older
+        How many positions the logits have before those of the call, querying and attended; none
+        by default.
     """
 
     layer: Any
@@ -45,6 +48,7 @@ class GateRecord:
     uniform: tf.Tensor | None
     gates: tuple[tf.Tensor, ...]
     dual: tf.Tensor | None = None
+    older: tuple[Any, Any] = (0, 0)
 
     @property
     def per_sequence(self) -> bool:

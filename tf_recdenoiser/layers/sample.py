@@ -132,8 +132,17 @@ class Evaluation:
     @classmethod
     def unseeded(cls) -> Evaluation:
         """Of a layer in any Keras model: seeded by TensorFlow's global generator."""
-        seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
+        return cls.of_layer(tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32))
+
+    @classmethod
+    def of_layer(cls, seed: tf.Tensor) -> Evaluation:
+        """Of a layer in any Keras model, with a seed of its own, integers `[2]`."""
         return cls(Sample(seed, penalty_divisor=None))
+
+    @property
+    def is_of_step(self) -> bool:
+        """Whether a train step made it, and not a layer in any Keras model."""
+        return self.sample.penalty_divisor is not None
 
     def __enter__(self) -> Recorder:
         _ACTIVE.set((*_ACTIVE.get(), self))

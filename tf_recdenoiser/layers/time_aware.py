@@ -56,6 +56,11 @@ class TimeEmbedding(keras.layers.Layer):
         self.max_interval = max_interval
 
     def build(self, input_shape: Any) -> None:
+        if input_shape[1] is None:
+            raise ValueError(
+                "`item_ids` must be of a fixed length, since positions have vectors of their own; "
+                f"give `keras.Input` a length. Received: ids of shape {tuple(input_shape)}"
+            )
         sizes = {"interval": self.max_interval + 1, "position": input_shape[1]}
         self.tables = [
             self.add_weight(

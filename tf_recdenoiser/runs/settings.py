@@ -145,6 +145,7 @@ class Settings(Section):
         {NO_GATES: None, **GATES, **DROPPING},
         NO_GATES,
         bases=dict.fromkeys(GATES, GateTrainingSettings),
+        without=("max_length",),
     )
     objective: Any = choice(OBJECTIVES, DEFAULT_OBJECTIVE, without=("noise_rate",))
     noise: NoiseSettings = NoiseSettings()

@@ -26,14 +26,16 @@ class Baseline(keras.layers.Layer):
     Attributes
     ----------
     mean_loss
-        m, `[n, 1]`, or `[1, m]` for gates that are the same in every row.
+        m, `[n, 1]`, or `[1, m]` for gates that are the same in every row, with the longest n and
+        m; of one number where there is no longest.
     losses_seen
         t, a scalar.
     """
 
     def __init__(self, gates: Gates, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
-        queries, keys = gates.lengths
+        queries, keys = (length or 1 for length in gates.lengths)
+        self.axis = 1 if gates.same_in_every_row else 0
         shape = (1, keys) if gates.same_in_every_row else (queries, 1)
         self.mean_loss = self.add_weight(
             name="mean_loss",
@@ -61,14 +63,39 @@ class Baseline(keras.layers.Layer):
         ----------
         loss
             A scalar or broadcastable to `mean_loss`; for gates of each sequence
-            `[B, 1, n or 1, 1]`, of which the mean over sequences is added.
+            `[B, 1, n or 1, 1]`, of which the mean over sequences is added. Of fewer positions
+            they are the newest.
         decay
             c, in [0, 1).
         """
         seen = tf.convert_to_tensor(self.losses_seen)
         mean = tf.convert_to_tensor(self.mean_loss)
-        earlier = tf.math.divide_no_nan(mean, 1.0 - tf.pow(decay, seen))
+        earlier = own = tf.math.divide_no_nan(mean, 1.0 - tf.pow(decay, seen))
         added = tf.reduce_mean(loss, axis=0)[0] if is_per_sequence(loss) else loss
+        if self._is_of_other_length(added):
+            own, added = self._aligned(earlier, added, seen > 0)
         self.mean_loss.assign(decay * mean + (1.0 - decay) * added)
         self.losses_seen.assign(seen + 1.0)
-        return tf.where(seen > 0, earlier, loss)
+        return tf.where(seen > 0, own, loss)
+
+    def _is_of_other_length(self, loss: tf.Tensor) -> bool:
+        return bool(
+            loss.shape.rank and loss.shape[self.axis] not in (1, self.mean_loss.shape[self.axis])
+        )
+
+    def _aligned(
+        self, earlier: tf.Tensor, loss: tf.Tensor, any_seen: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The mean for the positions of `loss`, and a loss for each mean: the newest are last.
+
+        A mean of positions before those of `loss` stays as it is, if any loss was seen before.
+        """
+        length, longest = tf.shape(loss)[self.axis], self.mean_loss.shape[self.axis]
+        places = tf.range(length) - length + longest
+        own = tf.gather(earlier, tf.maximum(places, 0), axis=self.axis)
+        if longest == 1:
+            return own, tf.reduce_mean(loss, axis=self.axis, keepdims=True)
+        places = tf.range(longest) - longest + length
+        spread = tf.gather(loss, tf.maximum(places, 0), axis=self.axis)
+        is_older = tf.reshape(places < 0, self.mean_loss.shape)
+        return own, tf.where(is_older & any_seen, earlier, spread)

@@ -23,20 +23,6 @@ from tf_recdenoiser.training.denoising_model import DenoisingModel
 
 _GATES = default(GatedAttention.__init__, "gates")
 
-_SHARED = (
-    "name",
-    "num_heads",
-    "key_dim",
-    "value_dim",
-    "dropout",
-    "use_bias",
-    "kernel_initializer",
-    "bias_initializer",
-    "kernel_regularizer",
-    "bias_regularizer",
-)
-"""Arguments of `MultiHeadAttention` that `DenoisingMultiHeadAttention` takes by the same name."""
-
 _WITHOUT_EFFECT = ("seed", "flash_attention", "softmax_robust_masking")
 """Those that change no output, save of positions that attend to nothing."""
 
@@ -74,7 +60,9 @@ def denoise(
     model
         A functional or Sequential model, built.
     gates
-        As `DenoisingMultiHeadAttention` takes them; `"positional"` by default.
+        As `DenoisingMultiHeadAttention` takes them; `"positional"` by default, which need a
+        length: for a model of sequences of any length give them one, as in
+        `PositionalGates(max_length=50)`, or take gates that need none, such as `"relative"`.
     blocks
         The layers to wrap in `JacobianRegularizedBlock`, of the model or of one inside it: names,
         or a function that is true of a layer to wrap; none by default. Each maps
@@ -283,12 +271,13 @@ class _Conversion:
 
     def _attention(self, layer: Any) -> DenoisingMultiHeadAttention:
         kind = _WholeSequences if _takes_cache(layer) else DenoisingMultiHeadAttention
-        ours = kind(**_arguments(layer), gates=self.gates, dtype=_keras.policy_of(layer))
-        if layer.built:
-            try:
+        try:
+            ours = kind(**_arguments(layer), gates=self.gates, dtype=_keras.policy_of(layer))
+            if layer.built:
                 _keras.build_in_place_of(layer, ours, *_keras.attention_shapes(layer))
-            except ValueError as error:
-                raise ValueError(f"`{layer.name}` cannot be converted: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"`{layer.name}` cannot be converted: {error}") from error
+        if layer.built:
             _copy_projections(layer, ours)
         return ours
 
@@ -344,23 +333,17 @@ def _takes_cache(layer: Any) -> bool:
 def _arguments(layer: Any) -> dict[str, Any]:
     """Those of `DenoisingMultiHeadAttention`; ValueError where it has none like one of `layer`."""
     config = layer.get_config()
-    width = config["output_shape"]
-    if isinstance(width, (list, tuple)) and len(width) == 1:
-        width = width[0]
-    defaults = inspect.signature(keras.layers.MultiHeadAttention.__init__).parameters
-    others = defaults.keys() & config.keys() - {*_SHARED, *_WITHOUT_EFFECT, "output_shape"}
-    extra = {name: config[name] for name in others if config[name] != defaults[name].default}
-    if list(extra.get("attention_axes", ())) == [1]:
-        del extra["attention_axes"]
-    if isinstance(width, (list, tuple)):
-        extra["output_shape"] = width
+    theirs = inspect.signature(keras.layers.MultiHeadAttention.__init__).parameters
+    names = theirs.keys() & config.keys() - set(_WITHOUT_EFFECT)
+    shared = names & inspect.signature(GatedAttention.__init__).parameters.keys()
+    extra = [name for name in names - shared if config[name] != theirs[name].default]
     if extra:
         raise ValueError(
             f"`{layer.name}` must not have arguments that `DenoisingMultiHeadAttention` does not "
             "take, to be converted; make the model without them. "
-            f"Received: {', '.join(f'{name}={extra[name]!r}' for name in sorted(extra))}"
+            f"Received: {', '.join(f'{name}={config[name]!r}' for name in sorted(extra))}"
         )
-    return {**{name: config[name] for name in _SHARED}, "output_shape": width}
+    return {**{name: config[name] for name in shared}, "name": layer.name}
 
 
 def _copy_projections(theirs: Any, ours: DenoisingMultiHeadAttention) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import tensorflow as tf
 
+from tf_recdenoiser import _keras
 from tf_recdenoiser._keras import implicit_mask, keras, register
 from tf_recdenoiser.estimators import serialize_estimator
 from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training.gate_training import GateTraining, at_least_some, gate_statistics
+from tf_recdenoiser.training.output_losses import is_several, names_of, of_outputs
 
 
 @register
 class DenoisingModel(GateTraining, keras.Model):
-    """A functional Keras model trained by the paper's objective (Eq. 13).
+    """A Keras model trained by the paper's objective (Eq. 13).
 
     (1/N) [ sum over valid targets of the loss + beta sum of sigma(k Phi)
             + (gamma/d) sum of ||J||_F^2 + alpha ||Theta||^2 ]
@@ -38,7 +40,8 @@ class DenoisingModel(GateTraining, keras.Model):
     evaluation. Keras' own Dropout draws anew in each, which is right but noisier; use
     `layers.Dropout`.
 
-    Use it as `keras.Model`: `DenoisingModel(inputs=…, outputs=…)`, `compile`, `fit`, `save`.
+    Use it as `keras.Model`: `DenoisingModel(inputs=…, outputs=…)`, or a subclass with a `call` of
+    its own; `compile`, `fit`, `save`.
     Over the batches each counts by its N, so that a data loss is the same for all batch sizes.
     Progress reports `loss`, its parts, and for each gated layer `density_l` (share of
     reachable gates with keep probability above 1/2) and `keep_l` (mean keep probability).
@@ -54,6 +57,21 @@ class DenoisingModel(GateTraining, keras.Model):
     >>> model.compile("adam", loss="mse", estimator="arm")
     >>> history = model.fit(np.ones([6, 4, 8]), np.ones([6, 1]), verbose=0)
     >>> sorted(history.history)
+    ['data', 'density_1', 'jacobian', 'keep_1', 'loss', 'sparsity']
+
+    The same as a subclass:
+
+    >>> class Attending(DenoisingModel):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.attention = DenoisingMultiHeadAttention(2, 4)
+    ...         self.outputs_of = keras.layers.Dense(1)
+    ...
+    ...     def call(self, x):
+    ...         return self.outputs_of(tf.reduce_mean(self.attention(x, x), axis=1))
+    >>> model = Attending()
+    >>> model.compile("adam", loss="mse")
+    >>> sorted(model.fit(np.ones([6, 4, 8]), np.ones([6, 1]), verbose=0).history)
     ['data', 'density_1', 'jacobian', 'keep_1', 'loss', 'sparsity']
     """
 
@@ -75,10 +93,13 @@ class DenoisingModel(GateTraining, keras.Model):
             Of the weights.
         loss
             A Keras loss, its name, or a function of `(y_true, y_pred)` that returns one loss
-            for each sample `[B]` or each position `[B, n]`. Or a dict or list of these, one for
-            each of several outputs; a sample's loss is then the sum of its outputs' means.
+            for each sample `[B]` or each position `[B, n]`. For several outputs a list of these
+            in the order of outputs, a dict by their names, with None or nothing for an output
+            without a loss, or one for all of them. A sample's loss is then the sum over outputs
+            of its mean, and this is what gates answer for; `credit` cannot be used.
         loss_weights
-            Numbers in the structure of `loss`, by which its parts count; None (default) for 1.
+            Numbers by which the outputs' losses count, in the structure of `loss`, or one for
+            all; None (default) for 1.
         metrics, weighted_metrics
             As `keras.Model.compile` takes them.
         kwargs
@@ -93,7 +114,7 @@ class DenoisingModel(GateTraining, keras.Model):
             weighted_metrics=weighted_metrics,
             **kwargs,
         )
-        if loss_weights is not None and type(loss_weights) is not type(loss):
+        if is_several(loss) and is_several(loss_weights) and type(loss_weights) is not type(loss):
             raise ValueError(
                 "`loss_weights` must have the structure of `loss`, a dict or a list. "
                 f"Received: loss_weights={loss_weights!r}"
@@ -105,12 +126,14 @@ class DenoisingModel(GateTraining, keras.Model):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        self._build_for(x)
         gradients, outputs, parts = self.loss_gradients(x, y, weights, self._step_seed())
         self._apply(gradients)
         return self._logs(parts, x, y, outputs, weights)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        self._build_for(x)
         with Evaluation(Sample(tf.zeros([2], tf.int32))) as recorder:
             outputs = self(x, training=False)
         losses, targets = self._sample_losses(y, outputs, weights)
@@ -118,6 +141,12 @@ class DenoisingModel(GateTraining, keras.Model):
         parts = {"loss": data_loss, "data": data_loss, **gate_statistics(recorder)}
         parts["targets"] = targets
         return self._logs(parts, x, y, outputs, weights)
+
+    def _build_for(self, x: Any) -> None:
+        """Have a model with a `call` of its own make its layers, for inputs like `x`."""
+        if not self.built:
+            _keras.build_by_call(self, x)
+            self._report_gates()
 
     def loss_gradients(
         self, x: Any, y: Any, weights: Any, seed: tf.Tensor
@@ -148,29 +177,30 @@ class DenoisingModel(GateTraining, keras.Model):
 
         As everywhere in Keras, positions that the outputs' mask leaves out have no loss.
         """
-        if isinstance(self._loss_argument, (dict, list, tuple)):
-            return self._losses_of_outputs(y, outputs, weights)
-        return self._losses_of_output(self._loss_argument, y, outputs, weights)
+        names = names_of(self, outputs)
+        losses = of_outputs("loss", self._loss_argument, names)
+        factors = of_outputs("loss_weights", self._loss_weights, names)
+        factors = [1.0 if factor is None else factor for factor in factors]
+        if not is_several(outputs):
+            if is_several(self._loss_argument):
+                y, weights = (of_outputs("y", value, names)[0] for value in (y, weights))
+            found, targets = self._losses_of_output(losses[0], y, outputs, weights)
+            return (found if factors[0] == 1 else factors[0] * found), targets
+        if all(loss is None for loss in losses):
+            raise ValueError("`compile` needs a `loss`. Received: loss=None")
+        targets = of_outputs("y", y, names, needed=None not in losses)
+        of_each = of_outputs("sample_weight", weights, names)
+        in_order = [outputs[name] for name in names] if isinstance(outputs, dict) else outputs
+        parts = zip(losses, factors, targets, in_order, of_each, strict=True)
+        return self._total(part for part in parts if part[0] is not None)
 
-    def _losses_of_outputs(self, y: Any, outputs: Any, weights: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    def _total(self, parts: Iterable[Any]) -> tuple[tf.Tensor, tf.Tensor]:
         """The sum of several outputs' losses `[B]`, and B: their mean is the sum of the means."""
-        loss, factors = self._loss_argument, self._loss_weights
-        by_name = isinstance(loss, dict)
-        names = list(loss) if by_name else range(len(loss))
-        if by_name != isinstance(outputs, dict) or len(names) > len(outputs):
-            raise ValueError(
-                "`loss` must be a dict where the outputs are one, and a list where they are a "
-                f"list. Received: loss={loss!r}"
-            )
         total: Any = 0.0
-        for name in names:
-            if loss[name] is None:
-                continue
-            of_each = weights[name] if isinstance(weights, (dict, list, tuple)) else weights
-            losses, targets = self._losses_of_output(loss[name], y[name], outputs[name], of_each)
+        for loss, factor, y, output, weights in parts:
+            losses, targets = self._losses_of_output(loss, y, output, weights)
             size = tf.shape(losses)[0]
             losses = tf.reduce_sum(tf.reshape(losses, [size, -1]), axis=1)
-            factor = 1.0 if factors is None else factors[name]
             size = tf.cast(size, tf.float32)
             total += factor * losses * (size / at_least_some(targets))
         return total, size

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser import _keras
-from tf_recdenoiser._keras import NotInHDF5, keras
+from tf_recdenoiser._keras import NotInHDF5, OfGraphOrOwnCall, keras
 from tf_recdenoiser.estimators import Estimator, causal_credit, get_estimator
 from tf_recdenoiser.layers import Gates
 from tf_recdenoiser.layers.penalty import penalties_of
@@ -25,8 +26,7 @@ GATE_STATISTICS = ("density", "keep")
 
 _OF_GATES = (*GATE_STATISTICS, "gates")
 
-# Comes before a Keras model among a class's bases. It is none itself: Keras puts `Functional`
-# in the place of `Model` in the bases of functional subclasses, for all who share those bases.
+# Comes before a Keras model among a class's bases.
 _BeforeKerasModel: Any = object
 
 
@@ -34,11 +34,11 @@ GATE_LEARNING_RATE = 0.03
 """Of the gates' Adam, which moves a logit by no more than about this in a step."""
 
 
-class GateTraining(NotInHDF5, _BeforeKerasModel):
+class GateTraining(OfGraphOrOwnCall, NotInHDF5, _BeforeKerasModel):
     """What `compile` sets and a train step computes for a Keras model with gates in it.
 
     A subclass derives from this class and then from a Keras model, and says by `_batch_losses`
-    how a batch is evaluated. `DenoisingModel` does so for functional models, and
+    how a batch is evaluated. `DenoisingModel` does so for Keras models of any loss, and
     `retrieval.DenoisingRetrieval` for those of TensorFlow Recommenders.
 
     Attributes
@@ -108,11 +108,8 @@ class GateTraining(NotInHDF5, _BeforeKerasModel):
         self.l2 = l2
         self.baseline_decay = baseline_decay
         self.seed = int(np.random.randint(2**31 - 1)) if seed is None else seed
-        count = len(self.gate_layers)
-        names = ["loss", *self._parts] + [
-            f"{what}_{index + 1}" for index in range(count) for what in GATE_STATISTICS
-        ]
-        self._trackers = [keras.metrics.Mean(name=name) for name in names]
+        self._report(["loss", *self._parts])
+        self._report_gates()
         # Past Keras' tracking, by which tf_keras would make layers of the model of them; they are
         # saved with it as any attribute.
         self.__dict__.setdefault("_baselines", [])
@@ -127,11 +124,36 @@ class GateTraining(NotInHDF5, _BeforeKerasModel):
             return super().fit(*args, **kwargs)  # Keras says what is wrong
         strategy = self.distribute_strategy
         if _keras.IS_KERAS_3 and strategy.num_replicas_in_sync > 1:
+            if not self.built:
+                raise ValueError(
+                    "A model with a `call` of its own must have its weights before several "
+                    "replicas train it; call it once on a batch, in the scope of the strategy. "
+                    f"Received: {self.name}, which has none"
+                )
             # On the replicas, where Keras 3 would do it, a second optimizer's cannot be made.
             with strategy.scope():
                 self.build_optimizers()
         with _keras.finalizing_by(self.optimizer, self._finalize):
             return super().fit(*args, **kwargs)
+
+    @property
+    def metrics(self) -> list[Any]:
+        """Keras' own, and what the train step reports."""
+        return [*super().metrics, *self.__dict__.get("_trackers", ())]
+
+    def _report(self, names: list[str], known: Sequence[Any] = ()) -> None:
+        """Report what is called by these names, beside what is `known`."""
+        new = [keras.metrics.Mean(name=name) for name in names]
+        # Past Keras' tracking, which takes nothing more for a model that is built.
+        self.__dict__["_trackers"] = [*known, *new]
+
+    def _report_gates(self) -> None:
+        """Report every gate layer there is: a model makes its own in its first call at last."""
+        reported = {tracker.name for tracker in self._trackers}
+        numbers = range(1, len(self.gate_layers) + 1)
+        names = [f"{what}_{number}" for number in numbers for what in GATE_STATISTICS]
+        if not reported.issuperset(names):
+            self._report([name for name in names if name not in reported], self._trackers)
 
     def _finalize(self) -> None:
         pairs = zip(
@@ -256,6 +278,7 @@ class GateTraining(NotInHDF5, _BeforeKerasModel):
         if not record.per_sequence:
             losses = tf.reduce_sum(losses, axis=0, keepdims=True)
         if self.credit:
+            losses = _with_older(losses, record)
             # A gate that is the same in every row is on edges of all rows from its own on.
             for_all_rows = record.layer.same_in_every_row
             total = causal_credit(losses, last_layer and not for_all_rows)
@@ -351,6 +374,12 @@ class GateTraining(NotInHDF5, _BeforeKerasModel):
 def _trained(recorder: Recorder) -> list[GateRecord]:
     """What was drawn by gate layers that have something to learn."""
     return [record for record in recorder.gates.values() if record.layer.trainable_variables]
+
+
+def _with_older(losses: tf.Tensor, record: GateRecord) -> tf.Tensor:
+    """Position losses `[B, n]` with 0 for the older positions that a layer's logits know."""
+    older = record.older[1 if record.layer.same_in_every_row else 0]
+    return losses if isinstance(older, int) and older == 0 else tf.pad(losses, [[0, 0], [older, 0]])
 
 
 def _sum(values: list[tf.Tensor]) -> tf.Tensor:

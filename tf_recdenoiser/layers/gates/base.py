@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
+import warnings
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from tf_recdenoiser._keras import MEAN_OF_REPLICAS, implicit_mask, keras, replica_count
 from tf_recdenoiser.layers.penalty import Penalty
+from tf_recdenoiser.layers.place import Place, check_length, length_of
 from tf_recdenoiser.layers.records import GateRecord, is_per_sequence
 from tf_recdenoiser.layers.sample import Evaluation, Sample, current_evaluation
 from tf_recdenoiser.ops import INFERENCE_GATES, inference_gates, keep_probability
@@ -29,12 +33,20 @@ class Gates(keras.layers.Layer):
     """Base of the layers that decide which attention edges stay open.
 
     A subclass computes the logits of its gates in `gate_logits`; everything else is here. While
-    training the gates are drawn for the estimator of the train step, and by straight-through in a
-    plain Keras model. Otherwise they are the deterministic `inference` gates.
+    training the gates are drawn at random. Otherwise they are the deterministic `inference` gates.
 
-    While training the layer adds the sparsity penalty of Eq. 13. It is divided by N, the number
-    of valid targets; in a plain Keras model, which does not count them, by the number of
-    positions.
+    While training the layer adds the sparsity penalty of Eq. 13. What trains the logits, and with
+    which N, depends on the model:
+
+    * a `DenoisingModel` by its estimator, without bias by default, and by an Adam of the gates
+      with a learning rate of 0.03. N is the number of valid targets: of losses, or the sum of the
+      sample weights;
+    * any other Keras model by straight-through, whose gradient is biased, and by the optimizer of
+      the weights; Adam's usual 0.001 moves a logit by no more than 1 in a thousand steps. N is
+      the number of positions, since such a model counts no targets: with one loss for a sequence
+      of n positions `beta` weighs n times less. The first time a warning says so.
+
+    The penalties are:
 
     * `penalty="entries"`: (beta/N) sum over reachable (u, v) of sigma(k Phi_uv), the paper's;
       where each sequence has gates of its own, the mean over sequences of the sum over its
@@ -53,6 +65,9 @@ class Gates(keras.layers.Layer):
     of positions that are items. So lambda + 2 e is what keeping everything adds to the loss of a
     prediction, whatever the sizes of data and batches.
 
+    Sequences may be of any length up to the longest, n. Their last positions are the newest:
+    gates `of_positions` do with shorter ones what they do with the same ones padded on the left.
+
     Parameters
     ----------
     beta
@@ -70,9 +85,19 @@ class Gates(keras.layers.Layer):
     target_density
         In (0, 1): the mean keep probability to be reached, in place of `beta`; None (default)
         for `beta`. A ValueError in the training of a plain Keras model.
+    max_length
+        The longest sequences, n and m, where their length is not known when the layer is built
+        (`keras.Input([None, d])`) or later ones are longer. None (default): the length then.
 
     Attributes
     ----------
+    lengths
+        The longest n and m; None where there is no bound.
+    of_positions
+        Whether logits are those of positions, `[n or 1, m]` or `[H, n, m]` with the longest n and
+        m, the same for all sequences; true by default. Else those of the inputs at hand.
+    any_length
+        Whether sequences may be longer than those the layer was built for; false by default.
     same_in_every_row
         Whether a key has one gate for all queries; the logits then have 1 in place of n.
     shared
@@ -87,6 +112,8 @@ class Gates(keras.layers.Layer):
         Whether runs give such gates a sparsity weight by default; true by default.
     """
 
+    of_positions: ClassVar[bool] = True
+    any_length: ClassVar[bool] = False
     same_in_every_row: ClassVar[bool] = False
     shared: ClassVar[bool] = False
     default_estimator: ClassVar[str | None] = None
@@ -101,6 +128,7 @@ class Gates(keras.layers.Layer):
         sharpness: float = 1.0,
         inference: str = "clip",
         target_density: float | None = None,
+        max_length: int | None = None,
         **kwargs: Any,
     ) -> None:
         # Under mixed precision a probability near 1 needs float32's steps.
@@ -119,6 +147,8 @@ class Gates(keras.layers.Layer):
                 "`target_density` must be None where `beta` is above 0, since it finds the "
                 f"sparsity weight itself. Received: target_density={target_density}, beta={beta}"
             )
+        longest = max_length is None or max_length >= 1
+        require(longest, "max_length", max_length, "be None or at least 1")
         self.supports_masking = True
         self.beta = beta
         self.penalty = penalty
@@ -126,11 +156,12 @@ class Gates(keras.layers.Layer):
         self.sharpness = sharpness
         self.inference = inference
         self.target_density = target_density
+        self.max_length = max_length
         self.sparsity = Penalty("sparsity")
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
         """Create what is not trained by gradients; a subclass creates its logits' parameters."""
-        self.lengths = fixed_lengths(query_shape, key_shape)
+        self.lengths = self.longest(query_shape, key_shape)
         if self.target_density is not None:
             self.dual = self.add_weight(
                 name="dual", shape=(), initializer="zeros", trainable=False, **MEAN_OF_REPLICAS
@@ -145,6 +176,23 @@ class Gates(keras.layers.Layer):
         odds = self.initial_keep / (1 - self.initial_keep)
         return min(math.log(odds), LARGEST_LOGIT) / self.sharpness
 
+    def longest(self, query_shape: Any, key_shape: Any = None) -> tuple[Any, Any]:
+        """The longest n and m, of inputs of these shapes; ValueError where there must be some."""
+        known = query_shape[1], (key_shape or query_shape)[1]
+        given = self.max_length
+        rule = f"be None or at least the lengths that are known, {known}"
+        fits = given is None or given >= max(length or 0 for length in known)
+        require(fits, "max_length", given, rule)
+        lengths = known if given is None else (given, given)
+        if None in lengths and not self.any_length:
+            raise ValueError(
+                "These gates belong to positions, and need to know the longest sequences; give "
+                f"`keras.Input` a length, or make them as `{type(self).__name__}(max_length=50)`; "
+                "or use relative or item gates, which need none. "
+                f"Received: sequences of the lengths {known}"
+            )
+        return lengths
+
     def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         """Phi, `[n or 1, m]`, `[H, n, m]` or `[B, H or 1, n, m]`, from the attention's inputs.
 
@@ -154,7 +202,8 @@ class Gates(keras.layers.Layer):
             `[B, n, d]` and `[B, m, d]`.
         visible
             Boolean `[B or 1, n, m]`: edges that attention can use, between two items and, with
-            a causal mask, not from a later position.
+            a causal mask, not from a later position. For gates `of_positions` n and m are the
+            longest.
         """
         raise TypeError(f"{type(self).__name__} must define `gate_logits`.")
 
@@ -181,10 +230,11 @@ class Gates(keras.layers.Layer):
         edges
             Boolean `[n, m]`: the edges that attention has at all. None: all.
         """
-        live = _live(query, key) if live is None else live
-        reachable = _reachable(tf.shape(query)[1], tf.shape(key)[1], use_causal_mask)
+        place = self._place(query, key)
+        live = place.live(_live(query, key) if live is None else live)
+        reachable = place.reachable(use_causal_mask)
         if edges is not None:
-            reachable &= edges
+            reachable &= place.filled(edges)
         visible = reachable[tf.newaxis] if live is None else reachable & live
         logits = self.sharpness * self.gate_logits(query, key, visible)
         if is_per_sequence(logits):
@@ -193,32 +243,47 @@ class Gates(keras.layers.Layer):
         if not training:
             gates = inference_gates(logits, self.inference)
             if evaluation is not None:
-                record = GateRecord(self, logits, reachable, None, (gates,))
+                record = GateRecord(self, logits, reachable, None, (gates,), older=place.older)
                 evaluation.recorder.gates[self] = record
-            return gates
+            return place.newest(gates)
         evaluation = evaluation or Evaluation.unseeded()
         dual = None
         if evaluation.sample.with_penalties and (self.beta > 0 or self.target_density is not None):
             shape = tf.concat([tf.shape(query)[:1], tf.shape(reachable)[-2:]], axis=0)
             weights = self._weights(logits, reachable, tf.broadcast_to(visible, shape))
-            positions = _positions(live, shape)
-            penalty, dual = self._penalty(logits, weights, positions, evaluation.sample)
-            self.sparsity(evaluation.sample.divided(penalty, positions))
-        return self._draw(evaluation, logits, reachable, dual)
+            dual = self._add_penalty(evaluation, logits, weights, _positions(live, shape))
+        record = GateRecord(self, logits, reachable, None, (), dual, place.older)
+        return place.newest(self._draw(evaluation, record))
 
-    def _draw(
-        self,
-        evaluation: Evaluation,
-        logits: tf.Tensor,
-        reachable: tf.Tensor,
-        dual: tf.Tensor | None,
-    ) -> tf.Tensor:
+    def _add_penalty(
+        self, evaluation: Evaluation, logits: tf.Tensor, weights: tf.Tensor, positions: tf.Tensor
+    ) -> tf.Tensor | None:
+        """Add the penalty of the batch to the loss; returns lambda after a step, if any."""
+        if not evaluation.is_of_step:
+            _warn_of_plain_training()
+        penalty, dual = self._penalty(logits, weights, positions, evaluation.sample)
+        self.sparsity(evaluation.sample.divided(penalty, positions))
+        return dual
+
+    def _place(self, query: tf.Tensor, key: tf.Tensor) -> Place:
+        """Where the positions of a call are among those that the layer knows."""
+        lengths = length_of(query), length_of(key)
+        if None in self.lengths or not self.of_positions:
+            return Place(lengths, lengths)
+        if self.any_length:
+            queries, keys = map(_larger, self.lengths, lengths)
+            return Place(lengths, (queries, keys))
+        for length, longest in zip(lengths, self.lengths, strict=True):
+            check_length(length, longest, "gates of positions")
+        return Place(lengths, self.lengths)
+
+    def _draw(self, evaluation: Evaluation, record: GateRecord) -> tf.Tensor:
         """The gates of one evaluation: drawn once, and the same when the layer is called again."""
         sample, known = evaluation.sample, evaluation.recorder.gates
         if self not in known:
-            uniform = sample.uniform(self, logits, number=len(known))
-            drawn = sample.estimator.gates(logits, uniform)
-            known[self] = GateRecord(self, logits, reachable, uniform, drawn, dual)
+            uniform = sample.uniform(self, record.logits, number=len(known))
+            drawn = sample.estimator.gates(record.logits, uniform)
+            known[self] = dataclasses.replace(record, uniform=uniform, gates=drawn)
         return sample.gates(known[self])
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
@@ -265,18 +330,25 @@ class Gates(keras.layers.Layer):
             "sharpness": self.sharpness,
             "inference": self.inference,
             "target_density": self.target_density,
+            "max_length": self.max_length,
         }
 
 
-def fixed_lengths(query_shape: Any, key_shape: Any = None) -> tuple[int, int]:
-    """The lengths n and m of the attention's inputs; an error where they may vary."""
-    lengths = (query_shape[1], (key_shape or query_shape)[1])
-    if None in lengths:
-        raise ValueError(
-            "Gates need sequences of a fixed length, since what they learn belongs to positions; "
-            f"give `keras.Input` a length. Received: {lengths}"
-        )
-    return lengths
+@functools.cache
+def _warn_of_plain_training() -> None:
+    """Once: a sparsity weight means something else outside a `DenoisingModel`."""
+    warnings.warn(
+        "Gates with a sparsity weight are trained by a plain Keras model: by straight-through, "
+        "whose gradient is biased; at the learning rate of the weights, which is low for logits; "
+        "and with `beta` divided by the number of positions, not of losses. To train them as "
+        "published, make the model by `DenoisingModel` in the place of `keras.Model`.",
+        stacklevel=2,
+    )
+
+
+def _larger(one: Any, other: Any) -> Any:
+    known = isinstance(one, int) and isinstance(other, int)
+    return max(one, other) if known else tf.maximum(one, other)
 
 
 def _live(query: tf.Tensor, key: tf.Tensor) -> tf.Tensor | None:
@@ -293,8 +365,3 @@ def _positions(live: tf.Tensor | None, shape: tf.Tensor) -> tf.Tensor:
         return tf.cast(shape[0] * shape[1], tf.float32)
     rows = tf.reduce_any(tf.broadcast_to(live, shape), axis=-1)
     return tf.reduce_sum(tf.cast(rows, tf.float32))
-
-
-def _reachable(rows: tf.Tensor, columns: tf.Tensor, causal: bool) -> tf.Tensor:
-    ones = tf.ones(tf.stack([rows, columns]), tf.bool)
-    return tf.linalg.band_part(ones, -1, 0) if causal else ones

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers.gates.base import LARGEST_LOGIT, fixed_lengths
+from tf_recdenoiser.layers.gates.base import LARGEST_LOGIT
 from tf_recdenoiser.layers.gates.low_rank import LowRankGates, unit
 
 
@@ -48,12 +48,7 @@ class ItemGates(LowRankGates):
     sparse_by_default = False
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
-        lengths = fixed_lengths(query_shape, key_shape)
-        if lengths[0] != lengths[1]:
-            raise ValueError(
-                "Item gates are for self-attention, in which queries and keys are the same "
-                f"positions. Received: {lengths[0]} queries and {lengths[1]} keys"
-            )
+        _check_lengths(*self.longest(query_shape, key_shape))
         self.constant = self.add_weight(
             name="constant",
             shape=(),
@@ -63,6 +58,7 @@ class ItemGates(LowRankGates):
         super().build(query_shape, key_shape)
 
     def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
+        _check_lengths(query.shape[1], key.shape[1])
         items = unit(key)
         sees = tf.cast(visible, tf.float32)
         # W_2 is applied before the mean, which then is of vectors of width `rank`.
@@ -74,3 +70,11 @@ class ItemGates(LowRankGates):
         logits = self.constant + tf.math.divide_no_nan(agreement, others)
         opened = tf.fill(tf.shape(logits)[:-1], LARGEST_LOGIT / self.sharpness)
         return tf.linalg.set_diag(logits, opened)[:, tf.newaxis]
+
+
+def _check_lengths(queries: int | None, keys: int | None) -> None:
+    if queries != keys:
+        raise ValueError(
+            "Item gates are for self-attention, in which queries and keys are the same "
+            f"positions. Received: {queries} queries and {keys} keys"
+        )

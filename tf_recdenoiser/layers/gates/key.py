@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers.gates.base import Gates, fixed_lengths
+from tf_recdenoiser.layers.gates.base import Gates
 
 
 @register
@@ -22,7 +22,7 @@ class KeyGates(Gates):
     Parameters
     ----------
     kwargs
-        See `Gates`: `beta`, `penalty`, `initial_keep`, `sharpness`, `inference`.
+        See `Gates`: `beta`, `penalty`, `initial_keep`, `sharpness`, `inference`, `max_length`.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class KeyGates(Gates):
     same_in_every_row: ClassVar[bool] = True
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
-        _, keys = fixed_lengths(query_shape, key_shape)
+        _, keys = self.longest(query_shape, key_shape)
         self.logits = self.add_weight(
             name="logits",
             shape=(1, keys),

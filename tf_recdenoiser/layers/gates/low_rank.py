@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -27,6 +27,9 @@ class LowRankGates(Gates):
     first_kernel, second_kernel
         W_1 and W_2.
     """
+
+    of_positions: ClassVar[bool] = False
+    any_length: ClassVar[bool] = True
 
     def __init__(self, rank: int = 16, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import register
 from tf_recdenoiser.layers.gates.low_rank import LowRankGates, unit
-from tf_recdenoiser.layers.gates.relative import add_offset_logits, by_offset
+from tf_recdenoiser.layers.gates.relative import add_offset_logits, logits_by_offset
 
 
 @register
@@ -22,7 +22,7 @@ class PairwiseGates(LowRankGates):
     ----------
     kwargs
         See `LowRankGates`: `rank`; and `Gates`: `beta`, `penalty`, `initial_keep`,
-        `sharpness`, `inference`.
+        `sharpness`, `inference`, `max_length`.
 
     Attributes
     ----------
@@ -44,7 +44,5 @@ class PairwiseGates(LowRankGates):
 
     def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
         queries, keys = self.projected(unit(query), unit(key))
-        position = by_offset(
-            tf.convert_to_tensor(self.logits), tf.shape(query)[1], tf.shape(key)[1]
-        )
+        position = logits_by_offset(self, tf.shape(query)[1], tf.shape(key)[1])
         return (position + tf.matmul(queries, keys, transpose_b=True))[:, tf.newaxis]

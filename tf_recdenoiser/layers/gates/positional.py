@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers.gates.base import Gates, fixed_lengths
+from tf_recdenoiser.layers.gates.base import Gates
 from tf_recdenoiser.ops.checks import require
 
 
@@ -20,7 +20,7 @@ class PositionalGates(Gates):
     num_heads
         None (default, the paper's): one matrix for all heads. A number H: one for each head.
     kwargs
-        See `Gates`: `beta`, `penalty`, `initial_keep`, `sharpness`, `inference`.
+        See `Gates`: `beta`, `penalty`, `initial_keep`, `sharpness`, `inference`, `max_length`.
 
     Examples
     --------
@@ -28,6 +28,12 @@ class PositionalGates(Gates):
     >>> gates(tf.zeros([1, 2, 4]), tf.zeros([1, 2, 4])).numpy().round(2)
     array([[0.75, 0.75],
            [0.75, 0.75]], dtype=float32)
+
+    Sequences of any length up to one:
+
+    >>> gates = PositionalGates(max_length=50)
+    >>> [tuple(gates(x, x).shape) for x in (tf.zeros([1, 12, 4]), tf.zeros([1, 7, 4]))]
+    [(12, 12), (7, 7)]
     """
 
     def __init__(self, num_heads: int | None = None, **kwargs: Any) -> None:
@@ -37,7 +43,7 @@ class PositionalGates(Gates):
         self.num_heads = num_heads
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
-        lengths = fixed_lengths(query_shape, key_shape)
+        lengths = self.longest(query_shape, key_shape)
         shape = lengths if self.num_heads is None else (self.num_heads, *lengths)
         self.logits = self.add_weight(
             name="logits",

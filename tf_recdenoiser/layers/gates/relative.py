@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers.gates.base import Gates, fixed_lengths
+from tf_recdenoiser.layers.gates.base import Gates
+
+_LENGTH = 128
 
 
 @register
@@ -19,10 +21,13 @@ class RelativeGates(Gates):
     are summed: every row teaches the newest one, which alone recommends. What an offset costs is,
     by default, what its edges cost that are in use (`penalty="edges"`).
 
+    Sequences may be of any length: larger offsets than those have the logit of the largest. Where
+    no length is known, n and m are 128.
+
     Parameters
     ----------
     kwargs
-        See `Gates`: `beta`, `penalty`, `initial_keep`, `sharpness`, `inference`.
+        See `Gates`: `beta`, `penalty`, `initial_keep`, `sharpness`, `inference`, `max_length`.
 
     Attributes
     ----------
@@ -40,6 +45,7 @@ class RelativeGates(Gates):
            [1. , 0.5]], dtype=float32)
     """
 
+    any_length: ClassVar[bool] = True
     default_penalty = "edges"
 
     def build(self, query_shape: Any, key_shape: Any = None) -> None:
@@ -47,29 +53,40 @@ class RelativeGates(Gates):
         super().build(query_shape, key_shape)
 
     def gate_logits(self, query: tf.Tensor, key: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
-        return by_offset(tf.convert_to_tensor(self.logits), tf.shape(query)[1], tf.shape(key)[1])
+        return logits_by_offset(self, *tf.unstack(tf.shape(visible)[1:]))
 
 
 def add_offset_logits(layer: Gates, query_shape: Any, key_shape: Any) -> Any:
     """A new weight of `layer`: one logit for each offset, `[n + m - 1]`."""
+    queries, keys = (length or _LENGTH for length in layer.longest(query_shape, key_shape))
     return layer.add_weight(
         name="logits",
-        shape=(sum(fixed_lengths(query_shape, key_shape)) - 1,),
+        shape=(queries + keys - 1,),
         initializer=keras.initializers.Constant(layer.initial_logit),
         trainable=True,
     )
 
 
-def by_offset(values: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """`[n, m]` with the value of the offset u - v at (u, v), from `[n + m - 1]`.
+def logits_by_offset(layer: Any, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    """`[n, m]` of the offset logits of `layer`, which is built."""
+    keys = layer.lengths[1] or _LENGTH
+    return by_offset(tf.convert_to_tensor(layer.logits), rows, columns, keys - 1)
+
+
+def by_offset(values: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, zero: int) -> tf.Tensor:
+    """`[n, m]` with the value of the offset u - v at (u, v); that of offset 0 is number `zero`.
+
+    Offsets beyond the first and the last have the value of these.
 
     Examples
     --------
-    >>> by_offset(tf.constant([-1.0, 0.0, 1.0, 2.0]), 3, 2).numpy()
+    >>> by_offset(tf.constant([-1.0, 0.0, 1.0, 2.0]), 4, 2, zero=1).numpy()
     array([[ 0., -1.],
            [ 1.,  0.],
-           [ 2.,  1.]], dtype=float32)
+           [ 2.,  1.],
+           [ 2.,  2.]], dtype=float32)
     """
     offsets = tf.range(rows)[:, tf.newaxis] - tf.range(columns)
+    places = tf.clip_by_value(offsets + zero, 0, tf.shape(values)[0] - 1)
     # The product makes the gradient dense: optimizers let unused rows of a sparse one drift.
-    return tf.gather(1.0 * values, offsets + columns - 1)
+    return tf.gather(1.0 * values, places)
