@@ -80,9 +80,21 @@ def test_an_epoch_is_the_reference(
 
 def test_ids_are_int32_and_weights_float32() -> None:
     inputs, targets = next(example_batches().epoch(0))
-    weights = targets.pop("weights")
+    weights, epoch = targets.pop("weights"), targets.pop("epoch")
     assert {array.dtype for array in (*inputs.values(), *targets.values())} == {np.dtype(np.int32)}
-    assert weights.dtype == np.float32
+    assert weights.dtype == epoch.dtype == np.float32
+
+
+def test_the_epoch_grows_by_what_is_done_of_it() -> None:
+    batches = example_batches()
+    for number in (0, 3):
+        done, found = 0, []
+        for _, targets in batches.epoch(number):
+            rows = len(targets["positives"])
+            assert len(targets["epoch"]) == rows and len(set(targets["epoch"].tolist())) == 1
+            found.append((float(targets["epoch"][0]), done))
+            done += rows
+        assert found == [(pytest.approx(number + before / done), before) for _, before in found]
 
 
 def test_weights_are_one_where_there_is_a_target() -> None:

@@ -325,8 +325,13 @@ def test_what_an_objective_is_not_given_is_its_own_default(name: str) -> None:
 @pytest.mark.parametrize(
     ("objective", "option", "value", "takers"),
     [
-        ("cross_entropy", "negatives", 1, "bce, sampled_softmax, gbce, bpr, top1"),
-        ("cross_entropy", "share_negatives", False, "bce, sampled_softmax, gbce, bpr, top1"),
+        ("cross_entropy", "negatives", 1, "bce, sampled_softmax, gbce, bpr, top1, t_ce, r_ce"),
+        (
+            "cross_entropy",
+            "share_negatives",
+            False,
+            "bce, sampled_softmax, gbce, bpr, top1, t_ce, r_ce",
+        ),
         ("bpr", "calibration", 0.5, "gbce"),
     ],
 )

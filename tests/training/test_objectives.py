@@ -32,6 +32,8 @@ from tf_recdenoiser.training import (
     NoiseAwareObjective,
     Objective,
     Recommender,
+    ReweightedCrossEntropy,
+    TruncatedCrossEntropy,
 )
 
 ITEMS, N, D, M = 9, 4, 6, 3
@@ -39,6 +41,7 @@ IDS = np.array([[3, 1, 4, 1], [0, 0, 2, 6], [0, 5, 9, 2]], np.int32)
 POSITIVES = np.array([[1, 4, 1, 8], [0, 0, 6, 7], [0, 9, 2, 1]], np.int32)
 UNSEEN = np.array([5, 6, 4], np.int32)
 VALID = POSITIVES > 0
+EPOCH = 3.5
 WEIGHTS = np.where(VALID, np.random.default_rng(1).uniform(0.1, 1, VALID.shape), 0).astype("f")
 
 
@@ -81,6 +84,12 @@ def sampled_softmax(
     return np.log(np.exp(true) + (np.exp(drawn) / expected).sum(-1)) - true
 
 
+def r_ce(true: np.ndarray, drawn: np.ndarray, others: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+    right, wrong = 1 / (1 + np.exp(-true)), 1 / (1 + np.exp(-drawn))
+    doubted = (1 - wrong) ** 0.25 * np.log(1 - wrong)
+    return -(right**0.25) * np.log(right) - doubted.sum(-1)
+
+
 REFERENCES: dict[str, Callable[..., np.ndarray]] = {
     "bce": bce,
     "gbce": gbce,
@@ -88,6 +97,8 @@ REFERENCES: dict[str, Callable[..., np.ndarray]] = {
     "top1": top1,
     "cross_entropy": cross_entropy,
     "sampled_softmax": sampled_softmax,
+    "t_ce": bce,  # its share of so few targets is none; see below
+    "r_ce": r_ce,
 }
 """Losses `[B, n]` of scores of the true items `[B, n]`, of those drawn `[B, n, m]` and of all but
 the true `[B, n, I - 1]`, and of how many items each user has not seen, `[B]`."""
@@ -124,6 +135,7 @@ def example(
         "negatives": tf.constant(negatives_for(objective)),
         "unseen_counts": tf.constant(UNSEEN),
         "weights": tf.constant(weights),
+        "epoch": tf.fill([len(IDS)], EPOCH),
     }
     return objective.example({"item_ids": tf.constant(IDS)}, targets)
 
@@ -299,6 +311,8 @@ def loss_of(objective: Objective, hidden: tf.Tensor) -> tuple[Callable[[], tf.Te
 @every_objective
 def test_gradients_are_those_of_the_loss(objective: Objective) -> None:
     """Against the differences of the loss along one direction."""
+    if isinstance(objective, ReweightedCrossEntropy):  # whose weights have no gradient
+        objective = dataclasses.replace(objective, exponent=0.0)
     hidden, of_hidden = tf.Variable(normal(*IDS.shape, D)), normal(*IDS.shape, D, seed=2)
     loss, table = loss_of(objective, hidden)
     of_table, step = normal(ITEMS + 1, D, seed=3), 0.01
@@ -478,3 +492,65 @@ def test_a_wrong_argument_is_named(name: str) -> None:
         if argument in names:
             with pytest.raises(ValueError, match=rf"`{argument}` must .*: {argument}={value}$"):
                 OBJECTIVES[name](**{argument: value})
+
+
+# --- Losses that doubt the log ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("drop_rate", "gradual", "share"),
+    [(0.5, 7, 0.25), (0.5, 1, 0.5), (0.0, 1, 0.0), (0.99, 3, 0.99)],
+)
+def test_the_true_items_that_cost_most_are_left_out(
+    drop_rate: float, gradual: float, share: float
+) -> None:
+    objective = TruncatedCrossEntropy(M, drop_rate=drop_rate, gradual_epochs=gradual)
+    model, plain = recommender(objective), recommender(BinaryCrossEntropy(M))
+    model.set_weights(plain.get_weights())
+    x, y, _ = example(objective)
+    found, whole = losses(model, x, y), losses(plain, x, y)
+    drawn = log_sigmoid(-np.asarray(model(x, training=False))[..., 1:])
+    of_true = whole + drawn.sum(-1)
+    # Python's sort, of valid targets alone.
+    costly = sorted(zip(*np.nonzero(VALID), strict=True), key=lambda at: -of_true[at])
+    left_out = costly[: int(share * VALID.sum())]
+    expected = whole.copy()
+    for at in left_out:
+        expected[at] = -drawn[at].sum(-1)
+    np.testing.assert_allclose(found[VALID], expected[VALID], rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_left_out_has_no_gradient() -> None:
+    loss = TruncatedCrossEntropy(drop_rate=0.5).loss(9)
+    scores = tf.Variable([[[3.0, 0.0], [-3.0, 0.0], [1.0, 0.0], [-1.0, 0.0]]])
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(loss.call(tf.fill([1, 4], 1.5), scores))
+    of_true = dense(tape.gradient(value, scores))[0, :, 0]
+    expected = -1 / (1 + np.exp([3.0, np.inf, 1.0, np.inf]))
+    np.testing.assert_allclose(of_true, expected, atol=1e-6)
+
+
+def test_weights_of_doubt_have_no_gradient() -> None:
+    scores = tf.Variable([[[0.3, -0.7, 1.1]]])
+    with tf.GradientTape() as tape:
+        value = tf.reduce_sum(ReweightedCrossEntropy(2, exponent=0.5).loss(9).call(None, scores))
+    signs = np.array([1.0, -1.0, -1.0])
+    right = 1 / (1 + np.exp(-signs * scores.numpy()[0, 0]))
+    expected = -signs * np.sqrt(right) * (1 - right)
+    np.testing.assert_allclose(dense(tape.gradient(value, scores))[0, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (TruncatedCrossEntropy, {"drop_rate": 1.0}, "`drop_rate` must be from 0 to below 1"),
+        (TruncatedCrossEntropy, {"gradual_epochs": 0}, "`gradual_epochs` must be above 0"),
+        (ReweightedCrossEntropy, {"exponent": -0.1}, "`exponent` must be at least 0"),
+        (ReweightedCrossEntropy, {"negatives": 0}, "`negatives` must be at least 1"),
+    ],
+)
+def test_settings_of_doubt_have_their_ranges(
+    kind: type[Objective], settings: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind(**settings)

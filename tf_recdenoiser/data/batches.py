@@ -204,6 +204,7 @@ class TrainingBatches:
                     "negatives": drawn * (positives > 0)[:, :, None] if drawn.ndim == 3 else drawn,
                     "unseen_counts": self._sampler.unseen_counts[chosen],
                     "weights": its_weights,
+                    "epoch": np.full(len(chosen), epoch + start / len(rows), np.float32),
                 },
             )
 
@@ -248,6 +249,7 @@ class TrainingBatches:
                     "negatives": tf.TensorSpec((None, *self._drawn), tf.int32),
                     "unseen_counts": tf.TensorSpec([None], tf.int32),
                     "weights": tf.TensorSpec(row, tf.float32),
+                    "epoch": tf.TensorSpec([None], tf.float32),
                 },
             ),
         )

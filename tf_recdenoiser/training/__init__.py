@@ -14,8 +14,10 @@ from tf_recdenoiser.training.objectives import (
     GeneralizedBinaryCrossEntropy,
     NoiseAwareObjective,
     Objective,
+    ReweightedCrossEntropy,
     SampledSoftmax,
     Top1,
+    TruncatedCrossEntropy,
 )
 from tf_recdenoiser.training.recommender import Recommender
 
@@ -32,8 +34,10 @@ __all__ = [
     "NoiseAwareObjective",
     "Objective",
     "Recommender",
+    "ReweightedCrossEntropy",
     "SampledSoftmax",
     "Top1",
+    "TruncatedCrossEntropy",
     "denoise",
     "explain",
     "fix_gates",

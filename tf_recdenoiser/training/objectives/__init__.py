@@ -13,9 +13,11 @@ from tf_recdenoiser.training.objectives.generalized_binary_cross_entropy import 
     GeneralizedBinaryCrossEntropy,
 )
 from tf_recdenoiser.training.objectives.noise_aware import NoiseAwareObjective
+from tf_recdenoiser.training.objectives.reweighted_cross_entropy import ReweightedCrossEntropy
 from tf_recdenoiser.training.objectives.sampled import SampledObjective
 from tf_recdenoiser.training.objectives.sampled_softmax import SampledSoftmax
 from tf_recdenoiser.training.objectives.top1 import Top1
+from tf_recdenoiser.training.objectives.truncated_cross_entropy import TruncatedCrossEntropy
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "bce": BinaryCrossEntropy,
@@ -24,6 +26,8 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "gbce": GeneralizedBinaryCrossEntropy,
     "bpr": BayesianPersonalizedRanking,
     "top1": Top1,
+    "t_ce": TruncatedCrossEntropy,
+    "r_ce": ReweightedCrossEntropy,
 }
 """Every objective by name."""
 
@@ -40,7 +44,9 @@ __all__ = [
     "GeneralizedBinaryCrossEntropy",
     "NoiseAwareObjective",
     "Objective",
+    "ReweightedCrossEntropy",
     "SampledObjective",
     "SampledSoftmax",
     "Top1",
+    "TruncatedCrossEntropy",
 ]

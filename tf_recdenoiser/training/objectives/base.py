@@ -73,5 +73,6 @@ class Objective(abc.ABC):
             As `data.TrainingBatches` brings them: `positives` `[B, n]`, the next items (0
             where padded); `negatives`, items the user has not seen, `[B, n, m]`, or `[B, m]`
             if shared; `unseen_counts` `[B]`, the number of items these are drawn from;
-            `weights` `[B, n]`, those of the positives (0 where padded).
+            `weights` `[B, n]`, those of the positives (0 where padded); `epoch` `[B]`, how many
+            epochs came before, the part of this one included.
         """
