@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.layers.reference import array, transformer_block
+from tests.params import only
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.layers import (
     GATES,
@@ -104,13 +105,16 @@ def gradients(model: DenoisingModel, ids: np.ndarray) -> tuple[list[np.ndarray],
 @pytest.mark.eager
 @pytest.mark.parametrize(
     ("kind", "estimator", "credit", "sparsity"),
-    [
-        (PositionalGates, "ar", True, {"beta": 0.3}),
-        (PositionalGates, "disarm", False, {"target_density": 0.4}),
-        (KeyGates, "ar", True, {"beta": 0.3, "penalty": "edges"}),
-        (RelativeGates, "rloo", True, {"beta": 0.3}),
-        (RelativeGates, "straight_through", False, {"beta": 0.3, "penalty": "edges"}),
-    ],
+    only(
+        lambda kind, estimator, credit, sparsity: estimator in ("disarm", "rloo"),
+        [
+            (PositionalGates, "ar", True, {"beta": 0.3}),
+            (PositionalGates, "disarm", False, {"target_density": 0.4}),
+            (KeyGates, "ar", True, {"beta": 0.3, "penalty": "edges"}),
+            (RelativeGates, "rloo", True, {"beta": 0.3}),
+            (RelativeGates, "straight_through", False, {"beta": 0.3, "penalty": "edges"}),
+        ],
+    ),
 )
 def test_its_gradients_are_those_of_a_padded_one(
     kind: type[Gates], estimator: str, credit: bool, sparsity: dict[str, Any]
