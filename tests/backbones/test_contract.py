@@ -242,6 +242,7 @@ def a_step_reaches_every_weight(model: Recommender) -> dict[str, tf.Tensor]:
         "negatives": tf.fill([*drawn, objective.negatives], 8),
         "unseen_counts": tf.fill([len(IDS)], 5),
         "weights": tf.constant((IDS > 0).astype(np.float32)),
+        "epoch": tf.fill([len(IDS)], 20.0),
     }
     inputs = inputs_of(type(model.backbone), IDS)
     x, y, weights = model.objective.example(inputs, targets)
