@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from rich.console import Console
@@ -57,8 +57,15 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False))
 
 
-def metrics_table(title: str, models: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
-    """A table with a row for each model and protocol.
+_PROTOCOLS = {
+    "full": "against the whole catalogue",
+    "paper": "against up to 100 items that are new to the user",
+    "sasrec": "as SASRec's code samples",
+}
+
+
+def show_metrics(title: str, models: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Print a table with a row for each model and protocol, and what the protocols are.
 
     Parameters
     ----------
@@ -79,16 +86,6 @@ def metrics_table(title: str, models: Mapping[str, Mapping[str, Mapping[str, flo
         for protocol, metrics in protocols.items():
             table.add_row(model, protocol, *(f"{metrics[name]:.4f}" for name in names))
         table.add_section()
-    return table
-
-
-_PROTOCOLS = {
-    "full": "against the whole catalogue",
-    "paper": "against up to 100 items that are new to the user",
-    "sasrec": "as SASRec's code samples",
-}
-
-
-def protocol_note(names: Iterable[str] = tuple(_PROTOCOLS)) -> str:
-    """What protocols are, all by default, in a sentence."""
-    return "; ".join(f"{name}: {_PROTOCOLS[name]}" for name in names) + "."
+    output.print(table)
+    shown = dict.fromkeys(protocol for protocols in models.values() for protocol in protocols)
+    note("; ".join(f"{protocol}: {_PROTOCOLS[protocol]}" for protocol in shown) + ".")

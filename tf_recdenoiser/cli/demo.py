@@ -11,11 +11,9 @@ from tf_recdenoiser._files import check_folder
 from tf_recdenoiser.cli.console import (
     JsonOption,
     errors,
-    metrics_table,
     note,
-    output,
     print_json,
-    protocol_note,
+    show_metrics,
 )
 from tf_recdenoiser.cli.export import export_and_show
 from tf_recdenoiser.cli.train import train_and_show
@@ -59,13 +57,10 @@ def demo(
         export_and_show(out / "denoised", to, console=errors)
         print_json(metrics)
         return
-    output.print(
-        metrics_table(
-            "Test metrics, synthetic log with 25 % noise",
-            {name: found["test"] for name, found in metrics.items()},
-        )
+    show_metrics(
+        "Test metrics, synthetic log with 25 % noise",
+        {name: found["test"] for name, found in metrics.items()},
     )
-    note(protocol_note())
     shares = ", ".join(f"{share:.2f}" for share in metrics["SASRec + denoiser"]["density"])
     note(f"Share of gates the denoiser kept, by layer: {shares}")
     export_and_show(out / "denoised", to)

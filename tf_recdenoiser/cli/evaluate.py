@@ -11,11 +11,8 @@ from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import (
     JsonOption,
     busy,
-    metrics_table,
-    note,
-    output,
     print_json,
-    protocol_note,
+    show_metrics,
 )
 from tf_recdenoiser.cli.device import computes
 from tf_recdenoiser.evaluation import PROTOCOLS
@@ -50,5 +47,4 @@ def evaluate(
     if json:
         print_json({"run": str(run), "split": split, "seed": seed, "metrics": metrics})
         return
-    output.print(metrics_table(f"{run}, {split}", {loaded.settings.model.name: metrics}))
-    note(protocol_note(names))
+    show_metrics(f"{run}, {split}", {loaded.settings.model.name: metrics})

@@ -15,11 +15,9 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.cli.console import (
     JsonOption,
     errors,
-    metrics_table,
     note,
-    output,
     print_json,
-    protocol_note,
+    show_metrics,
 )
 from tf_recdenoiser.cli.device import computes, stated_computing
 from tf_recdenoiser.cli.options import refuse_idle, settings_of, with_settings
@@ -92,8 +90,7 @@ def train(
     if json:
         print_json({"run": str(out), **metrics})
         return
-    output.print(metrics_table("Test metrics", {settings.model.name: metrics["test"]}))
-    note(protocol_note())
+    show_metrics("Test metrics", {settings.model.name: metrics["test"]})
     if metrics["density"]:
         shares = ", ".join(f"{share:.2f}" for share in metrics["density"])
         note(f"Share of gates kept, by layer: {shares}")

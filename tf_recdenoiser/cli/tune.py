@@ -16,11 +16,10 @@ from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import (
     JsonOption,
     errors,
-    metrics_table,
     note,
     output,
     print_json,
-    protocol_note,
+    show_metrics,
 )
 from tf_recdenoiser.cli.device import computes, stated_computing
 from tf_recdenoiser.cli.options import (
@@ -135,8 +134,7 @@ def tune(
             }
         )
         return
-    output.print(metrics_table("Test metrics", {best.settings.model.name: metrics["test"]}))
-    note(protocol_note())
+    show_metrics("Test metrics", {best.settings.model.name: metrics["test"]})
     note(f"The best: {as_text(best.values)}. The run lies in {best_directory(out).path}.")
 
 
