@@ -114,7 +114,7 @@ def _printed_by_shell(command: str) -> tuple[str, int]:
     return outcome.stdout + outcome.stderr, outcome.returncode
 
 
-def follow(steps: Iterable[Shown], more: str = "") -> None:
+def assert_prints(steps: Iterable[Shown], more: str = "") -> None:
     """Do what a page shows, here and in its order; what is printed must have the shown form.
 
     Training gets `more` arguments.

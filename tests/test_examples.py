@@ -27,7 +27,7 @@ from tests.pages import (
     ROOT,
     SERVING,
     Shown,
-    follow,
+    assert_prints,
     has_form_of,
     printed_by,
     shown_in,
@@ -100,7 +100,7 @@ def test_the_readme_prints_what_it_shows(tmp_path: Path, monkeypatch: pytest.Mon
     titles = [f"{item},Film No. {item} (1995)" for item in range(1, 10_000)]
     (tmp_path / "movies.csv").write_text("\n".join(["movieId,title", *titles]))
     assert [shown.command for shown in SESSION] == ["train", "recommend", "recommend", ""]
-    follow(SESSION, "--epochs 2")
+    assert_prints(SESSION, "--epochs 2")
 
 
 @pytest.mark.slow
@@ -111,7 +111,7 @@ def test_the_readme_prints_what_it_shows_of_movielens(
     monkeypatch.chdir(tmp_path)
     for name in ("ratings.csv", "movies.csv"):
         (tmp_path / name).symlink_to(shared_data / "ml-latest-small" / name)
-    follow(SESSION)
+    assert_prints(SESSION)
 
 
 # --- The pages' sessions ----------------------------------------------------------------------
@@ -128,7 +128,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
         folder = tmp_path_factory.mktemp(page.stem)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            follow(shown_in(page))
+            assert_prints(shown_in(page))
         return folder
 
     return done
@@ -174,7 +174,7 @@ def test_what_a_page_trains_can_be_built(
     for name in trained:
         monkeypatch.setattr(f"tf_recdenoiser.{name}", built)
     if "--config" in shown.text:
-        follow(other for other in shown_in(page) if other.command == "settings")
+        assert_prints(other for other in shown_in(page) if other.command == "settings")
     with pytest.raises(Built):
         printed_by(shown)
 
