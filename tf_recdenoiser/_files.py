@@ -71,10 +71,12 @@ def locked(folder: Path, *inner: Path) -> Iterator[None]:
         _take(folder, inner)
         yield
     finally:
-        (folder / _LOCK).write_bytes(b"")
-        if made and [path.name for path in folder.iterdir()] == [_LOCK]:
-            shutil.rmtree(folder)
-        lock.release()
+        try:
+            (folder / _LOCK).write_bytes(b"")
+            if made and [path.name for path in folder.iterdir()] == [_LOCK]:
+                shutil.rmtree(folder)
+        finally:
+            lock.release()
 
 
 def check_folder(folder: Path) -> None:

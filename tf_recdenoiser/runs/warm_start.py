@@ -104,10 +104,10 @@ def warm_start(
     of_users = {id(variable) for variable in _user_tables(recommender)}
     known = trained.backbone.item_count
     starts = _neighbours(train, known, recommender.backbone.item_count)
-    pairs = zip(model_variables(recommender), model_variables(trained), strict=False)
-    if len(model_variables(recommender)) != len(model_variables(trained)):
+    ours, theirs = model_variables(recommender), model_variables(trained)
+    if len(ours) != len(theirs):
         raise _unlike(recommender, trained)
-    for variable, learned in pairs:
+    for variable, learned in zip(ours, theirs, strict=True):
         value, new = (raw_variable(one).numpy() for one in (learned, variable))
         if id(variable) in of_users:
             new = _of_users(value, *users)
