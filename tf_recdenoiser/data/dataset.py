@@ -20,7 +20,7 @@ class Fingerprint:
     Attributes
     ----------
     sha256
-        Of the ids, the sequences and the times, as 64 hexadecimal digits.
+        Of the ids, the sequences, the times and the feedback, as 64 hexadecimal digits.
     users
         Number of users.
     items
@@ -52,6 +52,10 @@ class Dataset:
         float64 [R], in seconds if the log says when things happened; None if it has no times.
     offsets
         int64 [U+1]; user u's items are `items[offsets[u]:offsets[u + 1]]`.
+    disliked
+        float32 [R], what the log says of how users liked the items: 1 where they disliked them,
+        0 where they liked them, 0.5 for neither, NaN where it says nothing; None if it has no
+        feedback.
     """
 
     user_ids: npt.NDArray[Any]
@@ -59,6 +63,7 @@ class Dataset:
     items: npt.NDArray[np.int32]
     times: npt.NDArray[np.float64] | None
     offsets: npt.NDArray[np.int64]
+    disliked: npt.NDArray[np.float32] | None = None
 
     @property
     def user_count(self) -> int:
@@ -73,7 +78,7 @@ class Dataset:
     @property
     def histories(self) -> Histories:
         """All sequences, one row a user."""
-        return Histories(self.offsets, self.items, self.times, self.user_ids)
+        return Histories(self.offsets, self.items, self.times, self.user_ids, self.disliked)
 
     def sequence(self, user: int) -> npt.NDArray[np.int32]:
         """int32 [length], the item codes of user number `user`, oldest first."""
@@ -108,11 +113,13 @@ class Dataset:
         return replace(self, item_ids=item_ids, items=codes[self.items - 1])
 
     def fingerprint(self) -> Fingerprint:
-        """The hash of ids, sequences and times, and the counts."""
+        """The hash of ids, sequences, times and feedback, and the counts."""
         digest = hashlib.sha256()
         digest.update(json.dumps([self.user_ids.tolist(), self.item_ids.tolist()]).encode())
         digest.update(self.offsets.astype("<i8").tobytes())
         digest.update(self.items.astype("<i4").tobytes())
         if self.times is not None:
             digest.update(self.times.astype("<f8").tobytes())
+        if self.disliked is not None:
+            digest.update(b"disliked" + self.disliked.astype("<f4").tobytes())
         return Fingerprint(digest.hexdigest(), self.user_count, self.item_count, len(self.items))

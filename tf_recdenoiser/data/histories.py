@@ -23,6 +23,9 @@ class Histories:
         float64 [N], in seconds if the log says when things happened; or None.
     user_ids
         [R], the log's id of each row's user, by which messages name it, or None.
+    disliked
+        float32 [N], what is known of how users liked the items: 1 where they disliked them, 0
+        where they liked them, 0.5 for neither, NaN where nothing is known; or None.
 
     Examples
     --------
@@ -38,6 +41,7 @@ class Histories:
     items: npt.NDArray[np.int32]
     times: npt.NDArray[np.float64] | None = None
     user_ids: npt.NDArray[Any] | None = None
+    disliked: npt.NDArray[np.float32] | None = None
 
     @property
     def row_count(self) -> int:
@@ -85,8 +89,24 @@ class Histories:
             raise ValueError("`times` must be known to be asked for. Received: times=None")
         return self._last(self.times, n, rows, skipped)
 
+    def last_disliked(
+        self, n: int, rows: npt.ArrayLike | None = None, skipped: npt.ArrayLike = 0
+    ) -> npt.NDArray[np.float32]:
+        """What is known of how users liked what `last` returns for the same arguments.
+
+        NaN at the padding too, and everywhere if nothing is known of any item.
+        """
+        unknown = np.full(self.items.shape, np.nan, np.float32)
+        values = unknown if self.disliked is None else self.disliked
+        return self._last(values, n, rows, skipped, np.nan)
+
     def _last(
-        self, values: npt.NDArray[Any], n: int, rows: npt.ArrayLike | None, skipped: npt.ArrayLike
+        self,
+        values: npt.NDArray[Any],
+        n: int,
+        rows: npt.ArrayLike | None,
+        skipped: npt.ArrayLike,
+        padding: float = 0,
     ) -> npt.NDArray[Any]:
         if n < 1:
             raise ValueError(f"`n` must be at least 1. Received: {n!r}")
@@ -94,12 +114,12 @@ class Histories:
         ends = self.offsets[taken + 1] - np.asarray(skipped, np.int64)
         index = ends[:, None] + np.arange(-n, 0)
         is_item = index >= self.offsets[taken, None]
-        matrix = np.zeros(index.shape, values.dtype)
+        matrix = np.full(index.shape, padding, values.dtype)
         matrix[is_item] = values[index[is_item]]
         return matrix
 
     def prefixes(self, rows: npt.ArrayLike, lengths: npt.ArrayLike) -> Histories:
-        """The oldest `lengths[i]` items of each row `rows[i]`, with their times and users.
+        """The oldest `lengths[i]` items of each row `rows[i]`, with all that is known of them.
 
         Parameters
         ----------
@@ -111,9 +131,8 @@ class Histories:
         offsets, taken = offsets_of(lengths), np.asarray(rows, np.int64)
         shifts = self.offsets[taken] - offsets[:-1]
         index = np.arange(offsets[-1]) + np.repeat(shifts, np.diff(offsets))
-        times = None if self.times is None else self.times[index]
         user_ids = None if self.user_ids is None else self.user_ids[taken]
-        return Histories(offsets, self.items[index], times, user_ids)
+        return self._taken(offsets, index, user_ids)
 
     def keep(self, kept: npt.ArrayLike) -> Histories:
         """The items at which `kept`, bool [N], holds, with the rows closed up.
@@ -126,8 +145,18 @@ class Histories:
         """
         kept = np.asarray(kept, bool)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[self.offsets]
-        times = None if self.times is None else self.times[kept]
-        return Histories(offsets, self.items[kept], times, self.user_ids)
+        return self._taken(offsets, kept, self.user_ids)
+
+    def _taken(
+        self,
+        offsets: npt.NDArray[np.int64],
+        index: npt.NDArray[Any],
+        user_ids: npt.NDArray[Any] | None,
+    ) -> Histories:
+        times, disliked = (
+            None if values is None else values[index] for values in (self.times, self.disliked)
+        )
+        return Histories(offsets, self.items[index], times, user_ids, disliked)
 
 
 def offsets_of(lengths: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tf_recdenoiser.data.dataset import Dataset
@@ -57,7 +60,14 @@ def prepare(log: InteractionLog | Any, k_core: int = 0) -> Dataset:
         items=table["item"].rank("dense").cast(pl.Int32).to_numpy(),
         times=None if times is None else times.to_numpy(),
         offsets=offsets_of(users["len"].to_numpy()),
+        disliked=_feedback(table),
     )
+
+
+def _feedback(table: pl.DataFrame) -> npt.NDArray[np.float32] | None:
+    if "disliked" not in table.columns:
+        return None
+    return table["disliked"].cast(pl.Float32).fill_null(math.nan).to_numpy()
 
 
 def _k_core(table: pl.DataFrame, k: int) -> pl.DataFrame:
