@@ -226,11 +226,14 @@ class _Parsed:
 
 def _parsed(part: RawRows, nulls: tuple[str, ...], time_unit: TimeUnit) -> _Parsed:
     rows = part.table
-    checked = {
-        name: check(rows[name], nulls, time_unit)
-        for name, check in CHECKS.items()
-        if name in rows.columns
-    }
+    try:
+        checked = {
+            name: check(rows[name], nulls, time_unit)
+            for name, check in CHECKS.items()
+            if name in rows.columns
+        }
+    except DataError as error:
+        raise DataError(f"{error} in {part}") from error
     table = rows.select(
         pl.col("line").cast(pl.Int64),
         *(column.values.alias(name) for name, column in checked.items()),

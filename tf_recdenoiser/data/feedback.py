@@ -64,7 +64,7 @@ class Thresholds:
             raise DataError(f"`liked_from` must not be a number that is disliked. Received: {self}")
 
     def __str__(self) -> str:
-        return ", ".join(f"{name}={value:g}" for name, value in self.given().items()) or "none"
+        return ", ".join(f"{name}={value:g}" for name, value in self.given().items())
 
     def given(self) -> dict[str, float]:
         """Those that are not None, by name."""
@@ -78,11 +78,11 @@ class Thresholds:
         DataError
             If there is no threshold, and numbers other than 0 and 1.
         """
-        if not self.given() and not values.is_in([0, 1]).all():
+        if not self.given() and not ((values == 0) | (values == 1)).all():
             raise DataError(
-                "Feedback must be true where an item was disliked, and else false, or a number; "
-                "say which numbers with --disliked-below or --disliked-above (in Python: "
-                f"disliked_below, disliked_above). Received: {_range(values)}"
+                "Feedback must be yes where an item was disliked and no elsewhere, or numbers with "
+                "a threshold; give --disliked-below or --disliked-above (in Python: "
+                f"disliked_below, disliked_above). Received: {_range(values)}, and no threshold"
             )
         low, high = self._ends if self.given() else (-math.inf, 0)
         is_disliked = (values < low) | (values > high)
