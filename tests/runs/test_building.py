@@ -282,6 +282,18 @@ def test_times_that_the_backbone_needs_and_the_log_lacks_are_an_error(
         check_data(small(), UNTIMED)
 
 
+@pytest.mark.parametrize("level", [0, 0.5, 1, np.nan])
+def test_feedback_that_tells_nothing_apart_is_an_error(level: float) -> None:
+    disliked = np.full(len(DATASET.items), level, np.float32)
+    untold = dataclasses.replace(DATASET, disliked=disliked)
+    with pytest.raises(DataError, match=r"--disliked-below .*Received: [\d,]+ of [\d,]+ disliked"):
+        check_data(small(), untold)
+    # What is new since another run may be little.
+    check_data(small({"fit.warm_start": "runs/first"}), untold)
+    disliked[::2] = 1 - np.nan_to_num(level).round()
+    check_data(small(), untold)
+
+
 def test_gates_of_pairs_are_refused_where_attention_is_linear() -> None:
     with pytest.raises(ValueError, match=r"`gates` must .* linear, .*key gates.*PositionalGates"):
         build_recommender(small({"model.attention": "linear"}), item_count=5)
