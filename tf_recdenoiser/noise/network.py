@@ -194,11 +194,10 @@ def log_ratios(
     given = {"item_ids": item_ids, "candidates": item_ids if candidates is None else candidates}
     if disliked is not None:
         given["disliked"] = disliked
-    batches = [
-        judged(detector, {name: tf.constant(values[at : at + _BATCH]) for name, values in given.items()})
-        for at in range(0, max(len(item_ids), 1), _BATCH)
-    ]
-    return np.concatenate(batches)
+    names = list(given)
+    return in_batches(
+        lambda *batch: judged(detector, dict(zip(names, batch, strict=True))), *given.values()
+    )
 
 
 def judged(detector: Any, given: dict[str, tf.Tensor]) -> tf.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -72,30 +72,18 @@ def of_each_item(
     histories
         R rows.
     rows
-        Numbers of the rows, rising.
+        Numbers of the rows, rising, at least one.
     function
         Called with windows that hold a row whole, or 512 of its items where it has more; gives
         `[W, n, …]`. Rows of a like length come together.
     """
-    size_of_item = np.repeat(_sizes(histories.lengths[rows]), histories.lengths[rows])
-    found = None
-    for size, some in _by_size(histories, rows):
-        windows = Windows.over(histories, some, size)
-        values = windows.join(function(windows))
-        if found is None:
-            found = np.zeros((len(size_of_item), *values.shape[1:]), values.dtype)
-        found[size_of_item == size] = values
-    return np.zeros(0, np.float32) if found is None else found
-
-
-def _by_size(histories: Histories, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    sizes = _sizes(histories.lengths[rows])
-    filled = histories.lengths[rows] > 0
-    for size in np.unique(sizes[filled]):
-        yield int(size), rows[filled & (sizes == size)]
-
-
-def _sizes(lengths: np.ndarray) -> np.ndarray:
-    """The power of 2 in which each length fits, within limits."""
-    whole = 2 ** np.ceil(np.log2(np.maximum(lengths, 1))).astype(int)
-    return np.clip(whole, _SHORTEST, _LONGEST)
+    lengths = histories.lengths[rows]
+    sizes = np.clip(2 ** np.ceil(np.log2(np.maximum(lengths, 1))).astype(int), _SHORTEST, _LONGEST)
+    parts = []
+    for size in np.unique(sizes):
+        windows = Windows.over(histories, rows[sizes == size], int(size))
+        parts.append((np.repeat(sizes == size, lengths), windows.join(function(windows))))
+    found = np.zeros((lengths.sum(), *parts[0][1].shape[1:]), parts[0][1].dtype)
+    for where, values in parts:
+        found[where] = values
+    return found
