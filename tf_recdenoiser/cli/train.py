@@ -66,10 +66,9 @@ def train(
 ) -> None:
     """Train a recommender on an interaction log, and show how good it is.
 
-    A user's last item is the test, the one before it validation, the rest is trained on; with
-    `--targets liked` they are the last two that the user liked. The epoch with the best validation
-    NDCG@10 is kept. The run directory then holds settings, data fingerprint, package versions,
-    training log, checkpoints, vocabulary and `metrics.json`.
+    A user's last item is the test, the one before it validation, the rest is trained on. The
+    epoch with the best validation NDCG@10 is kept. The run directory then holds settings, data
+    fingerprint, package versions, training log, checkpoints, vocabulary and `metrics.json`.
 
     `train log.csv --out runs/first` needs nothing else. Plain SASRec, to compare with:
     `--preset plain`. The settings of a run lie in its `settings.toml`, which `--config` takes.
