@@ -34,6 +34,7 @@ FLAGS: dict[str, tuple[Any, str]] = {
     "--batch-size": (16, "fit.batch_size"),
     "--learning-rate": (0.75, "fit.learning_rate"),
     "--patience": (3, "fit.patience"),
+    "--targets": ("liked", "evaluation.targets"),
     "--seed": (11, "seed"),
 }
 """Each flag with a value that is not its default, and the path of the setting that it is."""

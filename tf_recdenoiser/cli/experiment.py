@@ -15,12 +15,20 @@ from typer import Option
 from typer.models import OptionInfo
 
 from tf_recdenoiser._files import check_folder
-from tf_recdenoiser.cli.console import JsonOption, errors, note, output, print_json
+from tf_recdenoiser.cli.console import (
+    ABOUT_DISLIKED,
+    JsonOption,
+    errors,
+    note,
+    output,
+    print_json,
+)
 from tf_recdenoiser.cli.device import computes
 from tf_recdenoiser.cli.options import defaults_of, settings_of, with_settings
 from tf_recdenoiser.cli.progress import ShowRun
 from tf_recdenoiser.cli.reading import read_dataset
 from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.evaluation import DISLIKED
 from tf_recdenoiser.experiments import (
     CORRECTING,
     GATING,
@@ -97,6 +105,7 @@ def noise(
     for name in next(iter(found.values())):
         output.print(_table(name, found, closed_gap(found, name)))
     note(f"{_PAIRED} gap: the share of the best oracle's gain.")
+    _note_disliked(found)
 
 
 @app.command(no_args_is_help=True)
@@ -164,6 +173,12 @@ def _show(found: dict[str, dict[str, Comparison]], json: bool) -> None:
     for name in next(iter(found.values())):
         output.print(_table(name, found))
     note(_PAIRED)
+    _note_disliked(found)
+
+
+def _note_disliked(found: dict[str, dict[str, Comparison]]) -> None:
+    if any(DISLIKED in name for name in found[PLAIN]):
+        note(ABOUT_DISLIKED)
 
 
 def _run(

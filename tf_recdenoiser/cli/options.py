@@ -98,6 +98,7 @@ _FLAGS = {
         "fit.patience", "Training", "Stop after so many epochs without a higher NDCG@10; 0: never."
     ),
     "precision": _Flag("fit.precision", "Training", "Keras' dtype policy, for accelerators."),
+    "targets": _Flag("evaluation.targets", "Training", "Users' items to find."),
     "seed": _Flag("seed", "Training", "The same seed gives the same numbers."),
 }
 

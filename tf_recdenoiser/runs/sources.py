@@ -43,12 +43,17 @@ def load_split(settings: Settings, dataset: Dataset) -> NoisySplit:
 
     Where the noise of a synthetic log is known it is marked, if none is injected besides.
     """
-    injection = settings.noise.injection
+    injection, targets = settings.noise.injection, settings.evaluation.targets
     if injection.rate > 0:
         return inject_noise(
-            dataset, injection.rate, injection.distribution, injection.places, injection.seed
+            dataset,
+            injection.rate,
+            injection.distribution,
+            injection.places,
+            injection.seed,
+            targets,
         )
     if settings.log.name == SYNTHETIC:
         made: SyntheticLog = settings.log.make()
-        return NoisySplit.of(dataset, made.is_noise)
-    return NoisySplit.of(dataset, np.zeros(len(dataset.items), np.int32))
+        return NoisySplit.of(dataset, made.is_noise, targets)
+    return NoisySplit.of(dataset, np.zeros(len(dataset.items), np.int32), targets)
