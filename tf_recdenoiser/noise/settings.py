@@ -38,10 +38,11 @@ class NoiseSettings(Section):
     Attributes
     ----------
     detector
-        None (default): "context" if enough users have items to learn from, else "none"; one of
+        None (default): "feedback" if the log says of enough items that users disliked or liked
+        them, else "context" if enough users have items to learn from, else "none"; one of
         `DETECTORS`; "oracle", which knows where noise was injected.
     distribution
-        Of the noise that the detector looks for.
+        Of the noise that the detector looks for, unless it learns from feedback.
     correction
         One of `CORRECTIONS`.
     injection

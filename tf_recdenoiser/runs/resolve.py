@@ -104,8 +104,8 @@ def idle_settings(settings: Settings) -> dict[str, str]:
     if settings.noise.injection.rate == 0:
         paths = [f"noise.injection.{name}" for name in injection]
         idle.update(dict.fromkeys(paths, "noise.injection.rate=0"))
-    if settings.detector == NO_DETECTOR:
-        idle["noise.distribution"] = "noise.detector='none'"
+    if settings.detector in (NO_DETECTOR, "feedback"):
+        idle["noise.distribution"] = f"noise.detector={settings.detector!r}"
     return idle
 
 
