@@ -218,7 +218,7 @@ def test_batches_are_corrected_as_the_settings_say(name: str) -> None:
         items, positives = inputs["item_ids"], targets["positives"]
         is_noise = (positives > 0) & (positives % 4 == 0)
         assert is_noise.any() != correction.leaves_items_out
-        weighs = name in ("targets", "everywhere")
+        weighs = name in ("targets", "everywhere", "mark")
         expected = (positives > 0) & ~is_noise if weighs else positives > 0
         np.testing.assert_array_equal(targets["weights"], expected)
         assert ("clean_probability" in inputs) == (correction.softens is not None)
