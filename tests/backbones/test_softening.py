@@ -27,6 +27,18 @@ def read(model: Backbone, ids: np.ndarray, meant: np.ndarray) -> np.ndarray:
     return model(inputs, training=False).numpy()
 
 
+def share_weights(plain: Backbone, softened: Backbone) -> None:
+    """Give a backbone that softens those of a plain one; a mark is a weight of its own."""
+    marks = {id(one) for layer in softened.layers if layer.name == "noise" for one in layer.weights}
+    values = iter(plain.get_weights())
+    softened.set_weights(
+        [
+            own if id(weight) in marks else next(values)
+            for weight, own in zip(softened.weights, softened.get_weights(), strict=True)
+        ]
+    )
+
+
 def another_item(ids: np.ndarray) -> np.ndarray:
     changed = ids.copy()
     changed[:, PLACE] = changed[:, PLACE] % ITEMS + 1
@@ -37,8 +49,7 @@ def another_item(ids: np.ndarray) -> np.ndarray:
 @everywhere
 def test_where_all_is_meant_nothing_changes(kind: type[Backbone], soften: str) -> None:
     plain, softened = made(kind, gates="positional"), made(kind, soften=soften, gates="positional")
-    for layer in plain.layers:
-        softened.get_layer(layer.name).set_weights(layer.get_weights())
+    share_weights(plain, softened)
     assert softened.extra_inputs == (*kind.extra_inputs, "clean_probability")
     found = read(softened, IDS, np.ones(IDS.shape))
     expected = plain(inputs_of(kind, IDS), training=False).numpy()
@@ -66,8 +77,7 @@ def test_a_mark_makes_another_item_of_what_is_noise() -> None:
     mark = np.random.default_rng(0).normal(size=marking.get_layer("noise").weights[0].shape)
     marking.get_layer("noise").set_weights([mark])
     (table,) = marking.get_layer("items").get_weights()
-    for layer in plain.layers:
-        layer.set_weights(marking.get_layer(layer.name).get_weights())
+    share_weights(plain, marking)
     ids, meant = IDS % (ITEMS - 1) + (IDS > 0), np.ones(IDS.shape)
     ids[:, PLACE], meant[:, PLACE] = ITEMS, 0
     plain.get_layer("items").set_weights([np.vstack([table[:-1], table[-1] + mark])])

@@ -77,6 +77,18 @@ class NoisySplit:
         marked = leave_one_out(marks, targets)
         return cls(split, marked.train, marked.valid.histories, marked.test.histories)
 
+    def without_feedback(self) -> NoisySplit:
+        """The same, where nothing is known of how items of histories were liked."""
+
+        def plain(histories: Histories) -> Histories:
+            return dataclasses.replace(histories, disliked=None)
+
+        parts = (
+            dataclasses.replace(part, histories=plain(part.histories))
+            for part in (self.split.valid, self.split.test)
+        )
+        return dataclasses.replace(self, split=Split(plain(self.split.train), *parts))
+
 
 def inject_noise(
     dataset: Dataset,

@@ -45,6 +45,8 @@ class NoiseSettings(Section):
         Of the noise that the detector looks for, unless it learns from feedback.
     correction
         One of `CORRECTIONS`.
+    feedback
+        Whether what the log says of dislikes is made use of, if it says something.
     injection
         Noise put into the log before it is used.
     """
@@ -58,6 +60,7 @@ class NoiseSettings(Section):
     )
     distribution: str = default(NoiseModel.cross_fit, "distribution")
     correction: Any = choice(CORRECTIONS, "sequence")
+    feedback: bool = True
     injection: InjectionSettings = InjectionSettings()
 
     @property
