@@ -160,7 +160,7 @@ def finders_without_labels(
     losses = {"surprisal": run, **{f"{name} loss": one for name, one in others.items()}}
     return {
         "popularity": -counts[train.items].astype(float),
-        **{name: _losses(one, train) for name, one in losses.items()},
+        **{name: losses(one, train) for name, one in losses.items()},
         "context detector": -context.log_ratios,
     }
 
@@ -206,7 +206,7 @@ def _shrunk(group: np.ndarray, excess: np.ndarray, known: np.ndarray) -> np.ndar
     return means[group]
 
 
-def _losses(run: Run, train: Histories) -> np.ndarray:
+def losses(run: Run, train: Histories) -> np.ndarray:
     """-log p(x | items before) of each item up to a constant, `[N]`; the first of a row: median."""
     recommender = run.recommender
     rows = np.arange(train.row_count)
