@@ -198,8 +198,10 @@ def logistic_regression(
     >>> bool(weights[0] > 0), bool(abs(features.mean() * weights[0] + bias) < 1e-6)
     (True, True)
     """
+    # In float32 the mean of a constant is not the constant: it would not be told from the others.
+    features = features.astype(float)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1.0)
+    deviation = np.where(np.ptp(features, axis=0) > 0, deviation, 1.0)
     x, sign = (features - mean) / deviation, np.where(labels, 1.0, -1.0)
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
