@@ -49,10 +49,11 @@ def build_feedback_detector(vectors: np.ndarray) -> Any:
 class FeedbackModel(NoiseModel):
     """Judges an item by what is known of dislikes: of this item, of items like it, of this user.
 
-    A logistic regression on `FeedbackFeatures` learns from the items of which it is known whether
-    they were liked or disliked. Their features are made from the answers of other users, an eighth
-    of the users at a time left out, and from what the user said of other items, so that no answer
-    is learned from itself. It is calibrated where the answers that are known are as the others.
+    A logistic regression on `FeedbackFeatures` learns from the items of which something is known to
+    tell those that were disliked from those that were liked, or neither. Their features are made
+    from the answers of other users, an eighth of the users at a time left out, and from what the
+    user said of other items, so that no answer is learned from itself. It is calibrated where the
+    answers that are known are as the others.
     """
 
     folds = 8
@@ -110,7 +111,7 @@ class _Teacher:
         self._detector = build_feedback_detector(vectors)
         self._features = self._detector.get_layer("features")
         answers = _answers(train)
-        self._says = (answers == 0) | (answers == 1)
+        self._says = ~np.isnan(answers)
         self._is_disliked = answers[self._says] == 1
 
     def detection(self, fold: np.ndarray) -> Detection:
