@@ -78,7 +78,7 @@ ROWS = st.lists(st.tuples(st.integers(0, ITEMS), ANSWERS), min_size=1, max_size=
 
 
 @given(ROWS, st.integers(0, 20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_features_are_what_their_description_says(row: list[tuple[int, float]], seed: int) -> None:
     known, (ids, said) = known_of(seed), np.array(row).T
     ids = ids.astype(np.int32)
@@ -90,7 +90,7 @@ def test_features_are_what_their_description_says(row: list[tuple[int, float]], 
 
 
 @given(ROWS, ANSWERS, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_what_a_user_says_of_an_item_says_nothing_of_it(
     row: list[tuple[int, float]], other: float, data: st.DataObject
 ) -> None:

@@ -22,7 +22,7 @@ def rated_log(seed: int = 0, users: int = 300, neither: float = 0.0) -> Historie
     of_items, of_users = rng.normal(0, 1.5, ITEMS + 1), rng.normal(0, 1.5, users)
     tastes = rng.normal(0, 1.5, (users, 8))
     rows = []
-    for user in range(users):
+    for _ in range(users):
         kinds = rng.choice(8, 3, replace=False)
         able = np.flatnonzero(np.isin(np.arange(1, ITEMS + 1) % 8, kinds)) + 1
         rows.append(rng.choice(able, rng.integers(15, 30), replace=False))

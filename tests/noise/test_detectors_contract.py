@@ -47,7 +47,7 @@ def test_every_item_is_judged(name: str, found: Detection) -> None:
     assert found.log_ratios.dtype == np.float32
     assert found.log_ratios.shape == TRAIN.items.shape
     assert np.isfinite(found.log_ratios).all()
-    assert ((0 <= found.probability) & (found.probability <= 1)).all()
+    assert ((found.probability >= 0) & (found.probability <= 1)).all()
     assert 0 <= found.scorer.rate <= 1 and 0 <= found.roc_auc <= 1
     assert found.scorer.reads_feedback == (name == "feedback")
 
@@ -80,5 +80,7 @@ def test_probabilities_in_a_graph_are_the_same(found: Detection) -> None:
 def test_where_there_is_too_little_to_learn_from_it_says_so(name: str) -> None:
     few: Histories = TRAIN.prefixes([0, 1], [2, 1])
     assert DETECTORS[name].can_learn(TRAIN) and not DETECTORS[name].can_learn(few)
-    with pytest.raises(DataError, match=r"`--detector .*Received: \d"):
-        model_of(name).cross_fit(few)
+    DETECTORS[name].check(TRAIN)
+    for refused in (DETECTORS[name].check, model_of(name).cross_fit):
+        with pytest.raises(DataError, match=r"`--detector .*Received: \d"):
+            refused(few)

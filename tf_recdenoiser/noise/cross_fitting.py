@@ -152,17 +152,22 @@ def can_cross_fit(train: Histories, folds: int) -> bool:
     return _teachers(train) >= 2 * folds
 
 
-def _teachers(train: Histories) -> int:
-    return int((train.lengths >= 2).sum())
-
-
-def _folds(train: Histories, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """The fold of each row, [R], with as many rows to learn from in each as can be."""
+def check_can_cross_fit(train: Histories, folds: int) -> None:
+    """Raise DataError unless `can_cross_fit`."""
     if not can_cross_fit(train, folds):
         raise DataError(
             f"Noise can be looked for where at least {2 * folds} users have two items or more to "
             "learn from: look for none, with `--detector none`. "
             f"Received: {_teachers(train)} such users"
         )
+
+
+def _teachers(train: Histories) -> int:
+    return int((train.lengths >= 2).sum())
+
+
+def _folds(train: Histories, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """The fold of each row, [R], with as many rows to learn from in each as can be."""
+    check_can_cross_fit(train, folds)
     order = rng.permutation(train.row_count) + train.row_count * (train.lengths < 2)
     return order.argsort().argsort() % folds

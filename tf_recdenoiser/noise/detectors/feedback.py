@@ -69,6 +69,17 @@ class FeedbackModel(NoiseModel):
         """Whether as many items as there are folds are known to be disliked, and as many liked."""
         return min(_known(train)) >= cls.folds
 
+    @classmethod
+    def check(cls, train: Histories) -> None:
+        """Raise DataError unless it `can_learn`."""
+        if not cls.can_learn(train):
+            disliked, liked = _known(train)
+            raise DataError(
+                f"Dislikes can be learned where at least {cls.folds} items are known to be "
+                "disliked and as many to be liked; look for noise with `--detector context`. "
+                f"Received: {counted(disliked, 'item')} disliked, {counted(liked, 'item')} liked"
+            )
+
     @generators_kept()
     def cross_fit(
         self,
@@ -82,13 +93,7 @@ class FeedbackModel(NoiseModel):
 
         Neither `distribution` nor `rounds` has an effect: nothing is drawn, and once is enough.
         """
-        if not self.can_learn(train):
-            disliked, liked = _known(train)
-            raise DataError(
-                f"Dislikes can be learned where at least {self.folds} items are known to be "
-                f"disliked and as many to be liked; look for noise with `--detector context`. "
-                f"Received: {counted(disliked, 'item')} disliked, {counted(liked, 'item')} liked"
-            )
+        self.check(train)
         report("what users disliked")
         teacher = _Teacher(train, item_vectors(train, self.item_count, self.hidden_dim))
         fold = np.random.default_rng(seed).permutation(train.row_count) % self.folds
