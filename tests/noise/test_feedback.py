@@ -237,3 +237,15 @@ def test_rows_come_whole_or_512_of_their_items_at_a_time(lengths: list[int], fir
     long = ~short
     assert (oldest <= np.maximum(begin, item - 128))[long].all()
     assert (newest >= np.minimum(end, item + 128))[long].all()
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_who_alone_dislikes_anything_is_not_found_by_others(others: bool) -> None:
+    """Others like all they speak of: by them, what this user disliked is least likely disliked."""
+    items = np.random.default_rng(8).integers(1, 9, 200).astype(np.int32)
+    said = np.full(200, 0 if others else np.nan)
+    said[:20] = np.arange(20) % 2
+    train = answered(Histories(offsets_of([20] * 10), items), said)
+    detection = FeedbackModel(8, hidden_dim=2).cross_fit(train)
+    assert np.isfinite(detection.log_ratios).all()
+    assert (detection.roc_auc < 0.2) if others else (detection.roc_auc == 0.5)
