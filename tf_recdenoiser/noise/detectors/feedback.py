@@ -49,10 +49,11 @@ def build_feedback_detector(vectors: np.ndarray) -> Any:
 class FeedbackModel(NoiseModel):
     """Judges an item by what is known of dislikes: of this item, of items like it, of this user.
 
-    A logistic regression on `FeedbackFeatures` learns from the items of which it is known whether
-    they were liked or disliked. Their features are made from the answers of other users, an eighth
-    of the users at a time left out, and from what the user said of other items, so that no answer
-    is learned from itself. It is calibrated where the answers that are known are as the others.
+    A logistic regression on `FeedbackFeatures` learns from the items of which something is known to
+    tell those that were disliked from those that were liked, or neither. Their features are made
+    from the answers of other users, an eighth of the users at a time left out, and from what the
+    user said of other items, so that no answer is learned from itself. It is calibrated where the
+    answers that are known are as the others.
     """
 
     folds = 8
@@ -68,6 +69,17 @@ class FeedbackModel(NoiseModel):
         """Whether as many items as there are folds are known to be disliked, and as many liked."""
         return min(_known(train)) >= cls.folds
 
+    @classmethod
+    def check(cls, train: Histories) -> None:
+        """Raise DataError unless it `can_learn`."""
+        if not cls.can_learn(train):
+            disliked, liked = _known(train)
+            raise DataError(
+                f"Dislikes can be learned where at least {cls.folds} items are known to be "
+                "disliked and as many to be liked; look for noise with `--detector context`. "
+                f"Received: {counted(disliked, 'item')} disliked, {counted(liked, 'item')} liked"
+            )
+
     @generators_kept()
     def cross_fit(
         self,
@@ -81,13 +93,7 @@ class FeedbackModel(NoiseModel):
 
         Neither `distribution` nor `rounds` has an effect: nothing is drawn, and once is enough.
         """
-        if not self.can_learn(train):
-            disliked, liked = _known(train)
-            raise DataError(
-                f"Dislikes can be learned where at least {self.folds} items are known to be "
-                f"disliked and as many to be liked; look for noise with `--detector context`. "
-                f"Received: {counted(disliked, 'item')} disliked, {counted(liked, 'item')} liked"
-            )
+        self.check(train)
         report("what users disliked")
         teacher = _Teacher(train, item_vectors(train, self.item_count, self.hidden_dim))
         fold = np.random.default_rng(seed).permutation(train.row_count) % self.folds
@@ -110,7 +116,7 @@ class _Teacher:
         self._detector = build_feedback_detector(vectors)
         self._features = self._detector.get_layer("features")
         answers = _answers(train)
-        self._says = (answers == 0) | (answers == 1)
+        self._says = ~np.isnan(answers)
         self._is_disliked = answers[self._says] == 1
 
     def detection(self, fold: np.ndarray) -> Detection:
@@ -145,7 +151,7 @@ class _Teacher:
         found = np.zeros(len(features))
         for number in np.unique(fold):
             mine = fold == number
-            if len(np.unique(self._is_disliked[~mine])) == 2:
+            if not mine.all():
                 weights, bias = logistic_regression(features[~mine], self._is_disliked[~mine])
                 found[mine] = features[mine] @ weights + bias
         return found
@@ -198,8 +204,10 @@ def logistic_regression(
     >>> bool(weights[0] > 0), bool(abs(features.mean() * weights[0] + bias) < 1e-6)
     (True, True)
     """
+    # In float32 the mean of a constant is not the constant: it would not be told from the others.
+    features = features.astype(float)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1.0)
+    deviation = np.where(np.ptp(features, axis=0) > 0, deviation, 1.0)
     x, sign = (features - mean) / deviation, np.where(labels, 1.0, -1.0)
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
