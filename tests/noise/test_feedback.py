@@ -193,19 +193,21 @@ def test_empty_long_and_unanswered_rows_are_judged() -> None:
 
 @pytest.mark.parametrize(
     ("disliked", "liked", "able"),
-    [(8, 8, True), (7, 50, False), (50, 7, False), (0, 50, False), (50, 0, False)],
+    [(50, 50, True), (49, 90, False), (90, 49, False), (0, 50, False), (50, 0, False)],
 )
-def test_it_learns_from_eight_of_each_kind(disliked: int, liked: int, able: bool) -> None:
-    items = np.random.default_rng(7).integers(1, 9, 80).astype(np.int32)
-    said = np.full(80, np.nan)
+def test_it_learns_from_fifty_of_each_kind(disliked: int, liked: int, able: bool) -> None:
+    items = np.random.default_rng(7).integers(1, 9, 160).astype(np.int32)
+    said = np.full(160, np.nan)
     said[:disliked], said[disliked : disliked + liked] = 1, 0
-    train = answered(Histories(offsets_of([4] * 20), items), said)
+    train = answered(Histories(offsets_of([4] * 40), items), said)
     model = FeedbackModel(8, hidden_dim=2)
     assert model.can_learn(train) == able
     if able:
         assert np.isfinite(model.cross_fit(train).log_ratios).all()
         return
-    words = rf"at least 8 items.*--detector context.*Received: {disliked} items? disliked, {liked} "
+    words = (
+        rf"at least 50 items.*--detector context.*Received: {disliked} items? disliked, {liked} "
+    )
     with pytest.raises(DataError, match=words):
         model.cross_fit(train)
 
@@ -242,10 +244,10 @@ def test_rows_come_whole_or_512_of_their_items_at_a_time(lengths: list[int], fir
 @pytest.mark.parametrize("others", [True, False])
 def test_who_alone_dislikes_anything_is_not_found_by_others(others: bool) -> None:
     """Others like all they speak of: by them, what this user disliked is least likely disliked."""
-    items = np.random.default_rng(8).integers(1, 9, 200).astype(np.int32)
-    said = np.full(200, 0 if others else np.nan)
-    said[:20] = np.arange(20) % 2
-    train = answered(Histories(offsets_of([20] * 10), items), said)
+    items = np.random.default_rng(8).integers(1, 9, 1000).astype(np.int32)
+    said = np.full(1000, 0 if others else np.nan)
+    said[:100] = np.arange(100) % 2
+    train = answered(Histories(offsets_of([100] * 10), items), said)
     detection = FeedbackModel(8, hidden_dim=2).cross_fit(train)
     assert np.isfinite(detection.log_ratios).all()
     assert (detection.roc_auc < 0.2) if others else (detection.roc_auc == 0.5)

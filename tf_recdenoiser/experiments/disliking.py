@@ -157,10 +157,10 @@ def finders_without_labels(
     context = noise_model(settings, len(run.item_ids)).cross_fit(
         train, settings.noise.distribution, seed=settings.seed
     )
-    losses = {"surprisal": run, **{f"{name} loss": one for name, one in others.items()}}
+    judges = {"surprisal": run, **{f"{name} loss": one for name, one in others.items()}}
     return {
         "popularity": -counts[train.items].astype(float),
-        **{name: losses(one, train) for name, one in losses.items()},
+        **{name: losses(one, train) for name, one in judges.items()},
         "context detector": -context.log_ratios,
     }
 

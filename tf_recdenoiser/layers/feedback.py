@@ -63,6 +63,12 @@ class FeedbackFeatures(keras.layers.Layer):
         )
         self._mean = self.add_weight(name="mean", shape=(), initializer="zeros", trainable=False)
 
+    @property
+    def is_rate(self) -> np.ndarray:
+        """Which features are rates of dislikes, bool `[F]`, and not how much is known."""
+        views = self.shape[0]
+        return np.array([False, False, *[True] * (1 + views), True, False, *[True] * views])
+
     def remember(
         self, vectors: np.ndarray, counts: np.ndarray, answers: np.ndarray, disliked: np.ndarray
     ) -> None:

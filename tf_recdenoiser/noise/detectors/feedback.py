@@ -58,6 +58,7 @@ class FeedbackModel(NoiseModel):
 
     folds = 8
     detectors = 1
+    least = 50
 
     def empty(self) -> Any:
         return build_feedback_detector(
@@ -66,8 +67,8 @@ class FeedbackModel(NoiseModel):
 
     @classmethod
     def can_learn(cls, train: Histories) -> bool:
-        """Whether as many items as there are folds are known to be disliked, and as many liked."""
-        return min(_known(train)) >= cls.folds
+        """Whether 50 items are known to be disliked, and as many liked: fewer say too little."""
+        return min(_known(train)) >= cls.least
 
     @classmethod
     def check(cls, train: Histories) -> None:
@@ -75,7 +76,7 @@ class FeedbackModel(NoiseModel):
         if not cls.can_learn(train):
             disliked, liked = _known(train)
             raise DataError(
-                f"Dislikes can be learned where at least {cls.folds} items are known to be "
+                f"Dislikes can be learned where at least {cls.least} items are known to be "
                 "disliked and as many to be liked; look for noise with `--detector context`. "
                 f"Received: {counted(disliked, 'item')} disliked, {counted(liked, 'item')} liked"
             )
@@ -125,7 +126,7 @@ class _Teacher:
         fold_of_item = np.repeat(fold, self._train.lengths)[self._says]
         area = roc_auc(self._held_out(features, fold_of_item), self._is_disliked)
         self._learn_items(np.ones(self._train.row_count, bool))
-        weights, bias = logistic_regression(features, self._is_disliked)
+        weights, bias = self._regression(features, self._is_disliked)
         share = float(self._is_disliked.mean())
         self._detector.get_layer("network").set_weights([weights[:, np.newaxis], bias[np.newaxis]])
         self._detector.get_layer("log_ratio").remember(share)
@@ -152,9 +153,15 @@ class _Teacher:
         for number in np.unique(fold):
             mine = fold == number
             if not mine.all():
-                weights, bias = logistic_regression(features[~mine], self._is_disliked[~mine])
+                weights, bias = self._regression(features[~mine], self._is_disliked[~mine])
                 found[mine] = features[mine] @ weights + bias
         return found
+
+    def _regression(
+        self, features: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        # With few answers chance would have it that what others disliked is liked.
+        return logistic_regression(features, labels, rising=self._features.is_rate)
 
     def _learn_items(self, rows: np.ndarray) -> None:
         """Let the features know what users of these rows, bool `[R]`, said of items."""
@@ -181,7 +188,10 @@ class _Teacher:
 
 
 def logistic_regression(
-    features: np.ndarray, labels: np.ndarray, ridge: float = 10.0
+    features: np.ndarray,
+    labels: np.ndarray,
+    ridge: float = 10.0,
+    rising: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights `[F]` and bias `[]` of a logistic regression.
 
@@ -196,6 +206,8 @@ def logistic_regression(
         Bool `[M]`.
     ridge
         10 by default, which holds the weights where there are few examples.
+    rising
+        Of which features the weight must not be negative, bool `[F]`; None (default): of none.
 
     Examples
     --------
@@ -216,7 +228,10 @@ def logistic_regression(
         gradient = np.concatenate([[slope.sum()], slope @ x + ridge * theta[1:]])
         return np.logaddexp(0.0, -margin).sum() + ridge / 2 * theta[1:] @ theta[1:], gradient
 
-    best = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
+    rising = np.zeros(x.shape[1], bool) if rising is None else rising
+    bounds = [(None, None), *((0.0 if one else None, None) for one in rising)]
+    start = np.zeros(x.shape[1] + 1)
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     weights = best[1:] / deviation
     return weights, best[0] - mean @ weights
 
