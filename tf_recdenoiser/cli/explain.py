@@ -66,10 +66,10 @@ def explain(
     if picture is not None:
         _check_picture(picture, loaded)
     typed = parse_history(loaded, history, user, times, disliked, liked)
-    row = loaded.history(typed.ids, typed.times, typed.disliked)
-    inputs = loaded.inputs(row.items, user, row.times)
+    past = loaded.history(typed.ids, typed.times, typed.disliked)
+    inputs = loaded.inputs(past.items, user, past.times)
     length = loaded.settings.model.max_length
-    codes, known = row.items[-length:], row.last_disliked(length)
+    codes, known = past.items[-length:], past.last_disliked(length)
     found = loaded.explain(inputs, known)
     noise = loaded.noise_scores(inputs["item_ids"], known)
     kept = found.kept_per_layer[0, :, -len(codes) :].T

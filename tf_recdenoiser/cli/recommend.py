@@ -98,8 +98,9 @@ def recommend(
     lists = {"allow": _listed(loaded, allow), "deny": _listed(loaded, deny)}
     if history is not None:
         typed = parse_history(loaded, history, user, times, disliked, liked)
-        given = {"user": user, "times": typed.times, "disliked": typed.disliked}
-        found = loaded.recommend(typed.ids, k, exclude_seen=not include_seen, **given, **lists)
+        found = loaded.recommend(
+            typed.ids, k, user, typed.times, not include_seen, disliked=typed.disliked, **lists
+        )
         show_items(found, "score", json)
         return
     assert out is not None
