@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 from tests.retrieval.reference import random_noise_scorer
 from tests.runs.small import DATASET, plain
@@ -129,7 +133,9 @@ def test_an_export_answers_as_the_run_does(run: Run, tmp_path: Path) -> None:
     one = {"lengths": np.array([-1], np.int32), "k": np.array([5], np.int32)}
     one |= {name: np.array([True]) for name in ("exclude_seen", "clean_history")}
     raw = run.item_ids[histories - 1].astype(object)
-    with c_loader.load(run.export(tmp_path / "shop")) as served:
+    version = run.export(tmp_path / "shop")
+    assert default_of(version, "serving_default") == default_of(version, "explain") == [[-1.0]]
+    with c_loader.load(version) as served:
 
         def ask(disliked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             inputs = {"histories": raw, "disliked": disliked.astype(np.float32), **one}
@@ -139,6 +145,9 @@ def test_an_export_answers_as_the_run_does(run: Run, tmp_path: Path) -> None:
         found = ask(said)
         of_json = ask(np.where(np.isnan(said), -1.0, said))
         untold = ask(np.array([[-1.0]]))
+        for signature, inputs in warm_up_requests(version):
+            assert inputs["disliked"].shape == inputs["histories"].shape
+            served.run(signature, inputs)
     np.testing.assert_array_equal(found[1], of_json[1])
     for (ids, scores), given in ((found, said), (untold, [None] * len(raw))):
         for row, own in enumerate(given):
@@ -146,6 +155,21 @@ def test_an_export_answers_as_the_run_does(run: Run, tmp_path: Path) -> None:
             assert ids[row].tolist() == [item.item for item in expected]
             np.testing.assert_allclose(scores[row], [item.score for item in expected], rtol=1e-4)
     assert (found[0] != untold[0]).any()
+
+
+def default_of(version: Path, signature: str) -> list[list[float]]:
+    """What stands for `disliked` where a server is not given it."""
+    saved = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    value = saved.meta_graphs[0].signature_def[signature].defaults["disliked"]
+    return tf.make_ndarray(value).tolist()
+
+
+def warm_up_requests(version: Path) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    file = version / "assets.extra" / "tf_serving_warmup_requests"
+    for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        yield request.model_spec.signature_name, inputs
 
 
 def test_only_what_reads_feedback_is_served_with_it(run: Run, by_context: Run) -> None:

@@ -133,7 +133,9 @@ def _dataset(run: Run, histories: Path | None) -> Dataset:
         return run.dataset()
     if run.settings.log.name != "file":
         raise RunError("`--histories` needs a run on a file. Received: a run on a synthetic log")
-    settings = run.settings.replace({"log.path": str(histories), "log.k_core": 0})
+    # The run that it began with may be gone.
+    changed = {"log.path": str(histories), "log.k_core": 0, "fit.warm_start": None}
+    settings = run.settings.replace(changed)
     try:
         return load_dataset(settings)
     except MissingColumnError as error:
