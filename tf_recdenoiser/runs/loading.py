@@ -170,7 +170,8 @@ class Run:
 
     def _check_disliked(self, disliked: np.ndarray, count: int) -> None:
         if self.detection is None:
-            raise _unread("disliked", "the run did not look for noise", disliked)
+            why = "the run did not look for noise, so that likes and dislikes have no effect"
+            raise _unread("disliked", why, disliked)
         values = np.asarray(disliked, np.float32)
         if values.shape != (count,) or ((values < 0) | (values > 1)).any():
             raise RunError(
