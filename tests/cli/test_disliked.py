@@ -71,8 +71,8 @@ def test_training_says_how_well_dislikes_are_told(rated: tuple[Outcome, Path]) -
     outcome, run = rated
     found = RunDirectory(run).metrics()["noise"]
     assert (
-        f"Share of dislikes among items that were liked or disliked: {found['rate']:.2f}. They are "
-        f"told apart with a ROC AUC of {found['cross_fit_roc_auc']:.3f}.\n"
+        f"Share of dislikes among items that users judged: {found['rate']:.2f}. They are told "
+        f"from the others with a ROC AUC of {found['cross_fit_roc_auc']:.3f}.\n"
     ) in outcome.out
     assert "noise" not in outcome.out
 

@@ -112,8 +112,8 @@ def show_detection(metrics: dict[str, Any]) -> None:
     rate, area = found["rate"], found["cross_fit_roc_auc"]
     if found.get("detector") == "feedback":
         note(
-            f"Share of dislikes among items that were liked or disliked: {rate:.2f}. They are told "
-            f"apart with a ROC AUC of {area:.3f}."
+            f"Share of dislikes among items that users judged: {rate:.2f}. They are told from "
+            f"the others with a ROC AUC of {area:.3f}."
         )
     else:
         note(

@@ -203,7 +203,8 @@ class Run:
         """
         if self.detection is None:
             return None
-        return finite("P(noise)", self.detection.scorer(item_ids, disliked))
+        told = disliked if self.settings.noise.feedback else None
+        return finite("P(noise)", self.detection.scorer(item_ids, told))
 
     def cleaned(self, inputs: Inputs, disliked: np.ndarray | None = None) -> Inputs:
         """Inputs as the recommender reads them: without what is probably noise.
