@@ -106,7 +106,7 @@ def explain(
 def _check_picture(path: Path, run: Run) -> None:
     if run.detection is None:
         raise RunError(
-            "`--picture` shows what is noise: train with a `--detector` for it. Received: "
+            "`--picture` shows what is noise: train with `--detector context` for it. Received: "
             f"{run.directory.path}, a run that did not look for noise"
         )
     if importlib.util.find_spec("matplotlib") is None:
