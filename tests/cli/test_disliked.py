@@ -53,7 +53,7 @@ def rated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     folder = tmp_path_factory.mktemp("rated")
     lines = [
         f"{user},{item},{step},{item % 2 * 3 + 1 + (user + step) % 2}"
-        for user in range(12)
+        for user in range(30)
         for step in range(6)
         for item in [100 + (user * 7 + step * 3) % 20]
     ]
