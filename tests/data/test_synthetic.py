@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,24 +64,59 @@ def test_noise_breaks_no_walk(noise: float) -> None:
         assert clean == walk[: len(clean)]
 
 
-def test_walks_follow_few_successors_and_few_interests() -> None:
-    successors: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    switches = steps = 0
-    for items in clean_items(synthetic_log(users=2000, items=80, clusters=4, seed=5)):
-        assert len(set(map(cluster_of, items))) <= 3
-        for item, following in pairwise(items):
-            steps += 1
-            if cluster_of(item) == cluster_of(following):
-                successors[item][following] += 1
-            else:
-                switches += 1
-    assert len(successors) == 80
-    assert {len(counts) for counts in successors.values()} == {3}
-    shares = np.array([sorted(counts.values(), reverse=True) for counts in successors.values()])
-    by_rank = shares.sum(axis=0) / shares.sum()
-    np.testing.assert_allclose(by_rank, [0.5, 0.3, 0.2], atol=0.02)
-    assert switches / steps == pytest.approx(0.08, abs=0.005)
-    assert all(item not in counts for item, counts in successors.items())
+def test_an_item_is_followed_by_its_successors_and_else_by_popularity() -> None:
+    made = synthetic_log(20_000, items=40, clusters=4, length=(3, 3), noise=0.0, seed=5)
+    follows = np.zeros((40, 40))
+    for first, second, _ in clean_items(made):
+        follows[number_of(first, 10), number_of(second, 10)] += 1
+    in_cluster = follows.reshape(4, 10, 4, 10)[range(4), :, range(4)]
+    assert in_cluster.sum() / follows.sum() == pytest.approx(0.9, abs=0.01)
+    popularity = 1 / np.arange(1, 11) / (1 / np.arange(1, 11)).sum()
+    for item, counts in [(item, of[item]) for of in in_cluster for item in range(4)]:
+        # Of what is drawn by popularity, the item itself is known, and not drawn.
+        by_successor = counts / counts.sum() * (1 - 0.5 * popularity[item]) - 0.5 * popularity
+        by_successor[item] = 0.0
+        expected = [0.25, 0.15, 0.1, *[0.0] * 7]
+        np.testing.assert_allclose(np.sort(by_successor)[::-1], expected, atol=0.06)
+
+
+def number_of(item: str, size: int) -> int:
+    cluster, _, place = item.partition("-i")
+    return int(cluster[1:]) * size + int(place)
+
+
+def test_users_take_hardly_anything_twice() -> None:
+    made = sequences(synthetic_log(users=500, seed=3))
+    different = sum(len(set(items)) for items, _ in made)
+    assert different / sum(len(items) for items, _ in made) > 0.999
+
+
+def test_where_all_is_known_what_was_taken_least_is_taken_again() -> None:
+    made = synthetic_log(users=20, items=8, clusters=2, length=(40, 40), noise=0.0, seed=3)
+    for items in clean_items(made):
+        for cluster in ("c00", "c01"):
+            counts = [items.count(f"{cluster}-i{place:03d}") for place in range(4)]
+            assert max(counts) - min(counts) <= 1
+
+
+def test_interests_change() -> None:
+    """Of two interests in a row the later is lost, in time, and others come."""
+    made = synthetic_log(users=1000, length=(100, 100), noise=0.0, seed=4)
+    walks = [list(map(cluster_of, items)) for items in clean_items(made)]
+    in_ten = np.mean([len(set(walk[:30])) for walk in walks])
+    in_all = np.mean([len(set(walk)) for walk in walks])
+    assert in_ten < 4 < in_all
+    kept = np.mean([len(set(walk[:30]) & set(walk[-30:])) / len(set(walk[:30])) for walk in walks])
+    assert 0.2 < kept < 0.7
+
+
+def test_lengths_are_skewed() -> None:
+    """As many users have 10 to 31 items as have 32 to 100."""
+    made = synthetic_log(users=4000, length=(10, 100), seed=2)
+    lengths = np.array([len(items) for items, _ in sequences(made)])
+    assert (lengths.min(), lengths.max()) == (10, 100)
+    assert (lengths <= 31).mean() == pytest.approx(0.5, abs=0.04)
+    assert (lengths <= 17).mean() == pytest.approx(0.25, abs=0.03)
 
 
 def test_popularity_is_skewed() -> None:
@@ -106,15 +139,28 @@ def test_targets_may_be_noise_on_request() -> None:
     assert abs(targets.mean() - 0.25) <= 5 * np.sqrt(0.25 * 0.75 / targets.size)
 
 
-def test_noise_is_uniform_over_the_items_and_positions() -> None:
+def test_noise_is_uniform_over_positions() -> None:
     made = synthetic_log(noise=0.5, items=100, clusters=5, length=(30, 30), seed=8)
-    noise_items = made.log.table["item"].filter(pl.Series(made.is_noise))
-    by_item = noise_items.value_counts()["count"].to_numpy()
-    by_position = made.is_noise.reshape(-1, 30)[:, :-2].sum(axis=0)
-    for counts, cells in ((by_item, 100), (by_position, 28)):
-        assert len(counts) == cells
-        excess = ((counts - counts.mean()) ** 2 / counts.mean()).sum() - (cells - 1)
-        assert excess < 5 * np.sqrt(2 * (cells - 1))  # a chi-square's deviation is sqrt(2 df)
+    counts = made.is_noise.reshape(-1, 30)[:, :-2].sum(axis=0)
+    excess = ((counts - counts.mean()) ** 2 / counts.mean()).sum() - 27
+    assert excess < 5 * np.sqrt(2 * 27)  # a chi-square's deviation is sqrt(2 df)
+
+
+def test_noise_is_as_popular_as_what_is_meant() -> None:
+    """But for what a user knows, which noise is not."""
+    made = synthetic_log(users=3000, noise=0.2, length=(8, 8), seed=8)
+    clean, noise = (
+        np.bincount(
+            [number_of(item, 30) for item in made.log.table["item"].filter(pl.Series(which))],
+            minlength=600,
+        )
+        for which in (~made.is_noise, made.is_noise)
+    )
+    expected = clean * noise.sum() / clean.sum()
+    often = expected > 20
+    assert often.sum() > 20
+    np.testing.assert_allclose(noise[often].sum() / expected[often].sum(), 1.0, atol=0.1)
+    assert np.corrcoef(noise, expected)[0, 1] > 0.9
 
 
 def test_noise_marks_stay_aligned_when_the_log_is_prepared() -> None:
@@ -128,8 +174,7 @@ def test_noise_marks_stay_aligned_when_the_log_is_prepared() -> None:
 
 def test_one_cluster_has_nowhere_to_switch_to() -> None:
     made = synthetic_log(users=5, items=4, clusters=1, noise=0.0)
-    following = {pair for items in clean_items(made) for pair in pairwise(items)}
-    assert len(following) == 4 * 3
+    assert {cluster_of(item) for items in clean_items(made) for item in items} == {"c00"}
 
 
 @pytest.mark.parametrize(
