@@ -44,7 +44,7 @@ def test_it_has_the_size_that_was_asked_for() -> None:
 
 def test_the_defaults_are_of_the_size_of_a_demonstration() -> None:
     report = synthetic_log().log.report
-    assert (report.user_count, report.item_count, report.short_users) == (2500, 600, 0)
+    assert (report.user_count, report.item_count, report.short_users) == (2500, 1000, 0)
 
 
 def test_it_depends_on_its_seed_alone() -> None:
@@ -110,6 +110,12 @@ def test_interests_change() -> None:
     assert 0.2 < kept < 0.7
 
 
+@pytest.mark.parametrize(("length", "greatest"), [((4, 100), 20), ((30, 100), 30)])
+def test_no_user_takes_more_than_half_of_the_items(length: tuple[int, int], greatest: int) -> None:
+    made = synthetic_log(users=300, items=40, clusters=4, length=length)
+    assert max(len(items) for items, _ in sequences(made)) == greatest
+
+
 def test_lengths_are_skewed() -> None:
     """As many users have 10 to 31 items as have 32 to 100."""
     made = synthetic_log(users=4000, length=(10, 100), seed=2)
@@ -121,7 +127,7 @@ def test_lengths_are_skewed() -> None:
 
 def test_popularity_is_skewed() -> None:
     counts = synthetic_log(noise=0.0).log.table["item"].value_counts()["count"].to_numpy()
-    assert np.sort(counts)[-60:].sum() > 0.35 * counts.sum()
+    assert np.sort(counts)[-100:].sum() > 0.35 * counts.sum()
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1, 0.25])
@@ -151,8 +157,8 @@ def test_noise_is_as_popular_as_what_is_meant() -> None:
     made = synthetic_log(users=3000, noise=0.2, length=(8, 8), seed=8)
     clean, noise = (
         np.bincount(
-            [number_of(item, 30) for item in made.log.table["item"].filter(pl.Series(which))],
-            minlength=600,
+            [number_of(item, 100) for item in made.log.table["item"].filter(pl.Series(which))],
+            minlength=1000,
         )
         for which in (~made.is_noise, made.is_noise)
     )

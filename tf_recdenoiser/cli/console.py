@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from rich.console import Console
@@ -87,5 +87,9 @@ def show_metrics(title: str, models: Mapping[str, Mapping[str, Mapping[str, floa
             table.add_row(model, protocol, *(f"{metrics[name]:.4f}" for name in names))
         table.add_section()
     output.print(table)
-    shown = dict.fromkeys(protocol for protocols in models.values() for protocol in protocols)
-    note("; ".join(f"{protocol}: {_PROTOCOLS[protocol]}" for protocol in shown) + ".")
+    explain_protocols(protocol for protocols in models.values() for protocol in protocols)
+
+
+def explain_protocols(names: Iterable[str]) -> None:
+    """Say what some protocols are, each once."""
+    note("; ".join(f"{name}: {_PROTOCOLS[name]}" for name in dict.fromkeys(names)) + ".")

@@ -8,13 +8,20 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from rich.table import Table
 from typer import Option
 
 from tf_recdenoiser._files import check_folder
-from tf_recdenoiser.cli.console import JsonOption, errors, note, output, print_json
+from tf_recdenoiser.cli.console import (
+    JsonOption,
+    errors,
+    explain_protocols,
+    note,
+    output,
+    print_json,
+)
 from tf_recdenoiser.cli.explain import draw_history, judge
 from tf_recdenoiser.cli.export import export_and_show
 from tf_recdenoiser.cli.progress import ShowRun
@@ -27,21 +34,22 @@ from tf_recdenoiser.runs import RunDirectory, Settings, load_run, load_split
 from tf_recdenoiser.runs.detect import DEFAULT_DETECTOR
 from tf_recdenoiser.runs.settings import DENOISER
 
-
-class _Model(NamedTuple):
-    """What is done about noise, in words, and the settings for it."""
-
-    what: str
-    changes: Mapping[str, Any]
-
-
 _GATES, _DETECTOR = "gates", "detector"
-_MODELS = {
-    PLAIN: _Model("nothing", {}),
-    _GATES: _Model("the paper's gates and penalty", DENOISER),
-    _DETECTOR: _Model("found, and left out", {"noise.detector": DEFAULT_DETECTOR}),
-    ORACLE: _Model("known, and left out", {"noise.detector": ORACLE}),
+_MODELS: Mapping[str, Mapping[str, Any]] = {
+    PLAIN: {},
+    _GATES: DENOISER,
+    _DETECTOR: {"noise.detector": DEFAULT_DETECTOR},
+    ORACLE: {"noise.detector": ORACLE},
 }
+_MEANINGS = (
+    "plain: SASRec as it is; gates: with the paper's gates and Jacobian penalty; detector: with "
+    "noise found and left out; oracle: with noise left out that is known, which is all there is to "
+    "gain."
+)
+
+Found = Mapping[str, Mapping[str, Comparison]]
+"""Comparisons by model and metric, as `run_paired` gives them."""
+
 _METRIC = "full ndcg@10"
 _METRICS = (_METRIC, "full hit@10", "paper ndcg@10", "paper hit@10")
 # Of the history in the picture, as near as there is one.
@@ -76,8 +84,9 @@ def demo(
         print_json(_as_json(found, metrics, runs, picture))
         return
     output.print(_table(found))
-    note("full: among the whole catalogue; paper: among up to 100 items that are new to the user.")
-    note(_sentence(found))
+    note(_MEANINGS)
+    explain_protocols(metric.split()[0] for metric in _METRICS)
+    note(sentence(found))
     show_detection(metrics)
     if picture is None:
         note("For a picture of a history, install tf_recdenoiser[plots].")
@@ -111,45 +120,38 @@ class _ShowRuns(ShowRun):
         return f"Begin anew with: tf-recdenoiser {shlex.join(self._go_on)}"
 
 
-def _trained(
-    base: Settings, dataset: Dataset, out: Path, runs: Mapping[str, Path]
-) -> dict[str, dict[str, Comparison]]:
+def _trained(base: Settings, dataset: Dataset, out: Path, runs: Mapping[str, Path]) -> Found:
     """Train the models, and compare them."""
     for path in runs.values():
         directory = RunDirectory(path)
         with directory.locked():
             directory.clear()
-    methods = {name: model.changes for name, model in _MODELS.items()}
     with _ShowRuns(errors, sys.argv[1:]) as observer:
-        return run_paired(base, dataset, out, methods, [base.seed], observer)
+        return run_paired(base, dataset, out, _MODELS, [base.seed], observer)
 
 
-def _table(found: Mapping[str, Mapping[str, Comparison]]) -> Table:
-    table = Table(
-        "model",
-        "noise is",
-        title="Test metrics, a quarter of the log is noise",
-        title_justify="left",
-    )
+def _table(found: Found) -> Table:
+    title = "Test metrics, where a quarter of the log is noise"
+    table = Table("model", title=title, title_justify="left")
     for name in _METRICS:
         table.add_column(name.replace("hit", "Hit").replace("ndcg", "NDCG"), justify="right")
     table.add_column("share of the gain", justify="right")
     gaps = closed_gap(found, _METRIC)
     for name, by_metric in found.items():
-        means = (f"{by_metric[metric].mean:.4f}" for metric in _METRICS)
         share = "{:.0%} ± {:.0%}".format(*gaps[name]) if gaps else "-"
-        table.add_row(name, _MODELS[name].what, *means, share)
+        table.add_row(name, *(f"{by_metric[metric].mean:.4f}" for metric in _METRICS), share)
     return table
 
 
-def _sentence(found: Mapping[str, Mapping[str, Comparison]]) -> str:
-    """What is to be seen, in words."""
+def sentence(found: Found) -> str:
+    """What is to be seen in a comparison of the models, whatever it is."""
     gaps = closed_gap(found, _METRIC)
     if not gaps:
         return "Knowing the noise gains nothing here: let there be more users, or more epochs."
+    shares = {name: f"{share:.0%}" for name, (share, _) in gaps.items()}
     return (
-        f"Of what there is to be gained in NDCG@10 by knowing all noise, finding it gains "
-        f"{gaps[_DETECTOR][0]:.0%}, and the paper's gates {gaps[_GATES][0]:.0%}."
+        "Of what knowing all noise gains in NDCG@10 (full), finding it gains "
+        f"{shares[_DETECTOR]}; the paper's gates gain {shares[_GATES]}."
     )
 
 
@@ -177,7 +179,7 @@ def _draw(run: Path, dataset: Dataset, picture: Path) -> tuple[Path | None, list
 
 
 def _as_json(
-    found: Mapping[str, Mapping[str, Comparison]],
+    found: Found,
     metrics: Mapping[str, Any],
     runs: Mapping[str, Path],
     picture: Path | None,

@@ -42,8 +42,8 @@ class SyntheticLog:
 
 def synthetic_log(
     users: int = 2500,
-    items: int = 600,
-    clusters: int = 20,
+    items: int = 1000,
+    clusters: int = 10,
     length: tuple[int, int] = (10, 100),
     noise: float = 0.25,
     seed: int = 0,
@@ -74,7 +74,8 @@ def synthetic_log(
         Number of clusters, of equal size up to one item.
     length
         The least and the greatest length of a user's sequence. Its logarithm is drawn uniformly:
-        most users are short, a few are long.
+        many are short, few are long. No user takes more than half of the items, unless the least
+        length is more.
     noise
         The probability that a position is noise, at least 0 and below 1.
     seed
@@ -98,10 +99,11 @@ def synthetic_log(
     _check(users, items, clusters, length, noise, seed)
     walk_rng, noise_rng, time_rng = np.random.default_rng(seed).spawn(3)
     catalogue = _Catalogue.draw(items, clusters, walk_rng)
-    lengths = _lengths(length, users, walk_rng)
-    walks = _walks(catalogue, users, length[1], walk_rng)
+    least, greatest = length[0], max(length[0], min(length[1], items // 2))
+    lengths = _lengths(least, greatest, users, walk_rng)
+    walks = _walks(catalogue, users, greatest, walk_rng)
 
-    position = np.arange(length[1])
+    position = np.arange(greatest)
     exists = position < lengths
     can_be_noise = position < lengths - (0 if noisy_targets else _HELD_OUT)
     is_noise = can_be_noise & (noise_rng.random(walks.shape) < noise)
@@ -197,11 +199,11 @@ def _successors(size: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
 
 
 def _lengths(
-    length: tuple[int, int], users: int, rng: np.random.Generator
+    least: int, greatest: int, users: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
     """Each of the lengths with a probability like 1 over it: int [users, 1]."""
-    logs = rng.uniform(np.log(length[0]), np.log(length[1] + 1), size=(users, 1))
-    return np.clip(np.exp(logs).astype(np.int64), *length)
+    logs = rng.uniform(np.log(least), np.log(greatest + 1), size=(users, 1))
+    return np.clip(np.exp(logs).astype(np.int64), least, greatest)
 
 
 def _walks(
