@@ -53,16 +53,21 @@ def synthetic_log(
 
     Items lie in clusters. An item is followed, with probability 0.5, by one of its three successors
     in its cluster (of these with 0.5, 0.3 and 0.2), and else by an item of the cluster drawn by
-    popularity; in both cases by one that is new to the user, unless there is none left. A user has
-    three clusters of interest, or as many as there are, and goes over to another of them with
-    probability 0.1 at each step. Interests change: in three of ten such cases the one that is left
-    is lost, and a new one stands in its place. Popularity follows Zipf's law: within a cluster, and
-    for the clusters as interests.
+    popularity; in both cases by one of those that the user took least often, which are the new ones
+    as long as there are any. A user has three clusters of interest, or as many as there are, and
+    goes over to another of them with probability 0.1 at each step, and where no item of the cluster
+    is new. Interests change: in half of these cases, and always where nothing is new, the one that
+    is left is lost, and another cluster stands in its place. Popularity follows Zipf's law: within
+    a cluster, and for the clusters as interests.
 
     Then every position except a user's last two is noise with probability `noise`, independently:
-    an item that is new to the user, drawn by popularity, stands there, and the walk goes on behind
-    it from the last clean item. So the clean items of a user are the beginning of the same walk for
-    every `noise`. (A noise item can by chance be one that the walk might have shown.)
+    an item that the user does not take otherwise stands there, drawn by how often the clean items
+    of all users are each item, and the walk goes on behind it from the last clean item. So the
+    clean items of a user are the beginning of the same walk for every `noise`. (A noise item can by
+    chance be one that the walk might have shown.)
+
+    Like real logs, this one has items of very different popularity, users who take hardly anything
+    twice, most of them short, and interests that do not last; the next item is easier to predict.
 
     Parameters
     ----------
