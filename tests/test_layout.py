@@ -52,7 +52,8 @@ RULES: Mapping[str, Rule] = {
     "backbones": rule("_keras _settings ops estimators layers", "tensorflow"),
     "training": rule("_keras _settings ops estimators layers backbones", "tensorflow"),
     "noise": rule(
-        "_keras _settings ops estimators layers backbones training data evaluation", "tensorflow"
+        "_keras _settings ops estimators layers backbones training data evaluation",
+        "tensorflow scipy",
     ),
     "retrieval": rule(
         "_keras _files ops estimators layers backbones training noise",

@@ -27,6 +27,18 @@ def read(model: Backbone, ids: np.ndarray, meant: np.ndarray) -> np.ndarray:
     return model(inputs, training=False).numpy()
 
 
+def share_weights(plain: Backbone, softened: Backbone) -> None:
+    """Give a backbone that softens those of a plain one; a mark is a weight of its own."""
+    marks = {id(one) for layer in softened.layers if layer.name == "noise" for one in layer.weights}
+    values = iter(plain.get_weights())
+    softened.set_weights(
+        [
+            own if id(weight) in marks else next(values)
+            for weight, own in zip(softened.weights, softened.get_weights(), strict=True)
+        ]
+    )
+
+
 def another_item(ids: np.ndarray) -> np.ndarray:
     changed = ids.copy()
     changed[:, PLACE] = changed[:, PLACE] % ITEMS + 1
@@ -37,7 +49,7 @@ def another_item(ids: np.ndarray) -> np.ndarray:
 @everywhere
 def test_where_all_is_meant_nothing_changes(kind: type[Backbone], soften: str) -> None:
     plain, softened = made(kind, gates="positional"), made(kind, soften=soften, gates="positional")
-    softened.set_weights(plain.get_weights())
+    share_weights(plain, softened)
     assert softened.extra_inputs == (*kind.extra_inputs, "clean_probability")
     found = read(softened, IDS, np.ones(IDS.shape))
     expected = plain(inputs_of(kind, IDS), training=False).numpy()
@@ -46,7 +58,7 @@ def test_where_all_is_meant_nothing_changes(kind: type[Backbone], soften: str) -
 
 
 @every_softening
-@everywhere
+@pytest.mark.parametrize("soften", [where for where in SOFTENED if where != "mark"])
 def test_what_is_certainly_noise_is_not_seen(kind: type[Backbone], soften: str) -> None:
     """Neither in the input, by any position, nor through attention, by the others."""
     model = made(kind, soften=soften)
@@ -57,6 +69,24 @@ def test_what_is_certainly_noise_is_not_seen(kind: type[Backbone], soften: str) 
     np.testing.assert_allclose(one[:, others], other[:, others], rtol=1e-4, atol=1e-5)
     same = np.allclose(one[:, PLACE], other[:, PLACE], rtol=1e-4, atol=1e-5)
     assert same == (soften != "attention")
+
+
+def test_a_mark_makes_another_item_of_what_is_noise() -> None:
+    """As if there were a further item, whose vector is that of the marked one and the mark."""
+    marking, plain = (made(SOFTENING["sasrec"], soften=soften) for soften in ("mark", None))
+    mark = np.random.default_rng(0).normal(size=marking.get_layer("noise").weights[0].shape)
+    marking.get_layer("noise").set_weights([mark])
+    (table,) = marking.get_layer("items").get_weights()
+    share_weights(plain, marking)
+    ids, meant = IDS % (ITEMS - 1) + (IDS > 0), np.ones(IDS.shape)
+    ids[:, PLACE], meant[:, PLACE] = ITEMS, 0
+    plain.get_layer("items").set_weights([np.vstack([table[:-1], table[-1] + mark])])
+    expected = plain(inputs_of(type(plain), ids), training=False).numpy()
+    is_item = ids > 0
+    np.testing.assert_allclose(
+        read(marking, ids, meant)[is_item], expected[is_item], rtol=1e-4, atol=1e-5
+    )
+    assert not np.allclose(read(marking, ids, np.ones(IDS.shape))[is_item], expected[is_item])
 
 
 @every_softening

@@ -9,6 +9,9 @@ FLAGS: dict[str, tuple[Any, str]] = {
     "--item-column": ("what", "log.item_column"),
     "--time-column": ("when", "log.time_column"),
     "--rating-column": ("stars", "log.rating_column"),
+    "--feedback-column": ("stars", "log.feedback_column"),
+    "--disliked-below": (3, "log.disliked_below"),
+    "--liked-from": (4, "log.liked_from"),
     "--columns": ("who,what,when,stars", "log.columns"),
     "--time-unit": ("ms", "log.time_unit"),
     "--repeats": ("drop", "log.repeats"),
@@ -31,6 +34,7 @@ FLAGS: dict[str, tuple[Any, str]] = {
     "--batch-size": (16, "fit.batch_size"),
     "--learning-rate": (0.75, "fit.learning_rate"),
     "--patience": (3, "fit.patience"),
+    "--targets": ("liked", "evaluation.targets"),
     "--seed": (11, "seed"),
 }
 """Each flag with a value that is not its default, and the path of the setting that it is."""

@@ -13,7 +13,7 @@ from tests.cli.flags import FLAGS
 from tests.cli.shell import Outcome, tf_recdenoiser, words
 from tf_recdenoiser import __version__
 from tf_recdenoiser.backbones import BACKBONES
-from tf_recdenoiser.data import OnBadRow
+from tf_recdenoiser.data import OnBadRow, Targets
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.evaluation import PROTOCOLS
 from tf_recdenoiser.layers import DROPPING, GATES
@@ -36,6 +36,7 @@ CHOICES = {
     ("train", "--objective"): OBJECTIVES,
     ("train", "--detector"): ["none", *DETECTORS, "oracle"],
     ("train", "--correction"): CORRECTIONS,
+    ("train", "--targets"): get_args(Targets),
     ("tune", "--tuner"): TUNERS,
     ("tune", "--protocol"): PROTOCOLS,
     ("tune", "--estimator"): ESTIMATORS,

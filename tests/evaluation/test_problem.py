@@ -51,6 +51,20 @@ def test_integers_of_any_type_are_accepted(dtype) -> None:
         ({"seen": (np.array([0, 1, 1]), np.array([1, 2]))}, "`seen` offsets must rise"),
         ({"seen": (np.array([0.0, 1, 1]), np.array([1]))}, "`seen offsets` must be a one-dim"),
         (
+            {"disliked": lists_of([4])},
+            r"`disliked` offsets must have one.*Received: .*\(2,\)",
+        ),
+        ({"disliked": lists_of([4], [6])}, "`disliked items` must lie from 1 to 5"),
+        (
+            {"disliked": lists_of([2], [1])},
+            "`disliked` must hold items.*Received: 1 others.*2",
+        ),
+        (
+            {"disliked": lists_of([4], [5])},
+            "`disliked` must hold items.*Received: 1 others.*2",
+        ),
+        ({"disliked": lists_of([4, 4], [])}, "`disliked` must hold.*each once.*Received: 1 others"),
+        (
             {"interacted": lists_of([1, 2, 3], [4, 3])},
             "`interacted` must hold every item.*Received: 1 rows.*the first is row 1",
         ),

@@ -11,7 +11,7 @@ from tf_recdenoiser.backbones import SOFTENED
 from tf_recdenoiser.noise import CORRECTIONS, Cleaning, Softening
 
 NOISE = np.linspace(0, 1, 11)
-WEIGHING = ("targets", "everywhere")
+WEIGHING = ("targets", "everywhere", "mark")
 every_correction = pytest.mark.parametrize("name", CORRECTIONS)
 
 

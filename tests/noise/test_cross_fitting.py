@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tf_recdenoiser.data import DataError, Histories
 from tf_recdenoiser.data.histories import offsets_of
 from tf_recdenoiser.noise import ContextModel
-from tf_recdenoiser.noise.cross_fitting import _Windows
+from tf_recdenoiser.noise.windows import Windows
 
 
 @given(lengths=st.lists(st.integers(0, 40), min_size=1, max_size=6), n=st.integers(1, 12))
@@ -19,14 +19,14 @@ def test_windows_give_every_item_its_own_value(lengths: list[int], n: int) -> No
     items = np.arange(1, sum(lengths) + 1, dtype=np.int32)
     histories = Histories(offsets_of(lengths), items)
     rows = np.arange(0, len(lengths), 2)
-    windows = _Windows.over(histories, rows, n)
+    windows = Windows.over(histories, rows, n)
     expected = np.concatenate([histories.row(row) for row in rows])
     np.testing.assert_array_equal(windows.join(windows.cut(histories)), expected)
 
 
 def test_items_of_long_sequences_are_looked_up_away_from_a_windows_ends() -> None:
     histories = Histories(offsets_of([100]), np.arange(1, 101, dtype=np.int32))
-    column = _Windows.over(histories, np.array([0]), 20).column
+    column = Windows.over(histories, np.array([0]), 20).column
     assert (column[10:-10] >= 4).all() and (column[10:-10] <= 15).all()
 
 

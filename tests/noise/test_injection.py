@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -106,6 +108,34 @@ def test_noise_of_the_synthetic_log_is_carried_over() -> None:
     made = synthetic_log(users=40, items=80, seed=1)
     noisy = NoisySplit.of(prepare(made.log), made.is_noise)
     assert noisy.train.items.sum() == made.is_noise.sum()  # its last two items are clean
+
+
+@pytest.mark.parametrize("distribution", NOISE_DISTRIBUTIONS)
+def test_what_is_held_out_by_feedback_stays_clean(clean: Dataset, distribution: str) -> None:
+    feedback = np.random.default_rng(0).choice([0.0, 0.0, 0.5, 1.0, np.nan], len(clean.items))
+    rated = dataclasses.replace(clean, disliked=feedback.astype(np.float32))
+    noisy = inject_noise(rated, distribution=distribution, seed=1, targets="liked")
+    split = leave_one_out(rated, "liked")
+    for mine, marks, theirs in (
+        (noisy.split.valid, noisy.valid, split.valid),
+        (noisy.split.test, noisy.test, split.test),
+    ):
+        np.testing.assert_array_equal(mine.users, theirs.users)
+        np.testing.assert_array_equal(mine.targets, theirs.targets)
+        assert mine.disliked is not None and theirs.disliked is not None
+        np.testing.assert_array_equal(mine.disliked.offsets, theirs.disliked.offsets)
+        np.testing.assert_array_equal(mine.disliked.items, theirs.disliked.items)
+        _check_noise_is_unknown(mine.histories, marks, theirs.histories)
+    _check_noise_is_unknown(noisy.split.train, noisy.train, split.train)
+
+
+def _check_noise_is_unknown(mine: Histories, marks: Histories, theirs: Histories) -> None:
+    """Noise stands where items differ, and there nobody knows how it was liked."""
+    np.testing.assert_array_equal(mine.offsets, theirs.offsets)
+    np.testing.assert_array_equal(marks.items, mine.items != theirs.items)
+    assert marks.items.any()
+    expected = np.where(marks.items == 1, np.nan, theirs.disliked)
+    np.testing.assert_array_equal(mine.disliked, expected)
 
 
 @given(

@@ -218,7 +218,7 @@ def test_batches_are_corrected_as_the_settings_say(name: str) -> None:
         items, positives = inputs["item_ids"], targets["positives"]
         is_noise = (positives > 0) & (positives % 4 == 0)
         assert is_noise.any() != correction.leaves_items_out
-        weighs = name in ("targets", "everywhere")
+        weighs = name in ("targets", "everywhere", "mark")
         expected = (positives > 0) & ~is_noise if weighs else positives > 0
         np.testing.assert_array_equal(targets["weights"], expected)
         assert ("clean_probability" in inputs) == (correction.softens is not None)
@@ -280,6 +280,18 @@ def test_times_that_the_backbone_needs_and_the_log_lacks_are_an_error(
     check_data(small(), DATASET)
     with pytest.raises(DataError, match=r"SASRec needs times.*--time-column.*Received: synth"):
         check_data(small(), UNTIMED)
+
+
+@pytest.mark.parametrize("level", [0, 0.5, 1, np.nan])
+def test_feedback_that_tells_nothing_apart_is_an_error(level: float) -> None:
+    disliked = np.full(len(DATASET.items), level, np.float32)
+    untold = dataclasses.replace(DATASET, disliked=disliked)
+    with pytest.raises(DataError, match=r"--disliked-below .*Received: [\d,]+ of [\d,]+ disliked"):
+        check_data(small(), untold)
+    # What is new since another run may be little.
+    check_data(small({"fit.warm_start": "runs/first"}), untold)
+    disliked[::2] = 1 - np.nan_to_num(level).round()
+    check_data(small(), untold)
 
 
 def test_gates_of_pairs_are_refused_where_attention_is_linear() -> None:

@@ -18,6 +18,7 @@ from tf_recdenoiser.layers import (
     get_gates,
     serialize_attention,
 )
+from tf_recdenoiser.layers.noise_embedding import NoiseEmbedding
 from tf_recdenoiser.layers.soften import Soften
 
 EXTRA_INPUTS: dict[str, tuple[int, str]] = {
@@ -33,7 +34,7 @@ the seconds of today to a minute or two. `clean_probability` `[B, n]`: the proba
 item is no noise, for a backbone that softens.
 """
 
-SOFTENED = ("input", "attention", "everywhere")
+SOFTENED = ("input", "attention", "everywhere", "mark")
 """Where a backbone can soften items, by what is known of noise; see `SASRec`."""
 
 
@@ -238,6 +239,8 @@ def softened(vectors: Any, inputs: dict[str, Any], soften: str | None) -> tuple[
     clean_probability = inputs.get("clean_probability")
     if soften in ("input", "everywhere"):
         vectors = Soften(name="softened_items")(vectors, clean_probability)
+    if soften == "mark":
+        vectors = NoiseEmbedding(name="noise")(vectors, clean_probability)
     return vectors, clean_probability if soften in ("attention", "everywhere") else None
 
 

@@ -60,7 +60,8 @@ class SASRec(Backbone):
         input, `clean_probability` `[B, n]`: `"input"`, where it multiplies their vectors
         (`layers.Soften`);
         `"attention"`, where it is the weight of their keys (see `DenoisingMultiHeadAttention`);
-        `"everywhere"`, in both. None (default): nowhere.
+        `"everywhere"`, in both; `"mark"`, where a vector is added to what is noise
+        (`layers.NoiseEmbedding`). None (default): nowhere.
 
     Examples
     --------

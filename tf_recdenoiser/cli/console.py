@@ -14,6 +14,8 @@ from rich.table import Column, Table
 from rich.text import Text
 from typer import Option
 
+from tf_recdenoiser.evaluation import DISLIKED
+
 # Ids and paths are shown as they are: "[b]" is not markup, ":tv:" is no emoji.
 output = Console(markup=False, emoji=False)
 errors = Console(markup=False, emoji=False, stderr=True)
@@ -63,6 +65,18 @@ _PROTOCOLS = {
     "sasrec": "as SASRec's code samples",
 }
 
+_DISLIKED = f"{DISLIKED}@10"
+_COLUMNS = {
+    "hit@1": "Hit@1",
+    "hit@5": "Hit@5",
+    "hit@10": "Hit@10",
+    "ndcg@5": "NDCG@5",
+    "ndcg@10": "NDCG@10",
+    # In a narrow terminal the space breaks it in the right place.
+    _DISLIKED: "Disliked @10",
+}
+ABOUT_DISLIKED = "disliked@10: the share of disliked items among the first 10; less is better."
+
 
 def show_metrics(title: str, models: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """Print a table with a row for each model and protocol, and what the protocols are.
@@ -74,20 +88,23 @@ def show_metrics(title: str, models: Mapping[str, Mapping[str, Mapping[str, floa
     models
         Metrics by model and protocol, as `metrics.json` has them for a split.
     """
-    names = ("hit@1", "hit@5", "hit@10", "ndcg@5", "ndcg@10")
+    all_metrics = [metrics for protocols in models.values() for metrics in protocols.values()]
+    names = [name for name in _COLUMNS if any(name in metrics for metrics in all_metrics)]
     table = Table(title=title, title_justify="left")
     # Folded and not cut where the terminal is too narrow for them.
     table.add_column("model", overflow="fold")
     table.add_column("protocol", overflow="fold")
     for name in names:
-        title = name.replace("hit", "Hit").replace("ndcg", "NDCG")
-        table.add_column(title, justify="right", overflow="fold")
+        table.add_column(_COLUMNS[name], justify="right", overflow="fold")
     for model, protocols in models.items():
         for protocol, metrics in protocols.items():
-            table.add_row(model, protocol, *(f"{metrics[name]:.4f}" for name in names))
+            values = (f"{metrics[name]:.4f}" if name in metrics else "-" for name in names)
+            table.add_row(model, protocol, *values)
         table.add_section()
     output.print(table)
     explain_protocols(protocol for protocols in models.values() for protocol in protocols)
+    if _DISLIKED in names:
+        note(ABOUT_DISLIKED)
 
 
 def explain_protocols(names: Iterable[str]) -> None:

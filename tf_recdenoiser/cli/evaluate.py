@@ -35,7 +35,9 @@ def evaluate(
     """Measure a trained run on its own data, read again from where they lay.
 
     Hit@K is the share of users whose target is among the first K; NDCG@K counts a target at
-    rank r (from 1) as 1/log2(r + 1). Ties count against the model.
+    rank r (from 1) as 1/log2(r + 1). Ties count against the model. A run that was trained with
+    `--targets liked` is also measured by Disliked@K, the share of the first K that the user
+    disliked later.
     """
     with busy(f"Evaluating {run}"):
         loaded = load_run(run)

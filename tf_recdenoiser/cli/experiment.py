@@ -15,14 +15,24 @@ from typer import Option
 from typer.models import OptionInfo
 
 from tf_recdenoiser._files import check_folder
-from tf_recdenoiser.cli.console import JsonOption, errors, note, output, print_json
+from tf_recdenoiser.cli.console import (
+    ABOUT_DISLIKED,
+    JsonOption,
+    busy,
+    errors,
+    note,
+    output,
+    print_json,
+)
 from tf_recdenoiser.cli.device import computes
 from tf_recdenoiser.cli.options import defaults_of, settings_of, with_settings
 from tf_recdenoiser.cli.progress import ShowRun
 from tf_recdenoiser.cli.reading import read_dataset
 from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.evaluation import DISLIKED
 from tf_recdenoiser.experiments import (
     CORRECTING,
+    DISLIKING,
     GATING,
     MODELS,
     PLAIN,
@@ -30,13 +40,14 @@ from tf_recdenoiser.experiments import (
     Method,
     chosen,
     closed_gap,
+    find_disliked,
     find_injected,
     fitting_models,
     run_directory,
     run_paired,
     with_sources,
 )
-from tf_recdenoiser.runs import RunDirectory, RunError, Settings
+from tf_recdenoiser.runs import RunDirectory, RunError, Settings, load_run
 from tf_recdenoiser.runs.settings import NO_GATES
 
 app = typer.Typer(no_args_is_help=True, help="Compare models on the same data and seeds.")
@@ -97,6 +108,47 @@ def noise(
     for name in next(iter(found.values())):
         output.print(_table(name, found, closed_gap(found, name)))
     note(f"{_PAIRED} gap: the share of the best oracle's gain.")
+    _note_disliked(found)
+
+
+@app.command(no_args_is_help=True)
+@computes
+@with_settings((*_DENOISER, "objective"))
+def feedback(
+    context: typer.Context,
+    out: _Out,
+    methods: Annotated[str, _methods("What is done about it", DISLIKING)] = ", ".join(DISLIKING),
+    labelled: Annotated[
+        str, Option(help="Shares of the rows whose feedback is known, `SHARE,SHARE,…`.")
+    ] = "0.01,0.1,0.5",
+    seeds: _Seeds = "0,1,2,3,4",
+    json: JsonOption = False,
+) -> None:
+    """See how well dislikes are found that a log does not tell, and what it gains to know them.
+
+    First every method is trained on the log with all its feedback, and compared with the plain
+    model, by what users liked. Then feedback is hidden, but for the shares `--labelled`, and
+    dislikes are looked for among what is hidden.
+    """
+    check_folder(out)
+    base = _base(context, {"evaluation.targets": "liked"})
+    numbers = [_number(text) for text in seeds.split(",")]
+    shares = [_share(text) for text in labelled.split(",")]
+    dataset = read_dataset(base)
+    compared = _run(base, dataset, out, chosen(DISLIKING, _words(methods)), numbers)
+    judging = [name for name in (PLAIN, "t_ce") if name in compared]
+    runs = [
+        {name: load_run(run_directory(out, name, seed)) for name in judging} for seed in numbers
+    ]
+    with busy("Looking for hidden dislikes"):
+        finding = find_disliked(runs, dataset, shares)
+    if json:
+        print_json({"finding": _as_json(finding), "correcting": _as_json(compared)})
+        return
+    for found in (finding, compared):
+        for name in next(iter(found.values())):
+            output.print(_table(name, found))
+    note(f"{_PAIRED} Areas are compared with those of user and item rates.")
 
 
 @app.command(no_args_is_help=True)
@@ -164,6 +216,12 @@ def _show(found: dict[str, dict[str, Comparison]], json: bool) -> None:
     for name in next(iter(found.values())):
         output.print(_table(name, found))
     note(_PAIRED)
+    _note_disliked(found)
+
+
+def _note_disliked(found: dict[str, dict[str, Comparison]]) -> None:
+    if any(DISLIKED in name for name in found[PLAIN]):
+        note(ABOUT_DISLIKED)
 
 
 def _run(
@@ -203,6 +261,16 @@ def _finding_table(finding: dict[str, dict[str, float]]) -> Table:
     for name, found in finding.items():
         table.add_row(name, f"{found['roc_auc']:.3f}", f"{found['precision']:.3f}")
     return table
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        raise RunError(f"`--labelled` takes shares above 0 and below 1. Received: {text!r}")
+    return share
 
 
 def _number(text: str) -> int:

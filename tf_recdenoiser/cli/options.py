@@ -63,26 +63,32 @@ _FLAGS = {
     "item_column": _Flag("log.item_column", "Data", "Name of the item column."),
     "time_column": _Flag("log.time_column", "Data", "Name of the time column."),
     "rating_column": _Flag("log.rating_column", "Data", "Name of the rating column."),
-    "columns": _Flag(
-        "log.columns", "Data", "Names of all columns where no header has them: `user,item,_,time`."
+    "feedback_column": _Flag(
+        "log.feedback_column", "Data", "Name of a column that says what was disliked."
     ),
-    "time_unit": _Flag("log.time_unit", "Data", "Of times that are numbers; found if not given."),
+    "disliked_below": _Flag("log.disliked_below", "Data", "Feedback below this is disliked."),
+    "disliked_above": _Flag("log.disliked_above", "Data", "Feedback above this is disliked."),
+    "liked_from": _Flag("log.liked_from", "Data", "From this on it is liked; between, neither."),
+    "columns": _Flag(
+        "log.columns", "Data", "All columns, where no header names them: `user,item,_,time`."
+    ),
+    "time_unit": _Flag("log.time_unit", "Data", "Of numeric times."),
     "repeats": _Flag(
         "log.repeats", "Data", "Rows that repeat a user, an item and its time: kept or dropped."
     ),
-    "on_bad_row": _Flag("log.on_bad_row", "Data", "Refuse a log with bad rows, or skip them."),
+    "on_bad_row": _Flag("log.on_bad_row", "Data", "What becomes of bad rows."),
     "backbone": _Flag("model.name", "Model", "The sequence encoder."),
     "max_length": _Flag("model.max_length", "Model", "How many newest items it reads."),
     "hidden_dim": _Flag("model.hidden_dim", "Model", "Size of its vectors."),
     "num_layers": _Flag("model.num_layers", "Model", "Transformer blocks."),
     "num_heads": _Flag("model.num_heads", "Model", "Attention heads of a block."),
     "dropout": _Flag("model.dropout", "Model", "Dropout rate."),
-    "objective": _Flag("objective.name", "Training", "What is minimised."),
-    "gates": _Flag("gates.name", "Denoising", "Gates on the edges of attention."),
+    "objective": _Flag("objective.name", "Training", "The loss."),
+    "gates": _Flag("gates.name", "Denoising", "Gates on attention."),
     "estimator": _Flag("gates.estimator.name", "Denoising", "Of the gates' gradient."),
     "beta": _Flag("gates.beta", "Denoising", "β, the sparsity weight: more of it prunes more."),
     "gamma": _Flag("model.gamma", "Denoising", "γ, weight of the Jacobian penalty."),
-    "detector": _Flag("noise.detector.name", "Denoising", "How noise in the log is found."),
+    "detector": _Flag("noise.detector.name", "Denoising", "How noise is found."),
     "correction": _Flag("noise.correction.name", "Denoising", "What is done about noise."),
     "epochs": _Flag("fit.epochs", "Training", "At most so many."),
     "batch_size": _Flag("fit.batch_size", "Training", "Users in a batch."),
@@ -92,6 +98,7 @@ _FLAGS = {
         "fit.patience", "Training", "Stop after so many epochs without a higher NDCG@10; 0: never."
     ),
     "precision": _Flag("fit.precision", "Training", "Keras' dtype policy, for accelerators."),
+    "targets": _Flag("evaluation.targets", "Training", "Users' items to find."),
     "seed": _Flag("seed", "Training", "The same seed gives the same numbers."),
 }
 

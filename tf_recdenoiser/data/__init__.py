@@ -8,7 +8,7 @@ from tf_recdenoiser.data.log import BadRow, DataError, InteractionLog, ReadRepor
 from tf_recdenoiser.data.negatives import UnseenSampler
 from tf_recdenoiser.data.prepare import prepare
 from tf_recdenoiser.data.readers import READERS, read_log
-from tf_recdenoiser.data.split import EvaluationSet, Split, leave_one_out, user_codes
+from tf_recdenoiser.data.split import EvaluationSet, Split, Targets, leave_one_out, user_codes
 from tf_recdenoiser.data.synthetic import SyntheticLog, synthetic_log
 from tf_recdenoiser.data.tasks import NextItem, Task
 from tf_recdenoiser.data.titles import read_titles
@@ -29,6 +29,7 @@ __all__ = [
     "ReadReport",
     "Split",
     "SyntheticLog",
+    "Targets",
     "Task",
     "TrainingBatches",
     "UnseenSampler",

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 import polars as pl
 
+from tf_recdenoiser.data.feedback import Thresholds
 from tf_recdenoiser.data.log import (
+    OPTIONAL,
     PER_SECOND,
     BadRow,
     DataError,
@@ -24,11 +26,12 @@ from tf_recdenoiser.data.log import (
 )
 from tf_recdenoiser.data.rows import RawRows, as_bad_rows
 from tf_recdenoiser.data.times import AS_NUMBERS, TimeUnit, describe_times, in_unit
-from tf_recdenoiser.data.values import CHECKS, is_missing
+from tf_recdenoiser.data.values import CHECKS
 
 OnBadRow = Literal["error", "skip"]
 NULL_VALUES = r"NULL,null,NaN,nan,None,NA,N/A,n/a,<NA>,\N"
 """The spellings, exactly as written, of a missing value in text."""
+_COLUMNS = ("line", "user", "item", "time", "rating", "disliked")
 
 
 def checked_log(
@@ -37,19 +40,22 @@ def checked_log(
     null_value: str | None = NULL_VALUES,
     time_unit: TimeUnit = "auto",
     repeats: Repeats = "keep",
+    thresholds: Thresholds = Thresholds(),
 ) -> InteractionLog:
     """Check and type every row of a table, or of several in turn.
 
     A row is bad if an id is missing, empty or holds a line break, or if its time is missing or
     neither a finite number nor an ISO 8601 date. A rating that is not a number is left out, and the
-    row is kept: nothing is learned from ratings.
+    row is kept: nothing is learned from ratings. So is a row whose feedback cannot be read: it is
+    unknown then.
 
     Parameters
     ----------
     rows
         Columns `line` (integer), `user` and `item` (integers or text), and optionally `time`
-        (numbers, dates, text that holds them) and `rating` (numbers, text); oldest first
-        within a user wherever times do not say otherwise. See also `RawRows`.
+        (numbers, dates, text that holds them), `rating` (numbers, text) and `feedback` (numbers,
+        booleans, text that holds them); oldest first within a user wherever times do not say
+        otherwise. See also `RawRows`.
     on_bad_row
         "error" refuses a source with bad rows; "skip" leaves them out and lists them
         in the report.
@@ -61,13 +67,15 @@ def checked_log(
     repeats
         Whether to "keep" or to "drop" a row that repeats the user, the item and the time of an
         earlier one. Without times such a row is an interaction like any other.
+    thresholds
+        Which feedback says that an item was disliked; none by default, for true and false.
 
     Raises
     ------
     DataError
         For a bad row (if `on_bad_row="error"`), for a column whose type cannot hold its
-        content, for an unknown choice, if only some of several tables have times, and when no row
-        is left.
+        content, for an unknown choice, if only some of several tables have times, if feedback and
+        thresholds do not go together, and when no row is left.
 
     Examples
     --------
@@ -82,6 +90,7 @@ def checked_log(
     nulls = _null_values(null_value)
     parsed = [_parsed(part, nulls, time_unit) for part in parts]
     _check_alike(parts, parsed)
+    _check_thresholds(thresholds, parts)
     unit = max((one.unit for one in parsed), key=PER_SECOND.__getitem__)
     tables = [one.in_unit(unit) for one in parsed]
     good, faulty = _partition(pl.concat(tables, how="diagonal_relaxed"))
@@ -90,8 +99,10 @@ def checked_log(
     repeating = good.filter(_repeats(good))["line"]
     if repeats == "drop":
         good = good.filter(~_repeats(good))
-    columns = [name for name in ("line", *CHECKS) if name in good.columns]
-    table = good.select(columns).with_columns(
+    feedback = good["feedback"] if "feedback" in good.columns else None
+    if feedback is not None:
+        good = good.with_columns(disliked=thresholds.disliked(feedback))
+    table = good.select(name for name in _COLUMNS if name in good.columns).with_columns(
         _integers_if_canonical(good[name]) for name in ("user", "item")
     )
     kinds = {kind for one in parsed for kind in one.kinds}
@@ -99,12 +110,14 @@ def checked_log(
         _counts(table, bad),
         rows_read=table.height + len(bad) + (len(repeating) if repeats == "drop" else 0),
         multiline_rows=_joined(parts, "multiline_rows"),
-        unread_ratings=tuple(good.filter("unread")["line"]),
+        unread_ratings=tuple(good.filter("unread_rating")["line"]),
+        unread_feedback=tuple(good.filter("unread_feedback")["line"]),
         repeated_rows=tuple(repeating),
         repeats=repeats,
         headers=_joined(parts, "headers"),
         columns="; ".join(dict.fromkeys(part.columns for part in parts if part.columns)),
         times=describe_times(kinds, table["time"] / PER_SECOND[unit]) if kinds else "",
+        feedback=thresholds.describe(feedback) if feedback is not None else "",
         named=_names(parts),
     )
     return InteractionLog(table, report, unit)
@@ -198,7 +211,7 @@ def _null_values(null_value: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Parsed:
-    """A part's typed rows, with a `fault` and whether a rating is `unread`, and its times' kind."""
+    """A part's typed rows, with their `fault` and what is unread of each, and its times' kind."""
 
     table: pl.DataFrame
     kinds: frozenset[str]
@@ -213,22 +226,25 @@ class _Parsed:
 
 def _parsed(part: RawRows, nulls: tuple[str, ...], time_unit: TimeUnit) -> _Parsed:
     rows = part.table
-    checked = {
-        name: check(rows[name], nulls, time_unit)
-        for name, check in CHECKS.items()
-        if name in rows.columns
-    }
-    rating = checked.get("rating")
+    try:
+        checked = {
+            name: check(rows[name], nulls, time_unit)
+            for name, check in CHECKS.items()
+            if name in rows.columns
+        }
+    except DataError as error:
+        raise DataError(f"{error} in {part}") from error
     table = rows.select(
         pl.col("line").cast(pl.Int64),
         *(column.values.alias(name) for name, column in checked.items()),
         fault=pl.coalesce(column.fault for column in checked.values()),
-        unread=pl.lit(False)
-        if rating is None
-        else rating.values.is_null() & ~is_missing(rows["rating"], nulls),
+        **{
+            f"unread_{name}": checked[name].unread if name in checked else pl.lit(False)
+            for name in OPTIONAL
+        },
     )
     time = checked.get("time")
-    return _Parsed(table, *((frozenset(), "s") if time is None else time[2:]))
+    return _Parsed(table, *((frozenset(), "s") if time is None else (time.kinds, time.unit)))
 
 
 def _check_alike(parts: Sequence[RawRows], parsed: Sequence[_Parsed]) -> None:
@@ -246,6 +262,15 @@ def _check_alike(parts: Sequence[RawRows], parsed: Sequence[_Parsed]) -> None:
             "The times of all files of a log must be in one unit; if they are, give it with "
             f"--time-unit. Received: {kinds[False]}, which says when things happened, and "
             f"{kinds[True]}, whose times are other numbers"
+        )
+
+
+def _check_thresholds(thresholds: Thresholds, parts: Sequence[RawRows]) -> None:
+    """DataError if there are thresholds, and no column that they are for."""
+    if thresholds.given() and not any("feedback" in part.table.columns for part in parts):
+        raise DataError(
+            f"`{next(iter(thresholds.given()))}` must go with a column of feedback; name it with "
+            f"--feedback-column (in Python: feedback_column). Received: {thresholds}, and no column"
         )
 
 

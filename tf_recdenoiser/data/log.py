@@ -11,8 +11,16 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 Repeats = Literal["keep", "drop"]
-ROLES = {"user": "users", "item": "items", "time": "times", "rating": "ratings"}
+ROLES = {
+    "user": "users",
+    "item": "items",
+    "time": "times",
+    "rating": "ratings",
+    "feedback": "feedback",
+}
 """What a log's columns hold, by what each row has of it."""
+OPTIONAL = ("rating", "feedback")
+"""What a row can be without, though others have it."""
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """The units of times."""
 
@@ -154,6 +162,9 @@ class ReadReport:
         whose quotes enclose a line break.
     unread_ratings
         The lines of rows whose rating is no number; they are kept, without a rating.
+    unread_feedback
+        The lines of rows whose feedback is neither a number nor yes or no; they are kept, and
+        whether the item was liked is unknown.
     repeated_rows
         The lines of rows that repeat the user, the item and the time of an earlier one.
     repeats
@@ -164,6 +175,8 @@ class ReadReport:
         Which columns were read, in words; empty if they have no names.
     times
         What the times are, and from when to when, in words; empty if the log has none.
+    feedback
+        How many rows are disliked, liked, neither and unknown, in words; empty if no column says.
     named
         What the lines are called in `describe`.
     """
@@ -177,11 +190,13 @@ class ReadReport:
     repeated_pairs: int
     multiline_rows: tuple[LineSpan, ...] = ()
     unread_ratings: tuple[int, ...] = ()
+    unread_feedback: tuple[int, ...] = ()
     repeated_rows: tuple[int, ...] = ()
     repeats: Repeats = "keep"
     headers: tuple[int, ...] = ()
     columns: str = ""
     times: str = ""
+    feedback: str = ""
     named: LineNames = LineNames()
 
     @property
@@ -205,6 +220,7 @@ class ReadReport:
         )
         yield self.columns and f"Columns: {self.columns}."
         yield self.times and f"Times: {self.times}."
+        yield self.feedback and f"Feedback: {self.feedback}."
         if self.short_users:
             yield (
                 f"Users with fewer than three interactions, trained on but not evaluated: "
@@ -221,6 +237,11 @@ class ReadReport:
             yield (
                 "Rows without a rating, since theirs is no number, kept: "
                 f"{self._counted(self.unread_ratings)}."
+            )
+        if self.unread_feedback:
+            yield (
+                "Rows whose feedback is unknown, since theirs is neither a number nor yes or no, "
+                f"kept: {self._counted(self.unread_feedback)}."
             )
         if self.headers:
             yield (
@@ -250,7 +271,8 @@ class InteractionLog:
         One row per interaction, in the source's order, with the columns `user` and `item`
         (each Int64 if every id in it is a canonical integer, else String, so that "007" stays
         "007"), `time` if known (in `time_unit`; Int64 if all are whole, else Float64), `rating`
-        if known (Float64, null where the source has no number) and `line` (Int64, from 1).
+        if known (Float64, null where the source has no number), `disliked` if a column says so
+        (Float64: 1 disliked, 0 liked, 0.5 neither, null unknown) and `line` (Int64, from 1).
     report
         Counts and skipped rows.
     time_unit

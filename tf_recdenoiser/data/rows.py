@@ -20,9 +20,9 @@ class RawRows:
     Attributes
     ----------
     table
-        `line` (integer, from 1), `user`, `item` and, if the source has them, `time` and
-        `rating`, of whatever type the format gives; oldest first within a user wherever times do
-        not say otherwise.
+        `line` (integer, from 1), `user`, `item` and, if the source has them, `time`, `rating` and
+        `feedback`, of whatever type the format gives; oldest first within a user wherever times
+        do not say otherwise.
     bad_rows
         Rows that could not be split into fields.
     multiline_rows

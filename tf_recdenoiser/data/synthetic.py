@@ -12,9 +12,9 @@ from tf_recdenoiser.data.checks import checked_log
 from tf_recdenoiser.data.log import InteractionLog
 
 _INTERESTS = 3
-_SWITCH_PROBABILITY = 0.1
+_SWITCH_PROBABILITY = 0.02
 _CHANGE_PROBABILITY = 0.5
-_FOLLOW_PROBABILITY = 0.5
+_FOLLOW_PROBABILITY = 0.2
 _SUCCESSOR_PROBABILITIES = (0.5, 0.3, 0.2)
 _SMALLEST_CLUSTER = len(_SUCCESSOR_PROBABILITIES) + 1
 _HELD_OUT = 2
@@ -51,11 +51,11 @@ def synthetic_log(
 ) -> SyntheticLog:
     """Draw users who follow a few interests, and replace some of what they did by noise.
 
-    Items lie in clusters. An item is followed, with probability 0.5, by one of its three successors
+    Items lie in clusters. An item is followed, with probability 0.2, by one of its three successors
     in its cluster (of these with 0.5, 0.3 and 0.2), and else by an item of the cluster drawn by
     popularity; in both cases by one of those that the user took least often, which are the new ones
     as long as there are any. A user has three clusters of interest, or as many as there are, and
-    goes over to another of them with probability 0.1 at each step, and where no item of the cluster
+    goes over to another of them with probability 0.02 at each step, and where no item of the cluster
     is new. Interests change: in half of these cases, and always where nothing is new, the one that
     is left is lost, and another cluster stands in its place. Popularity follows Zipf's law: within
     a cluster, and for the clusters as interests.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from tf_recdenoiser.data.log import DataError
-from tf_recdenoiser.data.rows import NOT_TEXT
+from tf_recdenoiser.data.rows import NOT_TEXT, shown
 from tf_recdenoiser.data.times import (
     DATES,
     TimeUnit,
@@ -20,15 +20,23 @@ from tf_recdenoiser.data.times import (
 
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 _DATES = frozenset({"dates"})
+_YES_AND_NO = {
+    **dict.fromkeys(("true", "yes", "t", "y"), "1"),
+    **dict.fromkeys(("false", "no", "f", "n"), "0"),
+}
 
 
 class Checked(NamedTuple):
-    """A column's values, what is wrong with each (null: nothing); of times, what they are."""
+    """A column's values, what is wrong with each (null: nothing); of times, what they are.
+
+    Of what a row can be without, also whether it is there and `unread`; empty for other columns.
+    """
 
     values: pl.Series
     fault: pl.Series
     kinds: frozenset[str] = frozenset()
     unit: str = "s"
+    unread: pl.Series = pl.Series(dtype=pl.Boolean)
 
 
 def _check_ids(column: pl.Series, nulls: tuple[str, ...], _: TimeUnit) -> Checked:
@@ -115,13 +123,48 @@ def _either(first: pl.Series, second: pl.Series) -> pl.Series:
     return both.select(pl.coalesce("0", "1")).to_series()
 
 
-def _check_ratings(column: pl.Series, _: tuple[str, ...], __: TimeUnit) -> Checked:
+def _check_ratings(column: pl.Series, nulls: tuple[str, ...], _: TimeUnit) -> Checked:
     if column.dtype in _TEXT:
         column = column.cast(pl.String)
     is_readable = column.dtype.is_numeric() or column.dtype == pl.String
-    unread = pl.repeat(None, len(column), dtype=pl.Float64, eager=True).alias("rating")
-    ratings = _finite_or_null(column) if is_readable else unread
-    return Checked(ratings, unread.cast(pl.String))
+    none = pl.repeat(None, len(column), dtype=pl.Float64, eager=True).alias("rating")
+    return _optional(column, _finite_or_null(column) if is_readable else none, nulls)
+
+
+def _check_feedback(column: pl.Series, nulls: tuple[str, ...], _: TimeUnit) -> Checked:
+    """Numbers; 1 and 0 for yes and no."""
+    if column.dtype in _TEXT:
+        column = column.cast(pl.String).str.strip_chars()
+    elif not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
+        raise _no_feedback(f"a column of type {column.dtype}")
+    checked = _optional(column, _finite_or_null(_numbers(column)), nulls)
+    unread = column.filter(checked.unread)
+    if len(unread) > 0 and len(unread) >= checked.values.count():
+        raise _no_feedback(shown(str(unread[0])[:80]))
+    return checked
+
+
+def _no_feedback(received: str) -> DataError:
+    return DataError(
+        "A feedback column must hold numbers, or yes and no; name another with --feedback-column "
+        f"(in Python: feedback_column). Received: {received}"
+    )
+
+
+def _numbers(column: pl.Series) -> pl.Series:
+    """What can be cast to the numbers that stand in a column, or that its words stand for."""
+    if column.dtype == pl.Float32:
+        return column.cast(pl.String)  # in which 4.2 is the 4.2 of a threshold
+    if column.dtype == pl.String:
+        return column.str.to_lowercase().replace(_YES_AND_NO)
+    return column
+
+
+def _optional(column: pl.Series, values: pl.Series, nulls: tuple[str, ...]) -> Checked:
+    """Values that a row can be without: null where the column has none, or one that is unread."""
+    missing = is_missing(column, nulls)
+    fault = pl.repeat(None, len(column), dtype=pl.String, eager=True)
+    return Checked(values.set(missing, None), fault, unread=values.is_null() & ~missing)
 
 
 def is_missing(column: pl.Series, nulls: tuple[str, ...]) -> pl.Series:
@@ -149,5 +192,6 @@ CHECKS: dict[str, Callable[[pl.Series, tuple[str, ...], TimeUnit], Checked]] = {
     "item": _check_ids,
     "time": _check_times,
     "rating": _check_ratings,
+    "feedback": _check_feedback,
 }
 """What checks each column, by what it holds; all take the spellings of a missing value too."""

@@ -6,7 +6,16 @@ A model is a function from rows to scores; see `ScoreFunction`::
     result.summary()  # {"hit@1": …, "hit@5": …, …, "ndcg@20": …}
 """
 
-from tf_recdenoiser.evaluation.metrics import METRICS, Metric, Result, hit, ndcg, parse_metric
+from tf_recdenoiser.evaluation.metrics import (
+    DISLIKED,
+    METRICS,
+    DislikedRanks,
+    Metric,
+    Result,
+    hit,
+    ndcg,
+    parse_metric,
+)
 from tf_recdenoiser.evaluation.problem import EvaluationProblem, Seen
 from tf_recdenoiser.evaluation.protocols import (
     PROTOCOLS,
@@ -21,9 +30,11 @@ from tf_recdenoiser.evaluation.ranks import rank_among
 from tf_recdenoiser.evaluation.scoring import ScoreFunction, evaluate
 
 __all__ = [
+    "DISLIKED",
     "METRICS",
     "PROTOCOLS",
     "Candidates",
+    "DislikedRanks",
     "EvaluationProblem",
     "FullRanking",
     "Metric",

@@ -35,12 +35,16 @@ class EvaluationProblem:
     interacted
         All items of the user, with the validation and the test item, so that every
         row's target is among them.
+    disliked
+        Items that the user disliked later on, each once, none of them seen or the target: what
+        had better not be recommended. None (default) where it is not known or not asked.
 
     Raises
     ------
     ValueError
         For arrays of the wrong type or shape, items outside the catalogue, offsets
-        that do not fit, no row at all, and a target that is missing from `interacted`.
+        that do not fit, no row at all, a target that is missing from `interacted`, and a
+        disliked item that could not be recommended.
 
     Examples
     --------
@@ -60,6 +64,7 @@ class EvaluationProblem:
     seen: Seen
     train: Seen
     interacted: Seen
+    disliked: Seen | None = None
 
     def __post_init__(self) -> None:
         if self.item_count < 1:
@@ -76,6 +81,9 @@ class EvaluationProblem:
         for name in ("seen", "train", "interacted"):
             self._check_lists(name, getattr(self, name))
         self._check_targets_are_interacted()
+        if self.disliked is not None:
+            self._check_lists("disliked", self.disliked)
+            self._check_disliked_are_candidates(self.disliked)
 
     def _check_lists(self, name: str, lists: Seen) -> None:
         offsets, items = lists
@@ -102,6 +110,23 @@ class EvaluationProblem:
                 "`interacted` must hold every item of the user, the target included, or the "
                 f"target could be drawn as a negative. Received: {np.count_nonzero(~found)} rows "
                 f"without their target, the first is row {np.argmin(found)}"
+            )
+
+    def _check_disliked_are_candidates(self, disliked: Seen) -> None:
+        every_row = np.arange(len(self.targets))
+        own, seen, targets = (
+            rows * (self.item_count + 1) + items
+            for rows, items in (
+                entries(disliked, every_row),
+                entries(self.seen, every_row),
+                (every_row, self.targets),
+            )
+        )
+        kept = np.setdiff1d(own, np.concatenate([seen, targets]))
+        if len(kept) < len(own):
+            raise ValueError(
+                "`disliked` must hold items that can be recommended, each once: neither seen nor "
+                f"the target. Received: {len(own) - len(kept)} others among {len(own)}"
             )
 
 

@@ -1,4 +1,4 @@
-"""The rank of a target among other candidates, by counting."""
+"""The rank of a target, and of what had better not be recommended, by counting."""
 
 from __future__ import annotations
 
@@ -45,6 +45,44 @@ def rank_among(
     _check_shapes(target_scores, other_scores, valid)
     _check_numbers(target_scores, other_scores, valid)
     return np.count_nonzero((other_scores >= target_scores[:, None]) & valid, axis=1)
+
+
+def best_ranks(scores: FloatArray, others: BoolArray, rows: IntArray, items: IntArray) -> IntArray:
+    """The ranks of some items of each row, put before whatever they tie with: 0 is the best rank.
+
+    For items that had better not be recommended a tie thus counts against the model, as it does
+    in `rank_among` for those that had better be. No two items of a row have one rank.
+
+    Parameters
+    ----------
+    scores
+        [R, C] scores of all candidates.
+    others
+        [R, C], True where a column is a candidate and none of the items to rank.
+    rows
+        [T] row of each item, never falling.
+    items
+        [T] column of each item, in a row each once.
+
+    Returns
+    -------
+    [T] integers: in the places of a row the ranks of its items, rising.
+
+    Examples
+    --------
+    >>> scores, others = np.array([[0.5, 0.7, 0.5, 0.5]]), np.array([[True, True, False, False]])
+    >>> best_ranks(scores, others, rows=np.array([0, 0]), items=np.array([2, 3])).tolist()
+    [1, 2]
+    """
+    own = scores[rows, items]
+    own = own[np.lexsort((-own, rows))]
+    before = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    # An item at a time: rows have few of them, and [T, C] at once may not fit into memory.
+    ahead = [
+        np.count_nonzero((scores[row] > score) & others[row])
+        for row, score in zip(rows, own, strict=True)
+    ]
+    return before + np.array(ahead, np.int64)
 
 
 def _check_shapes(target_scores: FloatArray, other_scores: FloatArray, valid: BoolArray) -> None:

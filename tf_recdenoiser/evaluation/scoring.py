@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from tf_recdenoiser.evaluation.arrays import FloatArray, IntArray
-from tf_recdenoiser.evaluation.metrics import Result
-from tf_recdenoiser.evaluation.problem import EvaluationProblem
+from tf_recdenoiser.evaluation.metrics import DislikedRanks, Result
+from tf_recdenoiser.evaluation.problem import EvaluationProblem, entries
 from tf_recdenoiser.evaluation.protocols import Candidates, Negatives, draw_batches
-from tf_recdenoiser.evaluation.ranks import rank_among
+from tf_recdenoiser.evaluation.ranks import best_ranks, rank_among
 
 
 class ScoreFunction(Protocol):
@@ -43,6 +43,8 @@ def evaluate(
     negatives: Negatives | None = None,
 ) -> Result:
     """Rank every row's target as a protocol says. Ties count against the model.
+
+    Among the whole catalogue, disliked items are ranked too, where the problem has any.
 
     Candidates depend on the problem, the protocol and the seed, not on the model or the batch
     size, so that two results are paired. At most `batch_size` rows of scores exist at a time.
@@ -84,21 +86,44 @@ def evaluate(
     else:
         negatives.check_fit(problem, protocol, seed)
         batches = negatives.batches(batch_size)
-    evaluated, ranks, short_rows = [], [], 0
+    evaluated, ranks, disliked, short_rows = [], [], [], 0
     for rows, candidates in batches:
+        rank = _rank_in_catalogue if candidates.items is None else _rank_in_sample
+        batch_ranks, batch_disliked = rank(score, problem, rows, candidates)
         evaluated.append(rows)
-        ranks.append(_rank_batch(score, problem, rows, candidates))
+        ranks.append(batch_ranks)
+        disliked += [] if batch_disliked is None else [batch_disliked]
         short_rows += candidates.short_rows
-    return Result(np.concatenate(ranks), np.concatenate(evaluated), protocol, seed, short_rows)
+    return Result(
+        ranks=np.concatenate(ranks),
+        rows=np.concatenate(evaluated),
+        protocol=protocol,
+        seed=seed,
+        short_rows=short_rows,
+        disliked=DislikedRanks(*np.concatenate(disliked, axis=1)) if disliked else None,
+    )
 
 
-def _rank_batch(
+def _rank_in_catalogue(
     score: ScoreFunction, problem: EvaluationProblem, rows: IntArray, candidates: Candidates
-) -> IntArray:
+) -> tuple[IntArray, DislikedRanks | None]:
+    scores = _checked(score(rows, None), (len(rows), problem.item_count + 1))
+    target = np.arange(len(rows)), problem.targets[rows]
+    ranks = rank_among(scores[target], scores, candidates.valid)
+    if problem.disliked is None:
+        return ranks, None
+    positions, items = entries(problem.disliked, rows)
+    others = candidates.valid.copy()
+    others[target] = True
+    others[positions, items] = False
+    return ranks, DislikedRanks(rows[positions], best_ranks(scores, others, positions, items))
+
+
+def _rank_in_sample(
+    score: ScoreFunction, problem: EvaluationProblem, rows: IntArray, candidates: Candidates
+) -> tuple[IntArray, None]:
+    assert candidates.items is not None
     targets = problem.targets[rows]
-    if candidates.items is None:
-        scores = _checked(score(rows, None), (len(rows), problem.item_count + 1))
-        return rank_among(scores[np.arange(len(rows)), targets], scores, candidates.valid)
     listed = np.concatenate([targets[:, None], candidates.items], axis=1, dtype=np.int64)
     scores = _checked(score(rows, listed), listed.shape)
     target_scores = scores[:, 0]
@@ -106,7 +131,7 @@ def _rank_batch(
     # inner product differently in another column.
     is_target = candidates.items == targets[:, None]
     other_scores = np.where(is_target, target_scores[:, None], scores[:, 1:])
-    return rank_among(target_scores, other_scores, candidates.valid)
+    return rank_among(target_scores, other_scores, candidates.valid), None
 
 
 def _checked(scores: FloatArray, shape: tuple[int, ...]) -> FloatArray:

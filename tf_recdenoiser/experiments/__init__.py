@@ -2,6 +2,7 @@
 
 from tf_recdenoiser.experiments.comparison import Comparison, compare
 from tf_recdenoiser.experiments.correcting import CORRECTING, closed_gap
+from tf_recdenoiser.experiments.disliking import DISLIKING, find_disliked
 from tf_recdenoiser.experiments.finding import find_injected, noise_finders
 from tf_recdenoiser.experiments.gating import GATING, window_width, with_sources
 from tf_recdenoiser.experiments.models import MODELS, fitting_models
@@ -9,6 +10,7 @@ from tf_recdenoiser.experiments.paired import PLAIN, Method, chosen, run_directo
 
 __all__ = [
     "CORRECTING",
+    "DISLIKING",
     "GATING",
     "MODELS",
     "PLAIN",
@@ -17,6 +19,7 @@ __all__ = [
     "chosen",
     "closed_gap",
     "compare",
+    "find_disliked",
     "find_injected",
     "fitting_models",
     "noise_finders",

@@ -23,7 +23,8 @@ class Comparison:
         Standard error of the difference over seeds: what another seed would change. NaN for a
         single seed.
     user_error
-        Standard error of the difference over users: what other users would change.
+        Standard error of the difference over users: what other users would change. NaN for a
+        single one, as where a number is of all users together.
     p_value
         Of the difference, two-sided: Student's t-test over the seeds' differences; NaN for a
         single seed.
@@ -52,11 +53,11 @@ def compare(model: np.ndarray, baseline: np.ndarray) -> Comparison:
         )
     differences = model - baseline
     by_seed, by_user = differences.mean(axis=1), differences.mean(axis=0)
-    several = len(by_seed) > 1
+    several, many = len(by_seed) > 1, len(by_user) > 1
     return Comparison(
         mean=float(model.mean()),
         difference=float(differences.mean()),
         seed_error=float(stats.sem(by_seed)) if several else math.nan,
-        user_error=float(stats.sem(by_user)),
+        user_error=float(stats.sem(by_user)) if many else math.nan,
         p_value=float(stats.ttest_1samp(by_seed, 0.0).pvalue) if several else math.nan,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from tf_recdenoiser.evaluation import DISLIKED
 from tf_recdenoiser.experiments.comparison import Comparison
 from tf_recdenoiser.experiments.paired import PLAIN, Changes
 
@@ -62,15 +63,17 @@ def closed_gap(
     """The share of the best oracle's gap that each method closes, with its standard error.
 
     The error is that of the method's difference, over seeds and users; the oracle's is taken as
-    it stands. Empty without an oracle that gains anything.
+    it stands. Empty without an oracle that gains anything. Less of "disliked" is a gain.
     """
-    oracles = [by_name[metric].difference for name, by_name in found.items() if "oracle" in name]
-    best = max(oracles, default=0.0)
+    differences = {name: by_name[metric].difference for name, by_name in found.items()}
+    less_is_better = f" {DISLIKED}@" in metric
+    gains = {name: 0.0 - one if less_is_better else one for name, one in differences.items()}
+    best = max((gain for name, gain in gains.items() if "oracle" in name), default=0.0)
     if best <= 0:
         return {}
     return {
         name: (
-            by_name[metric].difference / best,
+            gains[name] / best,
             float(np.hypot(np.nan_to_num(by_name[metric].seed_error), by_name[metric].user_error))
             / best,
         )

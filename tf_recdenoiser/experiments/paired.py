@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.evaluation import DISLIKED
 from tf_recdenoiser.experiments.comparison import Comparison, compare
 from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.runs import (
@@ -67,7 +68,8 @@ def run_paired(
     Returns
     -------
     By method and then by "PROTOCOL METRIC", such as "full ndcg@10", of all test users, and by
-    "full ndcg@10, newest is noise" of those whose newest item is, if there are any.
+    "full ndcg@10, newest is noise" of those whose newest item is, if there are any. Of
+    "full disliked@10", which is there where held-out dislikes are known, less is better.
 
     Raises
     ------
@@ -174,7 +176,8 @@ def _per_user(path: Path, dataset: Dataset, newest_is_noise: np.ndarray) -> dict
     values = {}
     for protocol in ("full", "paper"):
         result = scorer.result(run.recommender, protocol)
-        for metric in ("ndcg@10", "hit@10"):
+        disliked = [] if result.disliked is None else [f"{DISLIKED}@10"]
+        for metric in ("ndcg@10", "hit@10", *disliked):
             per_user = result.per_user(metric)
             values[f"{protocol} {metric}"] = per_user
             if newest_is_noise.any():

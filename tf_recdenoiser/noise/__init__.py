@@ -8,10 +8,16 @@ from tf_recdenoiser.noise.corrections import (
     Treatment,
 )
 from tf_recdenoiser.noise.cross_fitting import Detection
-from tf_recdenoiser.noise.detectors import DETECTORS, ContextModel, NoiseModel, SurprisalModel
+from tf_recdenoiser.noise.detectors import (
+    DETECTORS,
+    ContextModel,
+    FeedbackModel,
+    NoiseModel,
+    SurprisalModel,
+)
 from tf_recdenoiser.noise.injection import NOISE_DISTRIBUTIONS, NoisySplit, inject_noise
 from tf_recdenoiser.noise.metrics import precision_at_noise, roc_auc
-from tf_recdenoiser.noise.posterior import noise_probability, noise_rate
+from tf_recdenoiser.noise.posterior import noise_probability, noise_rate, with_feedback
 from tf_recdenoiser.noise.scorer import NoiseScorer
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "ContextModel",
     "Correction",
     "Detection",
+    "FeedbackModel",
     "NoiseModel",
     "NoiseScorer",
     "NoisySplit",
@@ -33,4 +40,5 @@ __all__ = [
     "noise_rate",
     "precision_at_noise",
     "roc_auc",
+    "with_feedback",
 ]

@@ -15,6 +15,7 @@ from tf_recdenoiser.noise.metrics import roc_auc
 from tf_recdenoiser.noise.network import NetworkTrainer, context_features, log_ratios
 from tf_recdenoiser.noise.posterior import noise_probability, noise_rate
 from tf_recdenoiser.noise.scorer import NoiseScorer
+from tf_recdenoiser.noise.windows import Windows
 
 MakeDetector = Callable[[Histories, np.ndarray, int], Any]
 """An untrained detector from the sequences of all folds of users but one, how much each of their
@@ -35,11 +36,12 @@ class Detection:
     scorer
         Of histories, with a detector for each fold of users, made from the others.
     log_ratios
-        float32 [N], of each item of the training sequences, by the detector that knows nothing
-        of its user.
+        float32 [N], of each item of the training sequences, by a detector that was not told
+        about it.
     roc_auc
-        How well these separate items from drawn noise, as the area under the ROC curve: 0.5 is
-        chance. The log's own noise counts as items here, so that 1 cannot be reached.
+        How well noise is told from the rest, as the area under the ROC curve: 0.5 is chance. Of
+        `DensityRatioModel`s it is items against drawn noise; the log's own noise counts as items,
+        so that 1 cannot be reached. Of a `FeedbackModel` it is liked items against disliked ones.
     """
 
     scorer: NoiseScorer
@@ -134,7 +136,7 @@ class CrossFitting:
     def _log_ratios(self, fold: int, detector: Any) -> tuple[np.ndarray, np.ndarray]:
         """Of every item of the fold, and of the noise drawn for its place."""
         rows = np.flatnonzero(self._fold_of_row == fold)
-        windows = _Windows.over(self._train, rows, self._max_length)
+        windows = Windows.over(self._train, rows, self._max_length)
         item_ids = windows.cut(self._train)
         items, noise = (
             windows.join(log_ratios(detector, item_ids, windows.cut(candidates)))
@@ -162,49 +164,3 @@ def _folds(train: Histories, folds: int, rng: np.random.Generator) -> np.ndarray
         )
     order = rng.permutation(train.row_count) + train.row_count * (train.lengths < 2)
     return order.argsort().argsort() % folds
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Windows:
-    """Windows of n positions over whole sequences, in which each item is near the middle.
-
-    Attributes
-    ----------
-    rows, skipped
-        [W] the row of each window, and how many of the row's newest items come after it.
-    window, column
-        [M] for each item of the rows, in their order, where it is looked up.
-    length
-        n.
-    """
-
-    rows: np.ndarray
-    skipped: np.ndarray
-    window: np.ndarray
-    column: np.ndarray
-    length: int
-
-    @classmethod
-    def over(cls, histories: Histories, rows: np.ndarray, length: int) -> _Windows:
-        step = max(1, length // 2)
-        lengths = histories.lengths[rows]
-        counts = np.where(lengths > 0, 1 + -(-np.maximum(lengths - length, 0) // step), 0)
-        first = np.cumsum(counts) - counts
-        ends = np.cumsum(lengths)
-        from_end = np.repeat(ends, lengths) - 1 - np.arange(lengths.sum())
-        number = np.clip((from_end - length // 4) // step, 0, np.repeat(counts - 1, lengths))
-        return cls(
-            rows=np.repeat(rows, counts),
-            skipped=step * (np.arange(counts.sum()) - np.repeat(first, counts)),
-            window=np.repeat(first, lengths) + number,
-            column=length - 1 - (from_end - step * number),
-            length=length,
-        )
-
-    def cut(self, histories: Histories) -> np.ndarray:
-        """The windows `[W, n]`."""
-        return histories.last(self.length, self.rows, self.skipped)
-
-    def join(self, values: np.ndarray) -> np.ndarray:
-        """[M], the value `[W, n]` of each item."""
-        return values[self.window, self.column]

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tf_recdenoiser._settings import default
 from tf_recdenoiser.data.dataset import Dataset
 from tf_recdenoiser.data.histories import Histories
-from tf_recdenoiser.data.split import Split, leave_one_out
+from tf_recdenoiser.data.split import EvaluationSet, Split, Targets, leave_one_out
 
 PLACES = ("train", "test", "both")
 NOISE_DISTRIBUTIONS = ("popularity", "uniform", "burst")
@@ -64,12 +65,29 @@ class NoisySplit:
     test: Histories
 
     @classmethod
-    def of(cls, dataset: Dataset, is_noise: npt.ArrayLike) -> NoisySplit:
-        """The split of a log whose noise, bool [R], is known."""
-        split = leave_one_out(dataset)
+    def of(
+        cls,
+        dataset: Dataset,
+        is_noise: npt.ArrayLike,
+        targets: Targets = default(leave_one_out, "targets"),
+    ) -> NoisySplit:
+        """The split of a log whose noise, bool [R], is known; see `leave_one_out`."""
+        split = leave_one_out(dataset, targets)
         marks = dataclasses.replace(dataset, items=np.asarray(is_noise, np.int32))
-        marked = leave_one_out(marks)
+        marked = leave_one_out(marks, targets)
         return cls(split, marked.train, marked.valid.histories, marked.test.histories)
+
+    def without_feedback(self) -> NoisySplit:
+        """The same, where nothing is known of how items of histories were liked."""
+
+        def plain(histories: Histories) -> Histories:
+            return dataclasses.replace(histories, disliked=None)
+
+        parts = (
+            dataclasses.replace(part, histories=plain(part.histories))
+            for part in (self.split.valid, self.split.test)
+        )
+        return dataclasses.replace(self, split=Split(plain(self.split.train), *parts))
 
 
 def inject_noise(
@@ -78,12 +96,14 @@ def inject_noise(
     distribution: str = "popularity",
     places: str = "both",
     seed: int = 0,
+    targets: Targets = default(leave_one_out, "targets"),
 ) -> NoisySplit:
     """Replace some of what users did by noise, and split the log.
 
     Every position but a user's last is chosen with probability `rate`, independently or in
-    runs, and an item that is new to the user stands there instead. The held-out items stay clean
-    as targets; the validation item may be noise where it is the newest of a test history.
+    runs, and an item that is new to the user stands there instead; of that, nobody knows how it
+    was liked. Held-out items stay clean, targets as well as what users disliked; the validation
+    item may be noise where it is the newest of a test history.
 
     Parameters
     ----------
@@ -101,9 +121,13 @@ def inject_noise(
         (default), as in life.
     seed
         Not negative.
+    targets
+        See `leave_one_out`; what is held out goes by the clean log.
 
     Raises
     ------
+    DataError
+        If the log does not say what `targets` asks for.
     ValueError
         If an argument is out of its range.
 
@@ -123,12 +147,14 @@ def inject_noise(
     injector = NoiseInjector(whole, dataset.item_count, rate, distribution)
     noisy = injector.inject(whole, np.random.default_rng(seed), spared=1)
     is_noise = (noisy != whole.items).astype(np.int32)
-    clean = NoisySplit.of(dataset, np.zeros_like(is_noise))
-    injected = NoisySplit.of(dataclasses.replace(dataset, items=noisy), is_noise)
-    train, valid, test = injected.split.train, injected.split.valid, injected.split.test
-    # What was held out is clean as a target.
-    valid = dataclasses.replace(valid, targets=clean.split.valid.targets)
-    injected = dataclasses.replace(injected, split=Split(train, valid, test))
+    clean = NoisySplit.of(dataset, np.zeros_like(is_noise), targets)
+    injected = NoisySplit.of(dataclasses.replace(dataset, items=noisy), is_noise, targets)
+    split = Split(
+        _without_feedback(injected.split.train, injected.train),
+        _with_noise(clean.split.valid, injected.split.valid.histories, injected.valid),
+        _with_noise(clean.split.test, injected.split.test.histories, injected.test),
+    )
+    injected = dataclasses.replace(injected, split=split)
     if places == "both":
         return injected
     trained, tested = (injected, clean) if places == "train" else (clean, injected)
@@ -138,6 +164,19 @@ def inject_noise(
         tested.valid,
         tested.test,
     )
+
+
+def _with_noise(clean: EvaluationSet, noisy: Histories, marks: Histories) -> EvaluationSet:
+    """What is held out of a clean log, after histories with noise."""
+    return dataclasses.replace(clean, histories=_without_feedback(noisy, marks))
+
+
+def _without_feedback(noisy: Histories, marks: Histories) -> Histories:
+    """Histories in which nobody knows how noise was liked: what it replaced was another item."""
+    if noisy.disliked is None:
+        return noisy
+    unknown = np.where(marks.items > 0, np.float32(np.nan), noisy.disliked)
+    return dataclasses.replace(noisy, disliked=unknown)
 
 
 class NoiseInjector:

@@ -167,11 +167,14 @@ def _cross_entropy(network: Any, examples: tf.Tensor, labels: tf.Tensor) -> tf.T
 
 def context_features(detector: Any, item_ids: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """The features by which the detector judges candidates in their places, `[B, n, F]`."""
-    return _in_batches(detector.get_layer("features"), item_ids, candidates)
+    return in_batches(detector.get_layer("features"), item_ids, candidates)
 
 
 def log_ratios(
-    detector: Any, item_ids: np.ndarray, candidates: np.ndarray | None = None
+    detector: Any,
+    item_ids: np.ndarray,
+    candidates: np.ndarray | None = None,
+    disliked: np.ndarray | None = None,
 ) -> np.ndarray:
     """The detector's scores, `[B, n]` float32.
 
@@ -184,21 +187,33 @@ def log_ratios(
     candidates
         The items to score in the places of `item_ids`, `[B, n]`; None (default) for those
         that stand there.
+    disliked
+        What is known of how the items were liked, `[B, n]`, NaN where nothing is; see
+        `FeedbackFeatures`. None (default): nothing.
     """
-    return _in_batches(
-        lambda ids, scored: detector({"item_ids": ids, "candidates": scored}, training=False),
-        item_ids,
-        item_ids if candidates is None else candidates,
+    given = {"item_ids": item_ids, "candidates": item_ids if candidates is None else candidates}
+    if disliked is not None:
+        given["disliked"] = disliked
+    names = list(given)
+    return in_batches(
+        lambda *batch: judged(detector, dict(zip(names, batch, strict=True))), *given.values()
     )
 
 
-def _in_batches(function: Any, item_ids: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+def judged(detector: Any, given: dict[str, tf.Tensor]) -> tf.Tensor:
+    """What a detector says of histories, `[B, n]`, from what it reads of them."""
+    if "disliked" not in given:
+        nothing = tf.fill(tf.shape(given["item_ids"]), np.float32(np.nan))
+        given = {**given, "disliked": nothing}
+    return detector({name: given[name] for name in detector.input}, training=False)
+
+
+def in_batches(function: Any, *arrays: np.ndarray, size: int = _BATCH) -> np.ndarray:
+    """What a function says of arrays `[B, …]`, some rows at a time."""
     return np.concatenate(
         [
-            function(
-                tf.constant(item_ids[at : at + _BATCH]), tf.constant(candidates[at : at + _BATCH])
-            )
-            for at in range(0, max(len(item_ids), 1), _BATCH)
+            function(*(tf.constant(array[at : at + size]) for array in arrays))
+            for at in range(0, max(len(arrays[0]), 1), size)
         ]
     )
 

@@ -34,6 +34,27 @@ def noise_probability(log_ratio: Numbers, rate: float) -> Numbers:
     return module.minimum(rate * module.exp(-module.maximum(log_ratio, -50.0)), 1.0)
 
 
+def with_feedback(probability: Numbers, disliked: Numbers) -> Numbers:
+    """P(noise) where some of it is known: 1 for what was disliked, 0 for what was not.
+
+    Parameters
+    ----------
+    probability
+        P(noise) as it is estimated.
+    disliked
+        In the same shape: 1 for disliked, 0 for liked, 0.5 for neither, NaN where nothing is known.
+
+    Examples
+    --------
+    >>> with_feedback(np.array([0.3, 0.3, 0.3]), np.array([np.nan, 1.0, 0.5])).tolist()
+    [0.3, 1.0, 0.0]
+    """
+    if tf.is_tensor(probability):
+        said = tf.cast(disliked >= 1, probability.dtype)
+        return tf.where(tf.math.is_nan(disliked), probability, said)
+    return np.where(np.isnan(disliked), probability, disliked >= 1).astype(probability.dtype)
+
+
 def noise_rate(items: np.ndarray, noise: np.ndarray) -> float:
     """The share rho of a log's items that noise explains.
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser.noise.network import log_ratios
-from tf_recdenoiser.noise.posterior import noise_probability
+from tf_recdenoiser.noise.network import judged, log_ratios
+from tf_recdenoiser.noise.posterior import noise_probability, with_feedback
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,13 +35,36 @@ class NoiseScorer:
     detectors: tuple[Any, ...]
     rate: float
 
-    def __call__(self, item_ids: np.ndarray) -> np.ndarray:
-        """P(noise) of each item of some histories `[B, n]`, 0 where padded."""
-        found = np.mean([log_ratios(detector, item_ids) for detector in self.detectors], axis=0)
-        return noise_probability(found, self.rate) * (item_ids > 0)
+    @property
+    def reads_feedback(self) -> bool:
+        """Whether detectors read what is known of how items were liked."""
+        return any("disliked" in detector.input for detector in self.detectors)
 
-    def probabilities(self, item_ids: tf.Tensor) -> tf.Tensor:
-        """The same for a tensor, in a graph."""
-        inputs = {"item_ids": item_ids, "candidates": item_ids}
-        found = tf.reduce_mean([detector(inputs, training=False) for detector in self.detectors], 0)
-        return tf.where(item_ids > 0, noise_probability(found, self.rate), 0.0)
+    def __call__(self, item_ids: np.ndarray, disliked: np.ndarray | None = None) -> np.ndarray:
+        """P(noise) of each item of some histories `[B, n]`, 0 where padded.
+
+        Parameters
+        ----------
+        item_ids
+            Left-padded with 0.
+        disliked
+            What is known of how the items were liked, `[B, n]`: 1 where they were disliked, which
+            makes them noise, 0 or 0.5 where they were not, NaN where nothing is known. None
+            (default): nothing.
+        """
+        each = [log_ratios(detector, item_ids, None, disliked) for detector in self.detectors]
+        found = noise_probability(np.mean(each, axis=0), self.rate)
+        if disliked is not None:
+            found = with_feedback(found, disliked)
+        return found * (item_ids > 0)
+
+    def probabilities(self, item_ids: tf.Tensor, disliked: tf.Tensor | None = None) -> tf.Tensor:
+        """The same for tensors, in a graph."""
+        given = {"item_ids": item_ids, "candidates": item_ids}
+        if disliked is not None:
+            given["disliked"] = disliked
+        log_ratio = tf.reduce_mean([judged(detector, given) for detector in self.detectors], 0)
+        found = noise_probability(log_ratio, self.rate)
+        if disliked is not None:
+            found = with_feedback(found, disliked)
+        return tf.where(item_ids > 0, found, 0.0)

@@ -38,12 +38,15 @@ class NoiseSettings(Section):
     Attributes
     ----------
     detector
-        None (default): "context" if enough users have items to learn from, else "none"; one of
+        None (default): "feedback" if the log says of enough items that users disliked or liked
+        them, else "context" if enough users have items to learn from, else "none"; one of
         `DETECTORS`; "oracle", which knows where noise was injected.
     distribution
-        Of the noise that the detector looks for.
+        Of the noise that the detector looks for, unless it learns from feedback.
     correction
         One of `CORRECTIONS`.
+    feedback
+        Whether what the log says of dislikes is made use of, if it says something.
     injection
         Noise put into the log before it is used.
     """
@@ -57,6 +60,7 @@ class NoiseSettings(Section):
     )
     distribution: str = default(NoiseModel.cross_fit, "distribution")
     correction: Any = choice(CORRECTIONS, "sequence")
+    feedback: bool = True
     injection: InjectionSettings = InjectionSettings()
 
     @property

@@ -21,8 +21,8 @@ from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.resolve import resolve
 from tf_recdenoiser.runs.settings import Settings
 
-DEFAULT_DETECTOR = "context"
-"""What looks for noise if nothing else is said."""
+DEFAULT_DETECTORS = ("feedback", "context")
+"""What looks for noise if nothing else is said: the first that has enough to learn from."""
 
 
 def with_detector(settings: Settings, noisy: NoisySplit) -> Settings:
@@ -31,9 +31,9 @@ def with_detector(settings: Settings, noisy: NoisySplit) -> Settings:
     ValueError for an oracle where no noise is known.
     """
     if settings.detector is None:
-        able = DETECTORS[DEFAULT_DETECTOR].can_cross_fit(noisy.split.train)
-        settings = settings.replace({"noise.detector": DEFAULT_DETECTOR if able else NO_DETECTOR})
-        settings = resolve(settings)
+        train = noisy.split.train
+        able = (name for name in DEFAULT_DETECTORS if DETECTORS[name].can_learn(train))
+        settings = resolve(settings.replace({"noise.detector": next(able, NO_DETECTOR)}))
     marks = (noisy.train, noisy.valid, noisy.test)
     if settings.detector == ORACLE and not any(one.items.any() for one in marks):
         raise ValueError(
@@ -111,7 +111,7 @@ def read_detection(directory: RunDirectory) -> Detection:
         If a file is not what the run wrote.
     """
     settings, model = directory.settings(), directory.model_record()
-    record = directory.noise_record(DETECTORS[str(settings.detector)].folds)
+    record = directory.noise_record(DETECTORS[str(settings.detector)].detectors)
     file = directory.path / "settings.toml"
     kind = parsed(file, lambda: noise_model(settings, model.item_count))
     detectors = []

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 
 from tf_recdenoiser.data import Dataset, user_codes
-from tf_recdenoiser.noise import Detection, NoisySplit
+from tf_recdenoiser.noise import Detection, NoisySplit, with_feedback
 from tf_recdenoiser.noise.settings import ORACLE
 from tf_recdenoiser.runs.finite import finite
 from tf_recdenoiser.runs.resolve import backbone_class
-from tf_recdenoiser.runs.scoring import Inputs, Scorer
+from tf_recdenoiser.runs.scoring import Inputs, Scorer, evaluation_set
 from tf_recdenoiser.runs.settings import Settings
 
 
@@ -36,10 +36,17 @@ class NoiseKnown:
 
     @property
     def probability(self) -> np.ndarray | None:
-        """P(noise) of each item of the training sequences, float [N]; None if nothing is known."""
+        """P(noise) of each item of the training sequences, float [N]; None if nothing is known.
+
+        What users said they disliked is noise for certain, and what they did not is none.
+        """
         if self.settings.detector == ORACLE:
             return self.noisy.train.items.astype(np.float32)
-        return None if self.detection is None else self.detection.probability
+        if self.detection is None:
+            return None
+        disliked = self.noisy.split.train.disliked
+        found = self.detection.probability
+        return found if disliked is None else with_feedback(found, disliked)
 
     @property
     def user_count(self) -> int:
@@ -70,7 +77,10 @@ class NoiseKnown:
                 marks = {"valid": self.noisy.valid, "test": self.noisy.test}[part]
                 probability = marks.last(length).astype(np.float32)
             elif self.detection is not None:
-                probability = finite("P(noise)", self.detection.scorer(inputs["item_ids"]))
+                histories = evaluation_set(self.noisy.split, part).histories
+                disliked = histories.last_disliked(length)
+                found = self.detection.scorer(inputs["item_ids"], disliked)
+                probability = finite("P(noise)", found)
             else:
                 return inputs
             return self.settings.treatment(inputs, probability)

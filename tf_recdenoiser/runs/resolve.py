@@ -104,8 +104,8 @@ def idle_settings(settings: Settings) -> dict[str, str]:
     if settings.noise.injection.rate == 0:
         paths = [f"noise.injection.{name}" for name in injection]
         idle.update(dict.fromkeys(paths, "noise.injection.rate=0"))
-    if settings.detector == NO_DETECTOR:
-        idle["noise.distribution"] = "noise.detector='none'"
+    if settings.detector in (NO_DETECTOR, "feedback"):
+        idle["noise.distribution"] = f"noise.detector={settings.detector!r}"
     return idle
 
 
@@ -115,7 +115,10 @@ def backbone_class(settings: Settings) -> type[Backbone]:
 
 
 def check_data(settings: Settings, dataset: Dataset) -> None:
-    """Raise DataError if the data lack what the backbone reads."""
+    """Raise DataError if the data lack what the backbone reads, or say that nothing was disliked.
+
+    The latter may be with a run to begin with: what is new may be little, and all of it liked.
+    """
     kind = backbone_class(settings)
     if "times" in kind.extra_inputs and dataset.times is None:
         raise DataError(
@@ -123,6 +126,14 @@ def check_data(settings: Settings, dataset: Dataset) -> None:
             "the name of its time column with --time-column, or choose another backbone. "
             f"Received: {settings.source}, which has none"
         )
+    if dataset.disliked is not None and settings.fit.warm_start is None:
+        disliked = int((dataset.disliked == 1).sum())
+        if disliked in (0, len(dataset.items)):
+            raise DataError(
+                "Feedback must say of some interactions that they were disliked, and not of all: "
+                "choose another number for --disliked-below or --disliked-above, or leave "
+                f"--feedback-column out. Received: {disliked:,} of {len(dataset.items):,} disliked"
+            )
 
 
 def build_gates(settings: Settings) -> Gates | DroppingGates | None:

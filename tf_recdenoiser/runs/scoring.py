@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tf_recdenoiser.data import DataError, Dataset, EvaluationSet, Split, user_codes
-from tf_recdenoiser.evaluation import EvaluationProblem, Result, evaluate
+from tf_recdenoiser.data import DataError, Dataset, EvaluationSet, Histories, Split, user_codes
+from tf_recdenoiser.evaluation import EvaluationProblem, Result, Seen, evaluate
 from tf_recdenoiser.runs.finite import finite
 from tf_recdenoiser.training import Recommender
 
@@ -31,10 +31,15 @@ def evaluation_problem(dataset: Dataset, split: Split, part: str) -> EvaluationP
     return EvaluationProblem(
         item_count=dataset.item_count,
         targets=chosen.targets,
-        seen=(chosen.histories.offsets, chosen.histories.items),
-        train=(train.offsets, train.items),
-        interacted=(everything.offsets, everything.items),
+        seen=_lists(chosen.histories),
+        train=_lists(train),
+        interacted=_lists(everything),
+        disliked=None if chosen.disliked is None else _lists(chosen.disliked),
     )
+
+
+def _lists(histories: Histories) -> Seen:
+    return histories.offsets, histories.items
 
 
 def evaluation_set(split: Split, part: str) -> EvaluationSet:
@@ -88,7 +93,7 @@ class Scorer:
         self._inputs = inputs if clean is None else clean(inputs)
 
     def result(self, recommender: Recommender, protocol: str, seed: int = 0) -> Result:
-        """The rank of each user's target."""
+        """The rank of each user's target, and of what they disliked later, where that is known."""
 
         def score(rows: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
             read = {name: values[rows] for name, values in self._inputs.items()}

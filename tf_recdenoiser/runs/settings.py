@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from tf_recdenoiser import _settings
 from tf_recdenoiser._settings import Choice, Section, above, at_least, choice, default, one_of
 from tf_recdenoiser.backbones import BACKBONES
-from tf_recdenoiser.data import WINDOWS, read_log, synthetic_log
+from tf_recdenoiser.data import WINDOWS, Targets, leave_one_out, read_log, synthetic_log
 from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES
 from tf_recdenoiser.noise import DETECTORS, Cleaning, Treatment
 from tf_recdenoiser.noise.settings import NO_DETECTOR, NoiseSettings
@@ -82,10 +82,20 @@ class FitSettings(Section):
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSettings(Section):
-    """When the model is judged while it trains; the last epoch is always validated."""
+    """How the model is judged.
 
-    rules: ClassVar = {"validate_every": at_least(1)}
+    Attributes
+    ----------
+    targets
+        Which items it is to find: users' "last" (default), or the last that they "liked"; see
+        `leave_one_out`.
+    validate_every
+        After how many epochs it is validated while it trains; the last one always is.
+    """
 
+    rules: ClassVar = {"targets": one_of(get_args(Targets)), "validate_every": at_least(1)}
+
+    targets: Targets = default(leave_one_out, "targets")
     validate_every: int = 1
 
 
@@ -110,7 +120,7 @@ class Settings(Section):
     noise
         How noise is found and what is done about it.
     fit, evaluation
-        How the weights are trained, and when they are judged.
+        How the weights are trained, and how they are judged.
     seed
         Of everything random.
 

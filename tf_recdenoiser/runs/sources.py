@@ -41,14 +41,25 @@ def load_dataset(
 def load_split(settings: Settings, dataset: Dataset) -> NoisySplit:
     """The split of the prepared data set, with the noise that the settings inject into it.
 
-    Where the noise of a synthetic log is known it is marked, if none is injected besides.
+    Where the noise of a synthetic log is known it is marked, if none is injected besides. What
+    users disliked is left out of it if no use is to be made of it.
     """
-    injection = settings.noise.injection
+    split = _load_split(settings, dataset)
+    return split if settings.noise.feedback else split.without_feedback()
+
+
+def _load_split(settings: Settings, dataset: Dataset) -> NoisySplit:
+    injection, targets = settings.noise.injection, settings.evaluation.targets
     if injection.rate > 0:
         return inject_noise(
-            dataset, injection.rate, injection.distribution, injection.places, injection.seed
+            dataset,
+            injection.rate,
+            injection.distribution,
+            injection.places,
+            injection.seed,
+            targets,
         )
     if settings.log.name == SYNTHETIC:
         made: SyntheticLog = settings.log.make()
-        return NoisySplit.of(dataset, made.is_noise)
-    return NoisySplit.of(dataset, np.zeros(len(dataset.items), np.int32))
+        return NoisySplit.of(dataset, made.is_noise, targets)
+    return NoisySplit.of(dataset, np.zeros(len(dataset.items), np.int32), targets)

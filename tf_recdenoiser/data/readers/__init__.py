@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_recdenoiser.data.checks import NULL_VALUES, OnBadRow, checked_log
+from tf_recdenoiser.data.feedback import Thresholds
 from tf_recdenoiser.data.log import DataError, InteractionLog, Repeats
 from tf_recdenoiser.data.readers import csv, gaps, jsonl, pairs, parquet, recbole
 from tf_recdenoiser.data.readers._columns import ColumnNames
@@ -60,6 +61,10 @@ def read_log(
     repeats: Repeats = "keep",
     quote_char: str | None = "auto",
     null_value: str | None = NULL_VALUES,
+    feedback_column: str | None = None,
+    disliked_below: float | None = None,
+    disliked_above: float | None = None,
+    liked_from: float | None = None,
 ) -> InteractionLog:
     r"""Read an interaction log; every row is used, or refused by its line number.
 
@@ -84,6 +89,12 @@ def read_log(
     another header. The file's own header, once more where files were joined, is passed over and
     counted. A rating is not needed: one that is no number is left out and counted. What other
     columns hold is of no account, bytes that are no text included.
+
+    A column of feedback may say what users disliked, returned or left at once: by numbers, such as
+    ratings or seconds, with a threshold; or by yes and no, as true, yes, t, y or 1 where an item
+    was disliked, and false, no, f, n or 0 elsewhere, in any case. With a threshold yes counts as 1
+    and no as 0. Where there is no value nothing is known, and nor is it where the value cannot be
+    read or is infinite; those are counted.
 
     Parameters
     ----------
@@ -125,6 +136,15 @@ def read_log(
         The spellings of a missing value, with commas between, each exactly as the text has
         it; "none" (or None) for no spelling, if there are ids such as NA. An id or a time spelled
         so is missing, and its row bad; a rating is left out.
+    feedback_column
+        The exact name of the column that says what users disliked, which may be that of the
+        ratings; None (default): nothing does.
+    disliked_below, disliked_above
+        Feedback below the one, or above the other, says that an item was disliked; None (default):
+        there is no such threshold.
+    liked_from
+        With one of the two: from this number on, away from it, an item was liked, and between it
+        was neither. None (default): all that was not disliked was liked.
 
     Returns
     -------
@@ -134,7 +154,8 @@ def read_log(
     ------
     DataError
         If the file cannot be read, its format is unknown, a column is missing, rows are
-        bad (see `checked_log`) and `on_bad_row="error"`, or no usable row is left.
+        bad (see `checked_log`) and `on_bad_row="error"`, no usable row is left, or feedback and
+        thresholds do not go together.
 
     Examples
     --------
@@ -147,8 +168,14 @@ def read_log(
     [(7, 'tea', 1)]
     >>> log.report.bad_rows
     (BadRow(line=3, reason='time is neither a number, such as Unix seconds, nor an ISO 8601 date'),)
+    >>> import polars
+    >>> orders = polars.DataFrame({"user": [7, 8], "item": ["tea", "pot"], "stars": [5, 1]})
+    >>> log = read_log(orders, feedback_column="stars", disliked_below=3)
+    >>> log.table["disliked"].to_list()
+    [0.0, 1.0]
     """
-    names = ColumnNames(user_column, item_column, time_column, rating_column)
+    thresholds = Thresholds(disliked_below, disliked_above, liked_from)
+    names = ColumnNames(user_column, item_column, time_column, rating_column, feedback_column)
     options = Options(names, _quote(quote_char), _columns(columns))
     _check_format(format)
     rows = (
@@ -157,7 +184,7 @@ def read_log(
         else [_rows(one, format, options) for one in log_paths(path)]
     )
     nulls = None if null_value == _NONE else null_value
-    return checked_log(rows, on_bad_row, nulls, time_unit, repeats)
+    return checked_log(rows, on_bad_row, nulls, time_unit, repeats, thresholds)
 
 
 def _rows(path: Path, format: str | None, options: Options) -> RawRows:

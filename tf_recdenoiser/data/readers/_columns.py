@@ -1,4 +1,4 @@
-"""Which column of a source holds the users, the items, the times and the ratings."""
+"""Which column of a source holds the users, the items, the times, the ratings and the feedback."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
         "purchasedate transactiondate invoicedate reviewdate ratingdate reviewtime tdat",
     ),
     "rating": ("rating ratings stars overall score reviewscore starrating",),
+    "feedback": (),  # no name says which of its values are bad
 }
 REQUIRED = ("user", "item")
 TIERS = {role: [tuple(tier.split()) for tier in tiers] for role, tiers in KNOWN.items()}
@@ -57,6 +58,7 @@ class ColumnNames:
     item: str | None = None
     time: str | None = None
     rating: str | None = None
+    feedback: str | None = None
 
     def given(self) -> dict[str, str]:
         """The names that are not None, by role."""
@@ -94,7 +96,9 @@ class ColumnNames:
             return [index for index, column in enumerate(found) if column == name]
         plain = [plain_name(column) for column in found]
         tiers = ([i for i, one in enumerate(plain) if one in tier] for tier in TIERS[role])
-        taken = [found.index(name) for name in self.given().values() if name in found]
+        # Feedback takes no column from another: it may be the ratings.
+        names = [name for other, name in self.given().items() if other != "feedback"]
+        taken = [found.index(name) for name in names if name in found]
         free = ([index for index in indices if index not in taken] for indices in tiers)
         return next(filter(None, free), [])
 

@@ -60,8 +60,9 @@ class _Table:
         self.names = list(map(str, names))
 
     def select(self, indices: list[int]) -> list[pl.Series]:
-        """The columns at these places, from 0."""
+        """The columns at these places, from 0, of which some may be the same."""
         if self._lent is not None:
             return [lent_column(self._lent, index) for index in indices]
         # At once: what is lazy may give its rows in another order the next time.
-        return self._frame.select(pl.nth(*indices)).collect().get_columns()
+        table = self._frame.select(pl.nth(*set(indices))).collect()
+        return [table[self.names[index]] for index in indices]

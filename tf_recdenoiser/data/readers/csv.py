@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from tf_recdenoiser.data.log import BadRow, DataError, LineSpan
+from tf_recdenoiser.data.log import OPTIONAL, BadRow, DataError, LineSpan
 from tf_recdenoiser.data.readers._columns import NAMES, ColumnNames, plain_name
 from tf_recdenoiser.data.readers._headless import is_value, known_columns, likely_columns
 from tf_recdenoiser.data.readers._reader import Options, Reader
@@ -119,7 +119,7 @@ class _Layout:
     def used(self, header: Sequence[str]) -> frozenset[int]:
         """The columns in which a bad value makes a row bad."""
         found = self.names.resolve(stripped(header))
-        return frozenset(index for role, index in found.items() if role != "rating")
+        return frozenset(index for role, index in found.items() if role not in OPTIONAL)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 Fields separated by tabs, never quoted, under a header of `name:type`; see
 https://recbole.io/docs/user_guide/data/atomic_files.html. Columns other than the users, items,
-times and ratings are passed over.
+times, ratings and feedback are passed over.
 """
 
 from __future__ import annotations

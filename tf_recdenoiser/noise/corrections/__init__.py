@@ -6,6 +6,7 @@ from tf_recdenoiser.noise.corrections.everywhere import SofteningEverywhere
 from tf_recdenoiser.noise.corrections.histories import Cleaning, Softening, Treatment
 from tf_recdenoiser.noise.corrections.input import InputSoftening
 from tf_recdenoiser.noise.corrections.likelihood import NoiseLikelihood
+from tf_recdenoiser.noise.corrections.mark import NoiseMarking
 from tf_recdenoiser.noise.corrections.sequence import SequenceCleaning
 from tf_recdenoiser.noise.corrections.targets import TargetWeighting
 
@@ -16,6 +17,7 @@ CORRECTIONS: dict[str, type[Correction]] = {
     "input": InputSoftening,
     "attention": AttentionSoftening,
     "everywhere": SofteningEverywhere,
+    "mark": NoiseMarking,
 }
 """Corrections by name."""
 

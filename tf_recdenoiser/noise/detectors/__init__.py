@@ -2,6 +2,8 @@
 
 from tf_recdenoiser.noise.detectors.base import FitRecommender, NoiseModel
 from tf_recdenoiser.noise.detectors.context import ContextModel, build_detector
+from tf_recdenoiser.noise.detectors.density_ratio import DensityRatioModel
+from tf_recdenoiser.noise.detectors.feedback import FeedbackModel, build_feedback_detector
 from tf_recdenoiser.noise.detectors.surprisal import (
     SurprisalFeatures,
     SurprisalModel,
@@ -9,17 +11,24 @@ from tf_recdenoiser.noise.detectors.surprisal import (
     next_item_log_ratios,
 )
 
-DETECTORS: dict[str, type[NoiseModel]] = {"context": ContextModel, "surprisal": SurprisalModel}
+DETECTORS: dict[str, type[NoiseModel]] = {
+    "context": ContextModel,
+    "feedback": FeedbackModel,
+    "surprisal": SurprisalModel,
+}
 """Noise models by name."""
 
 __all__ = [
     "DETECTORS",
     "ContextModel",
+    "DensityRatioModel",
+    "FeedbackModel",
     "FitRecommender",
     "NoiseModel",
     "SurprisalFeatures",
     "SurprisalModel",
     "build_detector",
+    "build_feedback_detector",
     "build_surprisal_detector",
     "next_item_log_ratios",
 ]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tf_recdenoiser.data import Histories
-from tf_recdenoiser.noise.cross_fitting import CrossFitting, Detection, can_cross_fit
+from tf_recdenoiser.noise.cross_fitting import Detection
 
 FitRecommender = Callable[[Histories, np.ndarray, int], Any]
 """A trained `Recommender` of some users' sequences, how much each of their items counts, and the
@@ -27,9 +27,8 @@ def no_recommender(*_: Any) -> Any:
 class NoiseModel(abc.ABC):
     """A way of finding the noise of a log, by detectors of one kind.
 
-    A detector gives the log of a density ratio, log p(x | context) / q(x), of an item x in its
-    place: p is the distribution of the log's items, q that of noise. Every item is judged by a
-    detector that was fitted to other users' sequences alone: else everything that a user did fits.
+    A detector gives a log ratio r of each item in its place, by which the item is noise with the
+    probability ρ exp(-r); ρ is the share of noise. See `noise_probability`.
 
     Parameters
     ----------
@@ -46,15 +45,11 @@ class NoiseModel(abc.ABC):
 
     Attributes
     ----------
-    folds
-        Into how many parts users are divided.
-    rounds
-        How often detectors are fitted by default; from the second time on items
-        count by what was found before.
+    detectors
+        How many detectors judge a history; their log ratios are averaged.
     """
 
-    folds: ClassVar[int]
-    rounds: ClassVar[int]
+    detectors: ClassVar[int]
 
     def __init__(
         self,
@@ -71,28 +66,15 @@ class NoiseModel(abc.ABC):
         self.new_recommender = new_recommender
 
     @abc.abstractmethod
-    def detector(self, others: Histories, weights: np.ndarray, fold: int) -> Any:
-        """An untrained detector, as `build_detector` makes one, that knows nothing of one fold.
-
-        Parameters
-        ----------
-        others
-            The sequences of the other folds.
-        weights
-            How much each of their items counts.
-        fold
-            The number of the fold that is left out.
-        """
-
-    @abc.abstractmethod
     def empty(self) -> Any:
         """A detector that knows nothing yet, to read the weights of another into."""
 
     @classmethod
-    def can_cross_fit(cls, train: Histories) -> bool:
-        """Whether enough users have items to learn from: two for each fold."""
-        return can_cross_fit(train, cls.folds)
+    @abc.abstractmethod
+    def can_learn(cls, train: Histories) -> bool:
+        """Whether there is enough in users' training sequences to learn from."""
 
+    @abc.abstractmethod
     def cross_fit(
         self,
         train: Histories,
@@ -108,9 +90,9 @@ class NoiseModel(abc.ABC):
         train
             The users' training sequences.
         distribution
-            Of the noise looked for; see `inject_noise`.
+            Of the noise looked for, where a model looks for drawn noise; see `inject_noise`.
         rounds
-            At least 1; None (default) for the model's own number.
+            At least 1; None (default) for the model's own number, where it takes several.
         seed
             Of everything random.
         report
@@ -119,7 +101,7 @@ class NoiseModel(abc.ABC):
         Raises
         ------
         DataError
-            If too few users have items to learn from; see `can_cross_fit`.
+            If there is too little to learn from; see `can_learn`.
         ValueError
             If there is no such distribution.
 
@@ -134,7 +116,3 @@ class NoiseModel(abc.ABC):
         >>> found.probability.shape == noisy.train.items.shape
         True
         """
-        fitting = CrossFitting(
-            self.detector, train, self.item_count, distribution, self.max_length, self.folds, seed
-        )
-        return fitting.find(self.rounds if rounds is None else rounds, report)

@@ -9,7 +9,7 @@ import numpy as np
 from tf_recdenoiser.data import Histories, item_vectors
 from tf_recdenoiser.data.vectors import VIEWS
 from tf_recdenoiser.layers.context import ContextFeatures
-from tf_recdenoiser.noise.detectors.base import NoiseModel
+from tf_recdenoiser.noise.detectors.density_ratio import DensityRatioModel
 from tf_recdenoiser.noise.network import judging
 
 
@@ -47,7 +47,7 @@ def build_detector(
     return detector
 
 
-class ContextModel(NoiseModel):
+class ContextModel(DensityRatioModel):
     """Judges an item by how it goes with the items around it.
 
     Item vectors are made from how items occur together, with one fold of users left out, and a

@@ -11,7 +11,7 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.backbones import Backbone
 from tf_recdenoiser.data import Histories
 from tf_recdenoiser.layers.catalogue import CatalogueLogProbability
-from tf_recdenoiser.noise.detectors.base import NoiseModel
+from tf_recdenoiser.noise.detectors.density_ratio import DensityRatioModel
 from tf_recdenoiser.noise.network import judging
 from tf_recdenoiser.training.recommender import Recommender
 
@@ -119,7 +119,7 @@ def build_surprisal_detector(recommender: Recommender, counts: np.ndarray) -> An
     return detector
 
 
-class SurprisalModel(NoiseModel):
+class SurprisalModel(DensityRatioModel):
     """Judges an item by how little the items before it lead to it.
 
     One half of the users trains the recommender that judges the other half; a small network learns
