@@ -31,14 +31,13 @@ from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.experiments import PLAIN, Comparison, closed_gap, run_directory, run_paired
 from tf_recdenoiser.noise.settings import ORACLE
 from tf_recdenoiser.runs import RunDirectory, Settings, load_run, load_split
-from tf_recdenoiser.runs.detect import DEFAULT_DETECTOR
 from tf_recdenoiser.runs.settings import DENOISER
 
 _GATES, _DETECTOR = "gates", "detector"
 _MODELS: Mapping[str, Mapping[str, Any]] = {
     PLAIN: {},
     _GATES: DENOISER,
-    _DETECTOR: {"noise.detector": DEFAULT_DETECTOR},
+    _DETECTOR: {"noise.detector": "context"},
     ORACLE: {"noise.detector": ORACLE},
 }
 _MEANINGS = (
