@@ -55,10 +55,10 @@ def synthetic_log(
     in its cluster (of these with 0.5, 0.3 and 0.2), and else by an item of the cluster drawn by
     popularity; in both cases by one of those that the user took least often, which are the new ones
     as long as there are any. A user has three clusters of interest, or as many as there are, and
-    goes over to another of them with probability 0.02 at each step, and where no item of the cluster
-    is new. Interests change: in half of these cases, and always where nothing is new, the one that
-    is left is lost, and another cluster stands in its place. Popularity follows Zipf's law: within
-    a cluster, and for the clusters as interests.
+    goes over to another of them with probability 0.02 at each step, and always where no item of the
+    cluster is new. Interests change: in half of the first cases, and in all of the second, the one
+    that is left is lost, and another cluster stands in its place. Popularity follows Zipf's law:
+    within a cluster, and for the clusters as interests.
 
     Then every position except a user's last two is noise with probability `noise`, independently:
     an item that the user does not take otherwise stands there, drawn by how often the clean items
@@ -67,7 +67,8 @@ def synthetic_log(
     chance be one that the walk might have shown.)
 
     Like real logs, this one has items of very different popularity, users who take hardly anything
-    twice, most of them short, and interests that do not last; the next item is easier to predict.
+    twice, most of them short, and interests that last as long as theirs; the next item is easier to
+    predict.
 
     Parameters
     ----------
