@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.cli.shell import rows, tf_recdenoiser
+from tf_recdenoiser.cli.console import print_json
 from tf_recdenoiser.cli.demo import sentence
 from tf_recdenoiser.experiments import Comparison
 from tf_recdenoiser.runs import RunDirectory, load_run
@@ -107,10 +108,23 @@ def test_the_demo_sets_four_models_side_by_side(tmp_path: Path) -> None:
     }
     assert all(of.plain() == settings["plain"] for of in settings.values())
 
-    # Once more: the runs are replaced, the model is the next version.
-    assert tf_recdenoiser(*command, "--to", tmp_path / "saved" / "demo").out == outcome.out.replace(
-        "/demo/1\n", "/demo/2\n"
-    )
+    # Once more, for a program: the runs are replaced, the model is the next version.
+    outcome = tf_recdenoiser(*command, "--to", tmp_path / "saved" / "demo", "--json")
+    again = json.loads(outcome.out, parse_constant=pytest.fail)
+    means = {name: of["full ndcg@10"]["mean"] for name, of in again["models"].items()}
+    assert means == pytest.approx(full)
+    assert again["models"]["oracle"]["run"] == str(runs["oracle"])
+    assert again["noise"] == RunDirectory(runs["detector"]).metrics()["noise"]
+    assert again["picture"] == str(tmp_path / "history.png")
+    assert again["saved_model"] == str(tmp_path / "saved" / "demo" / "2")
+
+
+def test_what_is_not_finite_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"one": [math.nan, 0.5, None], "two": (math.inf, 1, "nan")})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "one": [None, 0.5, None],
+        "two": [None, 1, "nan"],
+    }
 
 
 def compared(**gains: float) -> dict[str, dict[str, Comparison]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
@@ -55,8 +56,19 @@ def title_column() -> Column:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as JSON, for other programs, without colours or wrapping."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    """Print `value` as JSON, for other programs, without colours or wrapping.
+
+    What is not finite is null, since JSON has neither NaN nor infinity.
+    """
+    print(json.dumps(_finite(value), indent=1, ensure_ascii=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(of_key) for key, of_key in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 _PROTOCOLS = {

@@ -84,8 +84,8 @@ def demo(
     metrics = RunDirectory(runs[_DETECTOR]).metrics()
     picture, history = _draw(runs[_DETECTOR], dataset, out / "history.png")
     if json:
-        export_and_show(runs[_DETECTOR], to, console=errors)
-        print_json(_as_json(found, metrics, runs, picture))
+        written = export_and_show(runs[_DETECTOR], to, console=errors)
+        print_json(_as_json(found, metrics, runs, picture, written))
         return
     output.print(_table(found))
     note(_MEANINGS)
@@ -190,6 +190,7 @@ def _as_json(
     metrics: Mapping[str, Any],
     runs: Mapping[str, Path],
     picture: Path | None,
+    saved_model: Path,
 ) -> dict[str, Any]:
     gaps = closed_gap(found, _METRIC)
     return {
@@ -203,4 +204,5 @@ def _as_json(
         },
         "noise": metrics["noise"],
         "picture": None if picture is None else str(picture),
+        "saved_model": str(saved_model),
     }
