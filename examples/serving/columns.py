@@ -10,8 +10,13 @@ from typing import Any, NamedTuple
 NO_ID: Mapping[str, Any] = {"DT_INT64": -(2**63), "DT_STRING": ""}
 """What fills histories up and stands for an unknown user, by type: no log has such an id."""
 
+UNSAID = -1.0
+"""Stands where it is not known how the user liked an item."""
+
 NO_SCORE = -3.4e38
 """No item's score is as low: where there is none stands the lowest float32, about -3.4028e38."""
+
+_FILLERS = {"times": 0.0, "disliked": UNSAID}
 
 Histories = Sequence[Sequence[Any]]
 
@@ -34,8 +39,10 @@ def request_columns(
         of these histories.
     values
         Other inputs by name: one value for all rows, or a list with one for each. `times` are
-        one for each item. `users` that are left out are unknown ones, and `clean_history` is
-        true. What the signature does not take is left out.
+        one for each item, and so is `disliked`: 1 where the user disliked it, 0 where they liked
+        it, 0.5 for neither, -1 where nothing is known, as everywhere if it is left out. `users`
+        that are left out are unknown ones, and `clean_history` is true. What the signature does not
+        take is left out.
 
     Raises
     ------
@@ -49,7 +56,8 @@ def request_columns(
     {'histories': [['b', 'c'], ['d', '']], 'lengths': [2, 1], 'k': [5, 5]}
     """
     width = length or max([1, *map(len, histories)])
-    given = {"histories": histories, "clean_history": True, **values}
+    unsaid = [[]] * len(histories)
+    given = {"histories": histories, "clean_history": True, "disliked": unsaid, **values}
     if "users" in dtypes:
         given.setdefault("users", NO_ID[dtypes["users"]])
     given["lengths"] = [min(len(history), width) for history in histories]
@@ -67,8 +75,8 @@ def request_columns(
             )
         if name == "histories":
             rows = [_filled(row, width, NO_ID[dtype]) for row in rows]
-        elif name == "times":
-            rows = [_filled(row, width, 0.0) for row in rows]
+        elif name in _FILLERS:
+            rows = [_filled(row, width, _FILLERS[name]) for row in rows]
         columns[name] = list(rows)
     return columns
 
@@ -110,7 +118,8 @@ class Explained(NamedTuple):
     kept
         How much of it passes the gates, from 0 to 1; None for an item that is not known.
     noise
-        The probability that it is noise; None if it is not known, or if the model does not tell.
+        The probability that it is noise, or, of a model that takes `disliked`, that the user
+        disliked it; None if it is not known, or if the model does not tell.
     """
 
     item: Any

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from columns import parse_ids
+from columns import UNSAID, parse_ids
 
 
 def run(
@@ -34,11 +34,15 @@ def run(
         "--times", help="when each was interacted with, if the model reads it: 0,60,120"
     )
     parser.add_argument("--user", help="the user's raw id, if the model knows users")
+    parser.add_argument(
+        "--disliked", default="", help="items of the history that the user disliked, if it is read"
+    )
+    parser.add_argument("--liked", default="", help="items of the history that the user liked")
     parser.add_argument("-k", type=int, default=10, help="how many items")
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="how much of each item was kept, and its probability of noise",
+        help="how much of each item was kept, and its probability of noise or dislike",
     )
     parser.add_argument("--length", type=int, help="columns to send, for a server that batches")
     parser.add_argument("--server", default=server)
@@ -55,6 +59,18 @@ def run(
         raise SystemExit(str(error)) from error
 
 
+def _said(history: Sequence[Any], asked: argparse.Namespace, dtype: str) -> list[float]:
+    """What is said of each item: 1 for disliked, 0 for liked, else nothing."""
+    said = dict.fromkeys(parse_ids(asked.liked, dtype), 0.0)
+    said |= dict.fromkeys(parse_ids(asked.disliked, dtype), 1.0)
+    if others := said.keys() - set(history):
+        raise ValueError(
+            "--disliked and --liked must name items of the history. "
+            f"Received: {', '.join(map(str, sorted(others)))}"
+        )
+    return [said.get(item, UNSAID) for item in history]
+
+
 def _answer(client: Any, asked: argparse.Namespace) -> Sequence[tuple[Any, ...]]:
     dtypes = client.dtypes["serving_default"]
     histories = [parse_ids(asked.history, dtypes["histories"])]
@@ -64,6 +80,8 @@ def _answer(client: Any, asked: argparse.Namespace) -> Sequence[tuple[Any, ...]]
     if asked.user is not None:
         is_number = dtypes.get("users") == "DT_INT64"
         further["users"] = [int(asked.user) if is_number else asked.user]
+    if asked.disliked or asked.liked:
+        further["disliked"] = [_said(histories[0], asked, dtypes["histories"])]
     if asked.explain:
         return client.explain(histories, **further)[0]
     return client.recommend(histories, k=asked.k, **further)[0]

@@ -198,6 +198,18 @@ def test_histories_may_come_from_another_log(
     assert table_of(out)["item"].to_list() == [one.item for one in expected]
 
 
+def test_other_histories_do_not_need_the_run_that_it_began_with(
+    shop: tuple[Outcome, RunDirectory, Path], copy: Copy, tmp_path: Path
+) -> None:
+    run, newest, out = copy(shop[1]), tmp_path / "newest.csv", tmp_path / "recs.csv"
+    settings = run.path / "settings.toml"
+    settings.write_text(settings.read_text().replace("[fit]", '[fit]\nwarm_start = "gone"'))
+    manifest.seal(run.path)
+    newest.write_text("userId,movieId,timestamp\n900,103,1\n")
+    outcome = tf_recdenoiser("recommend", run.path, "--histories", newest, "--out", out)
+    assert outcome.status == 0, outcome.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [

@@ -92,3 +92,8 @@ def test_an_item_without_weight_has_no_say() -> None:
 @pytest.mark.parametrize("rows", [[[]], [[1]], [[1], [2], [3]]])
 def test_items_that_nothing_stands_beside_have_no_neighbours_vector(rows: list[list[int]]) -> None:
     assert not item_vectors(histories_of(rows), 3, 2)[:, 1].any()
+
+
+def test_items_that_never_meet_have_no_neighbours() -> None:
+    vectors = item_vectors(histories_of([[item] for item in range(1, ITEMS + 1)]), ITEMS, width=2)
+    assert np.isfinite(vectors).all() and not vectors[:, 1].any()

@@ -38,6 +38,7 @@ from tf_recdenoiser.layers import (
 from tf_recdenoiser.layers.catalogue import Catalogue, CatalogueLogProbability
 from tf_recdenoiser.layers.context import ContextFeatures
 from tf_recdenoiser.layers.embeddings import AppendOne
+from tf_recdenoiser.layers.feedback import FeedbackFeatures, LogRatioOfLogit
 from tf_recdenoiser.layers.noise_mixture import NoiseMixture
 from tf_recdenoiser.layers.normalizers import LearnedEntmax
 from tf_recdenoiser.layers.sampled_softmax import SampledLogProbability
@@ -66,6 +67,8 @@ CHANGED: dict[type, dict[str, Any]] = {
     UserEmbedding: {"count": 4, "hidden_dim": 3},
     CandidateScores: {},
     ContextFeatures: {"item_count": 4, "shape": (2, 3)},
+    FeedbackFeatures: {"item_count": 4, "shape": (2, 3)},
+    LogRatioOfLogit: {},
     NoiseMixture: {"rate": 0.25, "item_count": 4, "offset": 0.5},
     Soften: {},
     Swap: {"rate": 0.25, "count": 4},

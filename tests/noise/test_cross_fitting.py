@@ -37,5 +37,5 @@ def test_a_log_with_too_few_users_to_learn_from_is_refused() -> None:
     detection = ContextModel(30, max_length=5, hidden_dim=4).cross_fit(enough, rounds=1)
     assert np.isfinite(detection.log_ratios).all() and 0 <= detection.scorer.rate <= 1
     few = Histories(offsets_of([1, 1, *[4] * 7]), items[:30])
-    with pytest.raises(DataError, match=r"at least 8 users.*`--detect none`.*Received: 7"):
+    with pytest.raises(DataError, match=r"at least 8 users.*`--detector none`.*Received: 7"):
         ContextModel(30, max_length=5, hidden_dim=4).cross_fit(few)

@@ -14,6 +14,7 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SASRec
 from tf_recdenoiser.noise import NoiseScorer
 from tf_recdenoiser.noise.detectors.context import build_detector
+from tf_recdenoiser.noise.detectors.feedback import build_feedback_detector
 from tf_recdenoiser.noise.detectors.surprisal import build_surprisal_detector
 from tf_recdenoiser.noise.network import NetworkTrainer, context_features, log_ratios
 from tf_recdenoiser.training import Recommender
@@ -69,3 +70,16 @@ def test_surprisal_reads_a_recommender_of_any_policy(policy: str, tmp_path: Path
     detector.save(tmp_path / "detector.keras")
     loaded = keras.models.load_model(tmp_path / "detector.keras")
     np.testing.assert_array_equal(log_ratios(loaded, IDS), found)
+
+
+def test_dislikes_are_read_in_float32_under_any_policy(policy: str) -> None:
+    vectors = unit_vectors(np.random.default_rng(0), 9)
+    narrow = build_feedback_detector(vectors)
+    narrow.get_layer("features").remember(vectors, COUNTS, COUNTS, COUNTS / 4)
+    keras.mixed_precision.set_global_policy("float32")
+    wide = build_feedback_detector(vectors)
+    wide.set_weights(narrow.get_weights())
+    disliked = np.where(IDS % 3 == 0, np.nan, IDS % 2).astype(np.float32)
+    found, expected = (log_ratios(one, IDS, disliked=disliked) for one in (narrow, wide))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_recdenoiser.noise import noise_probability, noise_rate
+from tf_recdenoiser.noise import noise_probability, noise_rate, with_feedback
 
 
 def normal_density(x: np.ndarray, mean: float) -> np.ndarray:
@@ -49,3 +50,15 @@ def test_the_rate_is_found(rate: float) -> None:
 def test_the_rate_does_not_depend_on_the_scale_of_scores() -> None:
     items, _, noise = mixture(0.25, 10_000)
     assert noise_rate(items, noise) == noise_rate(np.exp(items), np.exp(noise))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1, width=32), st.sampled_from([0, 0.5, 1, np.nan]))))
+def test_what_is_known_of_noise_is_certain_in_arrays_and_tensors(
+    pairs: list[tuple[float, float]],
+) -> None:
+    expected = [{1: 1.0, 0.5: 0.0, 0: 0.0}.get(said, estimate) for estimate, said in pairs]
+    estimates, disliked = np.array(pairs, np.float32).reshape(-1, 2).T
+    for module in (np.array, tf.constant):
+        found = with_feedback(module(estimates), module(disliked))
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, np.array(expected, np.float32))

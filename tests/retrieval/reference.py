@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import Backbone, SASRec
 from tf_recdenoiser.noise import NoiseScorer
 from tf_recdenoiser.noise.detectors.context import build_detector
+from tf_recdenoiser.noise.detectors.feedback import build_feedback_detector
 from tf_recdenoiser.training import Recommender
 
 Array = npt.NDArray[Any]
@@ -51,6 +53,62 @@ def random_noise_scorer(
         for _ in range(2)
     )
     return NoiseScorer(detectors, rate=0.5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Taste:
+    """What finds dislikes, of which all is drawn, and the same by loops over items.
+
+    `vectors` are `[I + 1, views, width]`; `counts`, `answers` and `disliked` `[I + 1]` are what is
+    known of each item, and `weights` and `bias` those of the regression.
+    """
+
+    vectors: Array
+    counts: Array
+    answers: Array
+    disliked: Array
+    weights: Array
+    bias: float
+
+    @classmethod
+    def drawn(cls, seed: int = 4, item_count: int = ITEM_COUNT) -> Taste:
+        rng = np.random.default_rng(seed)
+        counts = rng.integers(1, 40, item_count + 1)
+        answers = rng.binomial(counts, 0.7)
+        disliked = rng.binomial(answers, rng.uniform(size=item_count + 1))
+        vectors = unit_vectors(rng, item_count)
+        return cls(vectors, counts, answers, disliked, rng.normal(scale=3, size=9), 0.3)
+
+    def scorer(self) -> NoiseScorer:
+        detector = build_feedback_detector(self.vectors)
+        features = detector.get_layer("features")
+        features.remember(self.vectors, self.counts, self.answers, self.disliked)
+        weights = [self.weights[:, np.newaxis], np.array([self.bias])]
+        detector.get_layer("network").set_weights(weights)
+        detector.get_layer("log_ratio").remember(0.25)
+        return NoiseScorer((detector,), rate=0.25)
+
+    def probabilities(self, codes: list[int], known: list[float]) -> list[float]:
+        """P(disliked) of each item of a history, by what is known of them: 0 to 1, or NaN."""
+        mean = self.disliked.sum() / self.answers.sum()
+        excess = self.disliked - mean * self.answers
+        rate = excess / (self.answers + 5)
+        likeness = np.einsum("ivd,jvd->vij", self.vectors, self.vectors) ** 2
+        found = []
+        for place, code in enumerate(codes):
+            if not np.isnan(known[place]):
+                found.append(float(known[place] == 1))
+                continue
+            said = [(j, known[p]) for p, j in enumerate(codes) if not np.isnan(known[p])]
+            own = sum(d - mean - rate[j] for j, d in said) / (len(said) + 5)
+            features = [np.log1p(self.counts[code]), np.log1p(self.answers[code]), rate[code]]
+            features += [like[code] @ excess / (like[code] @ self.answers + 5) for like in likeness]
+            features += [own, np.log1p(len(said))]
+            for like in likeness:
+                above = sum(like[code, j] * (d - mean - rate[j] - own) for j, d in said)
+                features.append(above / (sum(like[code, j] for j, _ in said) + 5))
+            found.append(float(1 / (1 + np.exp(-(self.weights @ features + self.bias)))))
+        return found
 
 
 def model_input(history: list[Any], ids: Array, length: int = MAX_LENGTH) -> list[int]:

@@ -334,16 +334,14 @@ def test_what_an_objective_is_not_given_is_its_own_default(name: str) -> None:
     assert build_objective(small({"objective": name})) == OBJECTIVES[name]()
 
 
+SAMPLED = "bce, sampled_softmax, gbce, bpr, top1, t_ce, r_ce, bootstrap"
+
+
 @pytest.mark.parametrize(
     ("objective", "option", "value", "takers"),
     [
-        ("cross_entropy", "negatives", 1, "bce, sampled_softmax, gbce, bpr, top1, t_ce, r_ce"),
-        (
-            "cross_entropy",
-            "share_negatives",
-            False,
-            "bce, sampled_softmax, gbce, bpr, top1, t_ce, r_ce",
-        ),
+        ("cross_entropy", "negatives", 1, SAMPLED),
+        ("cross_entropy", "share_negatives", False, SAMPLED),
         ("bpr", "calibration", 0.5, "gbce"),
     ],
 )

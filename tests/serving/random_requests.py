@@ -22,6 +22,7 @@ from tests.retrieval.reference import (
     MAX_K,
     MAX_LENGTH,
     VOCABULARIES,
+    Taste,
     as_served,
     random_noise_scorer,
     random_recommender,
@@ -46,6 +47,8 @@ USERS = np.array([-1, 5, 2**50])
 USER_CODES = {user: code for code, user in enumerate(USERS.tolist(), 1)}
 STRANGE_USERS = [-2, 0, SMALLEST, LARGEST]
 STRANGE_TIMES = [np.nan, np.inf, -np.inf, 0.0, -1.5e9, 1e308, -1e308, 1.5e9, 1e-300]
+USUAL_DISLIKED = [-1.0, -1.0, 0.0, 1.0, 0.5]
+STRANGE_DISLIKED = [np.nan, np.inf, -np.inf, 3.0, 0.25, -1e-3, 3e38]
 USUAL_K, STRANGE_K = [1, 2, 3, 10, ITEM_COUNT, MAX_K], [0, -1, MAX_K + 1, 2**31 - 1, -(2**31)]
 STRANGE_LENGTHS = [-(2**31), -2, 2**31 - 1]
 # Thresholds that untrained detectors reach.
@@ -57,11 +60,15 @@ CLEANING = Cleaning(above=0.6, newest_above=0.5)
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A model to be served, and what there is around it."""
+    """A model to be served, and what there is around it.
+
+    Where there is a `taste`, `noise` is its scorer.
+    """
 
     model: Recommender
     ids: Array
     noise: NoiseScorer | None = None
+    taste: Taste | None = None
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -108,11 +115,13 @@ KINDS: dict[str, Callable[[], Kind]] = {
     "softened noise": lambda: Kind(
         random_recommender(soften="everywhere"), TEXTS, random_noise_scorer()
     ),
-    "users": lambda: Kind(
+    "users and feedback": lambda: Kind(
         random_recommender(
             backbone=SSEPT, user_count=len(USERS), user_dim=4, num_layers=1, gates="relative"
         ),
         NUMBERS,
+        Taste.drawn().scorer(),
+        Taste.drawn(),
     ),
     "times and noise": lambda: Kind(
         random_recommender(backbone=TiSASRec), TEXTS, random_noise_scorer()
@@ -140,6 +149,8 @@ def random_request(kind: Kind, random: Random) -> Request:
         request["users"] = some(random, rows, [*USERS.tolist(), *STRANGE_USERS], np.int64)
     if "times" in kind.reads:
         request["times"] = random_times(random, rows, columns)
+    if kind.taste is not None:
+        request["disliked"] = random_disliked(random, rows, columns)
     if kind.noise is not None:
         request["clean_history"] = some(random, rows, [True, True, False], np.bool_)
     return request
@@ -170,17 +181,29 @@ def random_times(random: Random, rows: int, columns: int) -> Array:
     return times
 
 
+def random_disliked(random: Random, rows: int, columns: int) -> Array:
+    """One value for each entry, or one for all; now and then of another shape."""
+    shape = random.choice([(rows, columns), (rows, columns), (1, 1)])
+    if random.randrange(15) == 0:
+        shape = random.choice([(rows, columns + 1), (1, columns), (rows, 1), (rows + 1, 1)])
+    pool = random.choice([USUAL_DISLIKED, [*USUAL_DISLIKED, *STRANGE_DISLIKED]])
+    values = random.choices(pool, k=shape[0] * shape[1])
+    return np.array(values, np.float32).reshape(shape)
+
+
 def rules_broken(signature: str, request: Request) -> list[str]:
     """What the refusal of a request may say; nothing if it must be answered."""
     rows = len(request["histories"])
     read = inputs_of(signature, request)
     broken = [
         f"`{name}` must have one row, or as many as `histories`"
-        for name in {*read} - {"histories", "times"}
+        for name in {*read} - {"histories", "times", "disliked"}
         if len(read[name]) not in (1, rows)
     ]
     if "times" in read and read["times"].shape != read["histories"].shape:
         broken.append("`times` must have the shape of `histories`")
+    if "disliked" in read and read["disliked"].shape not in (read["histories"].shape, (1, 1)):
+        broken.append("`disliked` must have the shape of `histories`, or hold one value")
     return broken
 
 
@@ -201,6 +224,7 @@ class Row:
 
     items: list[Any]
     times: list[float]
+    disliked: list[float]
     columns: list[int]
     codes: list[int]
     user: int
@@ -221,6 +245,9 @@ def row_of(kind: Kind, request: Request, number: int) -> Row:
     length = own["lengths"] if own["lengths"] >= 0 else len(own["histories"])
     items = own["histories"][:length]
     times = own.get("times", [0.0] * len(items))[:length]
+    disliked = own.get("disliked", [-1.0])
+    if len(disliked) == 1:
+        disliked *= len(items)
     columns = [
         column
         for column, item in enumerate(items)
@@ -229,6 +256,7 @@ def row_of(kind: Kind, request: Request, number: int) -> Row:
     return Row(
         items=items,
         times=times,
+        disliked=disliked[:length],
         columns=columns,
         codes=[kind.codes[items[column]] for column in columns],
         user=USER_CODES.get(own.get("users"), 0),
@@ -241,16 +269,20 @@ def row_of(kind: Kind, request: Request, number: int) -> Row:
 def alone(kind: Kind, request: Request, number: int, random: Random) -> Request:
     """A row by itself, without what does not count, and with unknown ids anywhere."""
     row = row_of(kind, request, number)
-    entries = list(zip(row.items, row.times, strict=True))
+    entries = list(zip(row.items, row.times, row.disliked, strict=True))
     for _ in range(random.randint(1, 8)):
         added = random.choice(as_served(kind.strange_ids)), random.choice(STRANGE_TIMES)
-        entries.insert(random.randint(0, len(entries)), added)
+        place = random.randint(0, len(entries))
+        entries.insert(place, (*added, random.choice(STRANGE_DISLIKED)))
     own = {name: values[number if len(values) > 1 else 0] for name, values in request.items()}
     own["lengths"] = np.int32(-1)
     changed = {name: np.array([value]) for name, value in own.items()}
-    changed["histories"] = ids_of(kind, [[item for item, _ in entries]], len(entries))
+    items, times, disliked = map(list, zip(*entries, strict=True))
+    changed["histories"] = ids_of(kind, [items], len(entries))
     if "times" in request:
-        changed["times"] = np.array([[time for _, time in entries]])
+        changed["times"] = np.array([times])
+    if "disliked" in request:
+        changed["disliked"] = np.array([disliked], np.float32)
     return changed
 
 
@@ -276,7 +308,11 @@ def answers(kind: Kind, rows: list[Row]) -> list[Answer]:
     windows = [row.columns[-MAX_LENGTH:] for row in rows]
     codes = [row.codes[-MAX_LENGTH:] for row in rows]
     noise = [np.zeros(len(window)) for window in windows]
-    if kind.noise is not None:
+    if kind.taste is not None:
+        of_rows = zip(rows, windows, codes, strict=True)
+        said = [(own, [known(row.disliked[at]) for at in window]) for row, window, own in of_rows]
+        noise = [np.array(kind.taste.probabilities(own, answers)) for own, answers in said]
+    elif kind.noise is not None:
         found = kind.noise(left_padded(codes, np.int32))
         noise = [own[MAX_LENGTH - len(row) :] for own, row in zip(found, codes, strict=True)]
     treated = [own * row.clean for own, row in zip(noise, rows, strict=True)]
@@ -312,6 +348,11 @@ def answers(kind: Kind, rows: list[Row]) -> list[Answer]:
         )
         for number, own in enumerate(read)
     ]
+
+
+def known(disliked: float) -> float:
+    """What is known of how an entry was liked, from 0 to 1; NaN for nothing."""
+    return min(disliked, 1.0) if disliked >= 0 else np.nan
 
 
 def left_padded(rows: Sequence[Any], dtype: Any) -> Array:

@@ -18,8 +18,7 @@ from tests.retrieval.reference import (
     MAX_LENGTH,
     UNKNOWN,
     VOCABULARIES,
-    model_input,
-    random_noise_scorer,
+    Taste,
     random_recommender,
     recommend,
 )
@@ -295,20 +294,31 @@ def test_the_probability_of_noise_is_told(
     rest_command: Callable[..., list[list[str]]],
     tmp_path: Path,
 ) -> None:
-    ids, noise = VOCABULARIES["int"], random_noise_scorer()
-    shop = Shop(random_recommender(), ids, tmp_path, {"noise": noise})
-    history = [*ids[[3, 8]].tolist(), UNKNOWN["int"][1], ids[5].item()]
-    expected = noise(np.array([model_input(history, ids)], np.int32))[0, -3:].tolist()
+    """Of dislike, here, with what is said of them and without."""
+    ids, taste = VOCABULARIES["int"], Taste.drawn()
+    shop = Shop(random_recommender(), ids, tmp_path, {"noise": taste.scorer()})
+    history = [*ids[[3, 8]].tolist(), UNKNOWN["int"][1], *ids[[5, 2]].tolist()]
+    typed = ["--history", ",".join(map(str, history)), "--explain"]
+    said = ["--liked", str(history[0]), "--disliked", str(history[3])]
+    nan = np.nan
     with shop.served_by(server) as addresses:
-        answers = [client_of(addresses).explain([history]) for client_of in clients.values()]
-        lines = rest_command(addresses, "--history", ",".join(map(str, history)), "--explain")
-    for (found,) in answers:
-        assert [one.item for one in found] == history
-        told = [one.noise for one in found]
-        assert told.pop(2) is None
-        assert told == pytest.approx(expected, rel=1e-4)
-    assert lines.pop(2) == [str(history[2]), "unknown"]
-    assert [float(probability) for *_, probability in lines] == pytest.approx(expected, abs=1e-3)
+        for disliked, options, known in (
+            ({}, [], [nan] * 4),
+            ({"disliked": [[0, -1, -1, 1, -1]]}, said, [0.0, nan, 1.0, nan]),
+        ):
+            expected = taste.probabilities([4, 9, 6, 3], known)
+            for client_of in clients.values():
+                (found,) = client_of(addresses).explain([history], **disliked)
+                assert [one.item for one in found] == history
+                told = [one.noise for one in found]
+                assert told.pop(2) is None
+                assert told == pytest.approx(expected, rel=1e-4)
+            lines = rest_command(addresses, *typed, *options)
+            assert lines.pop(2) == [str(history[2]), "unknown"]
+            told = [float(probability) for *_, probability in lines]
+            assert told == pytest.approx(expected, abs=1e-3)
+        with pytest.raises(SystemExit, match=r"must name items of the history. Received: 12"):
+            rest_command(addresses, *typed, "--disliked", "12")
 
 
 def test_an_error_ends_the_command_with_its_message(

@@ -37,8 +37,8 @@ pytestmark = pytest.mark.skipif(
 
 INVALID_ARGUMENT = 3
 FEW, MANY = range(100), range(100, 350)
-# Between them: numbers and text, users, times, noise, gates of two kinds.
-FAST = ("times and noise", "users")
+# Between them: numbers and text, users, times, noise, feedback, gates of two kinds.
+FAST = ("times and noise", "users and feedback")
 Served = tuple[Kind, LoadedModel]
 
 

@@ -16,6 +16,7 @@ import pytest
 from tests.retrieval.reference import (
     MAX_K,
     MAX_LENGTH,
+    Taste,
     random_noise_scorer,
     random_recommender,
     recommend,
@@ -27,6 +28,7 @@ from tf_recdenoiser.runs import Run
 from tf_recdenoiser.serve import create_app
 from tf_recdenoiser.serve.app import FILES, model_of
 from tf_recdenoiser.serve.catalogue import Catalogue
+from tf_recdenoiser.serve.errors import RequestError
 from tf_recdenoiser.serve.trial import Trial
 from tf_recdenoiser.training.explain import explain
 
@@ -92,6 +94,32 @@ def test_it_is_told_what_is_taken_for_noise(noisy: Trial, clean: bool) -> None:
     stay = cleaned(expected) if clean else [*range(5)]
     assert clean == (len(stay) < 5)
     assert [place for place, one in enumerate(found) if one["stays"]] == stay
+
+
+@pytest.fixture(scope="module")
+def rated() -> Trial:
+    """Of text, with what finds dislikes."""
+    run = run_of(Kind(random_recommender(gates=None), TEXTS, Taste.drawn().scorer()))
+    return Trial(run, model_of(run, "shop", MAX_K))
+
+
+def test_it_is_told_what_was_disliked(rated: Trial) -> None:
+    assert rated.about()["feedback"]
+    history = [*TEXTS[[2, 9]].tolist(), "nothing", *TEXTS[[0, 7]].tolist()]
+    for said, known in (
+        ({"disliked": [1, -1, 0, 0.0, -1]}, [1.0, np.nan, 0.0, np.nan]),
+        ({}, [np.nan] * 4),
+    ):
+        found = rated.tried({"history": history, **said})["history"]
+        expected = Taste.drawn().probabilities([3, 10, 1, 8], known)
+        assert found.pop(2)["noise"] is None
+        assert [one["noise"] for one in found] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("disliked", ["1", [], [0, 0, 0], ["1", 0], [10**400, 0]])
+def test_what_is_said_of_other_items_or_no_number_is_refused(rated: Trial, disliked: Any) -> None:
+    with pytest.raises(RequestError, match="`disliked` must"):
+        rated.tried({"history": ["7", "a"], "disliked": disliked})
 
 
 def test_no_history_is_a_history(url: str, numbers: Kind) -> None:
@@ -161,7 +189,10 @@ def test_what_is_of_another_type_is_refused(url: str, asked: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(
     ("name", "field"),
-    [("users", "users"), pytest.param("times and noise", "times", marks=pytest.mark.slow)],
+    [
+        ("users and feedback", "users"),
+        pytest.param("times and noise", "times", marks=pytest.mark.slow),
+    ],
 )
 def test_models_that_read_users_and_times_are_tried_too(name: str, field: str) -> None:
     kind = KINDS[name]()

@@ -27,6 +27,7 @@ from tf_recdenoiser.training import (
     OBJECTIVES,
     BayesianPersonalizedRanking,
     BinaryCrossEntropy,
+    BootstrappedCrossEntropy,
     CrossEntropy,
     GeneralizedBinaryCrossEntropy,
     NoiseAwareObjective,
@@ -90,6 +91,17 @@ def r_ce(true: np.ndarray, drawn: np.ndarray, others: np.ndarray, unseen: np.nda
     return -(right**0.25) * np.log(right) - doubted.sum(-1)
 
 
+def bootstrap(
+    true: np.ndarray, drawn: np.ndarray, others: np.ndarray, unseen: np.ndarray
+) -> np.ndarray:
+    loss = np.zeros(true.shape)
+    for label, scores in ((1.0, true[..., np.newaxis]), (0.0, drawn)):
+        believed = 1 / (1 + np.exp(-scores))
+        target = 0.95 * label + 0.05 * believed
+        loss -= (target * np.log(believed) + (1 - target) * np.log(1 - believed)).sum(-1)
+    return loss
+
+
 REFERENCES: dict[str, Callable[..., np.ndarray]] = {
     "bce": bce,
     "gbce": gbce,
@@ -99,6 +111,7 @@ REFERENCES: dict[str, Callable[..., np.ndarray]] = {
     "sampled_softmax": sampled_softmax,
     "t_ce": bce,  # its share of so few targets is none; see below
     "r_ce": r_ce,
+    "bootstrap": bootstrap,
 }
 """Losses `[B, n]` of scores of the true items `[B, n]`, of those drawn `[B, n, m]` and of all but
 the true `[B, n, I - 1]`, and of how many items each user has not seen, `[B]`."""
@@ -547,6 +560,7 @@ def test_weights_of_doubt_have_no_gradient() -> None:
         (TruncatedCrossEntropy, {"gradual_epochs": 0}, "`gradual_epochs` must be above 0"),
         (ReweightedCrossEntropy, {"exponent": -0.1}, "`exponent` must be at least 0"),
         (ReweightedCrossEntropy, {"negatives": 0}, "`negatives` must be at least 1"),
+        (BootstrappedCrossEntropy, {"label_share": 1.1}, "`label_share` must be from 0 to 1"),
     ],
 )
 def test_settings_of_doubt_have_their_ranges(

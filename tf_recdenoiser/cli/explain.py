@@ -22,8 +22,15 @@ from tf_recdenoiser.cli.console import (
     title_column,
 )
 from tf_recdenoiser.cli.device import computes
-from tf_recdenoiser.cli.histories import HistoryOption, TimesOption, UserOption, parse_history
-from tf_recdenoiser.noise import Cleaning
+from tf_recdenoiser.cli.histories import (
+    DislikedOption,
+    HistoryOption,
+    LikedOption,
+    TimesOption,
+    UserOption,
+    parse_history,
+)
+from tf_recdenoiser.noise import Cleaning, Detection
 from tf_recdenoiser.runs import Run, RunError, load_run
 from tf_recdenoiser.runs.scoring import Inputs
 
@@ -36,6 +43,8 @@ def explain(
     history: HistoryOption,
     user: UserOption = None,
     times: TimesOption = None,
+    disliked: DislikedOption = None,
+    liked: LikedOption = None,
     json: JsonOption = False,
     picture: Annotated[
         Path | None,
@@ -45,23 +54,25 @@ def explain(
         ),
     ] = None,
 ) -> None:
-    """Show what each layer kept of a history, and what is probably noise.
+    """Show what each layer kept of a history, and what is probably noise or was disliked.
 
     For each item and layer: how much of the attention that the newest position pays to the
     item passes its gate, from 0 (pruned) to 1, in the history that recommendations start from:
-    what is left out of it as noise is kept in no layer. For runs that looked for noise (`train
-    --detector context`): the probability that an item is noise, by how well it fits what stands
-    around it.
+    what is left out of it as noise is kept in no layer. For runs that looked for noise: the
+    probability that an item is noise, by how well it fits what stands around it (`train
+    --detector context`), or that the user disliked it, by what is known of dislikes (`train
+    --detector feedback`).
     """
     loaded = load_run(run)
     if picture is not None:
         _check_picture(picture, loaded)
-    typed = parse_history(loaded, history, user, times)
-    codes = loaded.codes(typed.ids)
-    inputs = loaded.inputs(codes, user, typed.times)
-    codes = codes[codes > 0][-loaded.settings.model.max_length :]
-    found = loaded.explain(inputs)
-    judged = judge(loaded, inputs)
+    typed = parse_history(loaded, history, user, times, disliked, liked)
+    past = loaded.history(typed.ids, typed.times, typed.disliked)
+    inputs = loaded.inputs(past.items, user, past.times)
+    length = loaded.settings.model.max_length
+    codes, known = past.items[-length:], past.last_disliked(length)
+    found = loaded.explain(inputs, known)
+    judged = judge(loaded, inputs, known)
     kept = found.kept_per_layer[0, :, -len(codes) :].T
     items = loaded.item_ids[codes - 1].tolist()
     rows = [
@@ -84,7 +95,7 @@ def explain(
     if not gated:
         note("This run has no gates: what is not left out is kept in every layer.")
     if gated or judged is not None:
-        output.print(_table(rows, kept.shape[1] if gated else 0, judged is not None))
+        output.print(_table(rows, kept.shape[1] if gated else 0, loaded.detection))
         note("Oldest item first; the last row is the newest item.")
 
 
@@ -121,10 +132,13 @@ class Judged(NamedTuple):
     above: float | None
 
 
-def judge(run: Run, inputs: Inputs) -> Judged | None:
-    """What is probably noise in the one history of `inputs`; None if noise was not looked for."""
+def judge(run: Run, inputs: Inputs, disliked: np.ndarray | None = None) -> Judged | None:
+    """What is probably noise in the one history of `inputs`; None if noise was not looked for.
+
+    `disliked` is what is known of it, as `Run.noise_scores` has it.
+    """
     item_ids, treatment = inputs["item_ids"], run.settings.treatment
-    noise = run.noise_scores(item_ids)
+    noise = run.noise_scores(item_ids, disliked)
     if noise is None:
         return None
     stays = treatment.stays(tf.constant(item_ids), tf.constant(noise)).numpy()
@@ -146,14 +160,16 @@ def draw_history(
     history_figure(items, judged.noise, stays, judged.above, known).savefig(path, dpi=100)
 
 
-def _table(rows: list[dict[str, Any]], layers: int, with_noise: bool) -> Table:
-    names = [f"layer {index + 1}" for index in range(layers)] + ["noise"] * with_noise
+def _table(rows: list[dict[str, Any]], layers: int, detection: Detection | None) -> Table:
+    names = [f"layer {index + 1}" for index in range(layers)]
+    if detection is not None:
+        names.append("disliked" if detection.scorer.reads_feedback else "noise")
     titled = any("title" in row for row in rows)
     table = Table(item_column(), *([title_column()] if titled else []), *names)
     for row in rows:
         gone = Text("pruned" if row.get("stays", True) else "left out", "red")
         cells = [f"{v:.2f}" if v > 0 else gone for v in row["kept"][:layers]]
-        if with_noise:
+        if detection is not None:
             cells.append(Text(f"{row['noise']:.2f}", "" if row["stays"] else "red"))
         table.add_row(str(row["item"]), *([row["title"]] if titled else []), *cells)
     return table

@@ -26,6 +26,19 @@ TimesOption = Annotated[
         "separated by commas, for backbones that read times.",
     ),
 ]
+DislikedOption = Annotated[
+    list[str] | None,
+    Option(
+        "--disliked",
+        help="Items of the history that the user disliked, given as in `--history`, for runs that "
+        "looked for noise.",
+        show_default=False,
+    ),
+]
+LikedOption = Annotated[
+    list[str] | None,
+    Option("--liked", help="Items of the history that the user liked.", show_default=False),
+]
 _HISTORY = Option(
     "--history",
     help="Item ids as in the log, oldest first: `ID,ID,…`, or a JSON list. Given several times, "
@@ -37,21 +50,31 @@ OptionalHistory = Annotated[list[str] | None, _HISTORY]
 
 
 class History(NamedTuple):
-    """A history that was typed: raw item ids, some of them known, and their times if given."""
+    """A history that was typed: raw item ids, some of them known, and what is given of each.
+
+    `disliked` is 1 for an item that the user disliked, 0 for one they liked, and NaN for others.
+    """
 
     ids: list[str | int]
     times: np.ndarray | None
+    disliked: np.ndarray | None
 
 
 def parse_history(
-    run: Run, texts: list[str], user: str | None = None, times: str | None = None
+    run: Run,
+    texts: list[str],
+    user: str | None = None,
+    times: str | None = None,
+    disliked: list[str] | None = None,
+    liked: list[str] | None = None,
 ) -> History:
     """The history in `texts`; ids that the run does not know, and an unknown user, are reported.
 
     Raises
     ------
     RunError
-        If no id is known, or `times` are not numbers.
+        If no id is known, `times` are not numbers, or `disliked` and `liked` are not of the history
+        or contradict each other.
     """
     raw_ids = _ids(texts)
     try:
@@ -69,12 +92,35 @@ def parse_history(
         note(f"Ignored, since the log has no such items: {', '.join(map(str, unknown))}", errors)
     if user is not None and run.user_ids is not None and user not in map(str, run.user_ids):
         note(f"Taken for a user who is not known, since the model has no {user}.", errors)
-    return History(raw_ids, None if times is None else _seconds(times))
+    seconds = None if times is None else _seconds(times)
+    return History(raw_ids, seconds, _disliked(raw_ids, disliked, liked))
+
+
+def _disliked(
+    ids: list[str | int], disliked: list[str] | None, liked: list[str] | None
+) -> np.ndarray | None:
+    """What `--disliked` and `--liked` say of each item, `[L]`; None if they are not given."""
+    if disliked is None and liked is None:
+        return None
+    names = np.array([str(raw) for raw in ids])
+    known = np.full(len(ids), np.nan, np.float32)
+    for option, texts, level in (("--disliked", disliked, 1.0), ("--liked", liked, 0.0)):
+        for raw in map(str, _ids(texts or [])):
+            places = names == raw
+            if not places.any():
+                raise RunError(f"`{option}` must name items of the history. Received: {raw!r}")
+            if (known[places] == 1.0 - level).any():
+                raise RunError(
+                    "An item must be in one of `--disliked` and `--liked` alone. "
+                    f"Received: {raw!r} in both"
+                )
+            known[places] = level
+    return known
 
 
 def _ids(texts: list[str]) -> list[str | int]:
-    """The ids that `--history` gives: a list in one text, or one in each of several."""
-    if len(texts) > 1:
+    """The ids that an option gives: a list in one text, or one in each of several."""
+    if len(texts) != 1:
         return [text.strip() for text in texts]
     with contextlib.suppress(ValueError):
         found = json.loads(texts[0])

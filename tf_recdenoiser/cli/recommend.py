@@ -13,9 +13,17 @@ from typer import Argument, Option
 from tf_recdenoiser._files import check_folder, written_whole
 from tf_recdenoiser.cli.console import JsonOption, busy, counting, errors, note
 from tf_recdenoiser.cli.device import computes
-from tf_recdenoiser.cli.histories import OptionalHistory, TimesOption, UserOption, parse_history
+from tf_recdenoiser.cli.histories import (
+    DislikedOption,
+    LikedOption,
+    OptionalHistory,
+    TimesOption,
+    UserOption,
+    parse_history,
+)
 from tf_recdenoiser.cli.items import show_items
-from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.data import Dataset, MissingColumnError
+from tf_recdenoiser.data.feedback import Thresholds
 from tf_recdenoiser.data.log import counted
 from tf_recdenoiser.runs import Run, RunError, load_dataset, load_run
 
@@ -26,12 +34,19 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 }
 
 
+_WITHOUT_FEEDBACK = dict.fromkeys(
+    [f"log.{name}" for name in ("feedback_column", *vars(Thresholds()))]
+)
+
+
 @computes
 def recommend(
     run: Annotated[Path, Argument(help="A run directory that `train` wrote.")],
     history: OptionalHistory = None,
     user: UserOption = None,
     times: TimesOption = None,
+    disliked: DislikedOption = None,
+    liked: LikedOption = None,
     all_users: Annotated[
         bool,
         Option("--all-users", help="Recommend to every user of the log that the run learned from."),
@@ -40,7 +55,8 @@ def recommend(
         Path | None,
         Option(
             help="Recommend to every user of this log, which has the columns that the run's own "
-            "has. Items and users that the run does not know are passed over.",
+            "has; it may lack the feedback. Items and users that the run does not know are passed "
+            "over.",
             show_default=False,
         ),
     ] = None,
@@ -75,12 +91,16 @@ def recommend(
     if (history is not None) + all_users + (histories is not None) != 1:
         raise typer.BadParameter("Give one of --history, --all-users and --histories.")
     if history is None:
+        if any(one is not None for one in (user, times, disliked, liked)):
+            raise typer.BadParameter("--user, --times, --disliked and --liked go with --history.")
         _check_out(out)
     loaded = load_run(run)
     lists = {"allow": _listed(loaded, allow), "deny": _listed(loaded, deny)}
     if history is not None:
-        typed = parse_history(loaded, history, user, times)
-        found = loaded.recommend(typed.ids, k, user, typed.times, not include_seen, **lists)
+        typed = parse_history(loaded, history, user, times, disliked, liked)
+        found = loaded.recommend(
+            typed.ids, k, user, typed.times, not include_seen, disliked=typed.disliked, **lists
+        )
         show_items(found, "score", json)
         return
     assert out is not None
@@ -113,8 +133,20 @@ def _dataset(run: Run, histories: Path | None) -> Dataset:
         return run.dataset()
     if run.settings.log.name != "file":
         raise RunError("`--histories` needs a run on a file. Received: a run on a synthetic log")
-    changed = {"log.path": str(histories), "log.k_core": 0}
-    return load_dataset(run.settings.replace(changed))
+    # The run that it began with may be gone.
+    changed = {"log.path": str(histories), "log.k_core": 0, "fit.warm_start": None}
+    settings = run.settings.replace(changed)
+    try:
+        return load_dataset(settings)
+    except MissingColumnError as error:
+        if "feedback" not in error.roles:
+            raise
+    note(
+        f"{histories} has no column {settings.log.feedback_column!r}: what its users disliked is "
+        "not known.",
+        errors,
+    )
+    return load_dataset(settings.replace(_WITHOUT_FEEDBACK))
 
 
 def _listed(run: Run, path: Path | None) -> list[str] | None:

@@ -109,10 +109,16 @@ def show_detection(metrics: dict[str, Any]) -> None:
     """Say how much noise was found, and how well, where it is known."""
     if (found := metrics.get("noise")) is None:
         return
-    if "rate" in found:
+    rate, area = found["rate"], found["cross_fit_roc_auc"]
+    if found.get("detector") == "feedback":
         note(
-            f"Share of noise, as estimated: {found['rate']:.2f}. Items are separated from drawn "
-            f"noise with a ROC AUC of {found['cross_fit_roc_auc']:.3f}."
+            f"Share of dislikes among items that users judged: {rate:.2f}. They are told from "
+            f"the others with a ROC AUC of {area:.3f}."
+        )
+    else:
+        note(
+            f"Share of noise, as estimated: {rate:.2f}. Items are separated from drawn noise with "
+            f"a ROC AUC of {area:.3f}."
         )
     if "roc_auc" in found:
         note(

@@ -4,7 +4,13 @@ from tf_recdenoiser.data.batches import WINDOWS, TrainingBatches
 from tf_recdenoiser.data.checks import OnBadRow, checked_log
 from tf_recdenoiser.data.dataset import Dataset, Fingerprint
 from tf_recdenoiser.data.histories import Histories
-from tf_recdenoiser.data.log import BadRow, DataError, InteractionLog, ReadReport
+from tf_recdenoiser.data.log import (
+    BadRow,
+    DataError,
+    InteractionLog,
+    MissingColumnError,
+    ReadReport,
+)
 from tf_recdenoiser.data.negatives import UnseenSampler
 from tf_recdenoiser.data.prepare import prepare
 from tf_recdenoiser.data.readers import READERS, read_log
@@ -24,6 +30,7 @@ __all__ = [
     "Fingerprint",
     "Histories",
     "InteractionLog",
+    "MissingColumnError",
     "NextItem",
     "OnBadRow",
     "ReadReport",

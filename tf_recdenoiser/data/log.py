@@ -29,6 +29,22 @@ class DataError(ValueError):
     """A problem with the user's data. Its text is fit to be shown on a command line as it is."""
 
 
+class MissingColumnError(DataError):
+    """A log does not have a column that was named.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    roles
+        What the columns that are missing were to hold: keys of `ROLES`.
+    """
+
+    def __init__(self, message: str, roles: Sequence[str]) -> None:
+        super().__init__(message)
+        self.roles = tuple(roles)
+
+
 class BadRow(NamedTuple):
     """A row of a log that cannot be used.
 

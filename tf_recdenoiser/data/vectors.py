@@ -99,6 +99,10 @@ def _factors(
     matrix: sparse.csr_matrix, width: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Rows of U S^{1/2} and V S^{1/2} at unit length, each padded to `width` columns."""
+    if not matrix.count_nonzero():
+        # As of users with an item each; sparse factors cannot be begun from nothing.
+        of_rows, of_columns = (np.zeros((size, width), np.float32) for size in matrix.shape)
+        return of_rows, of_columns
     least = min(matrix.shape)
     if width < least - 1:
         # A start of its own, so that the same log always gives the same vectors.

@@ -24,6 +24,7 @@ DISLIKING: Mapping[str, Changes] = {
     "bce": {"objective": "bce"},
     "t_ce": {"objective": "t_ce"},
     "r_ce": {"objective": "r_ce"},
+    "bootstrap": {"objective": "bootstrap"},
     "gates": dict(DENOISER),
     "context": {"noise.detector": "context", "noise.feedback": False},
     **{
@@ -33,11 +34,11 @@ DISLIKING: Mapping[str, Changes] = {
 }
 """What is done about dislikes, by name: the settings that differ from the plain run's.
 
-The first six make no use of what the log says of them: the default objective, binary cross-entropy
-("bce") and two losses made of it that trust what is easily learned ("t_ce", "r_ce"), the paper's
-denoiser ("gates"), and the detector of what does not fit ("context"). The others know what the log
-says, and learn the rest from it: what is disliked is left out of sequences, of targets, or of
-targets and marked in the input.
+The first seven make no use of what the log says of them: the default objective; binary
+cross-entropy ("bce") and three losses made of it that doubt what is hard to learn ("t_ce", "r_ce",
+"bootstrap"); the paper's denoiser ("gates"); the detector of what does not fit ("context"). The
+others know what the log says, and learn the rest from it: what is disliked is left out of
+sequences, of targets, or of targets and marked in the input.
 """
 
 USER_AND_ITEM = "user and item rates"
@@ -157,10 +158,10 @@ def finders_without_labels(
     context = noise_model(settings, len(run.item_ids)).cross_fit(
         train, settings.noise.distribution, seed=settings.seed
     )
-    losses = {"surprisal": run, **{f"{name} loss": one for name, one in others.items()}}
+    judges = {"surprisal": run, **{f"{name} loss": one for name, one in others.items()}}
     return {
         "popularity": -counts[train.items].astype(float),
-        **{name: _losses(one, train) for name, one in losses.items()},
+        **{name: losses(one, train) for name, one in judges.items()},
         "context detector": -context.log_ratios,
     }
 
@@ -206,7 +207,7 @@ def _shrunk(group: np.ndarray, excess: np.ndarray, known: np.ndarray) -> np.ndar
     return means[group]
 
 
-def _losses(run: Run, train: Histories) -> np.ndarray:
+def losses(run: Run, train: Histories) -> np.ndarray:
     """-log p(x | items before) of each item up to a constant, `[N]`; the first of a row: median."""
     recommender = run.recommender
     rows = np.arange(train.row_count)

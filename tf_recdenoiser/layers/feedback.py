@@ -16,7 +16,7 @@ _PRIOR = 5.0
 
 @register
 class FeedbackFeatures(keras.layers.Layer):
-    """Features `[B, n, 4 + 2 views]` of each item of `item_ids` `[B, n]`, as its user may judge it.
+    """Features `[B, n, 5 + 2 views]` of each item of `item_ids` `[B, n]`, as its user may judge it.
 
     `disliked` `[B, n]` is what is known of the user's own judgement: 1 for an item they disliked, 0
     for one they liked, 0.5 for neither, NaN where nothing is known. With d the answers, m their
@@ -47,7 +47,7 @@ class FeedbackFeatures(keras.layers.Layer):
     >>> layer.remember(np.ones([10, 1, 4]) / 2, np.ones(10), np.ones(10), np.zeros(10))
     >>> features = layer(tf.constant([[0, 3, 7]]), tf.constant([[np.nan, 1.0, np.nan]]))
     >>> tuple(features.shape)
-    (1, 3, 6)
+    (1, 3, 7)
     """
 
     def __init__(self, item_count: int, shape: Sequence[int], **kwargs: Any) -> None:
@@ -62,6 +62,12 @@ class FeedbackFeatures(keras.layers.Layer):
             name="of_items", shape=(rows, 3 + views), initializer="zeros", trainable=False
         )
         self._mean = self.add_weight(name="mean", shape=(), initializer="zeros", trainable=False)
+
+    @property
+    def is_rate(self) -> np.ndarray:
+        """Which features are rates of dislikes, bool `[F]`, and not how much is known."""
+        views = self.shape[0]
+        return np.array([False, False, *[True] * (1 + views), True, False, *[True] * views])
 
     def remember(
         self, vectors: np.ndarray, counts: np.ndarray, answers: np.ndarray, disliked: np.ndarray

@@ -36,12 +36,14 @@ class Detection:
     scorer
         Of histories, with a detector for each fold of users, made from the others.
     log_ratios
-        float32 [N], of each item of the training sequences, by a detector that was not told
-        about it.
+        float32 [N], of each item of the training sequences. A `DensityRatioModel`'s are by a
+        detector that was not told about it; a `FeedbackModel`'s are for items of which nothing is
+        known, see `with_feedback`.
     roc_auc
         How well noise is told from the rest, as the area under the ROC curve: 0.5 is chance. Of
         `DensityRatioModel`s it is items against drawn noise; the log's own noise counts as items,
-        so that 1 cannot be reached. Of a `FeedbackModel` it is liked items against disliked ones.
+        so that 1 cannot be reached. Of a `FeedbackModel` it is items that were disliked against the
+        others of which something is known, each judged without what is known of it.
     """
 
     scorer: NoiseScorer
@@ -150,17 +152,22 @@ def can_cross_fit(train: Histories, folds: int) -> bool:
     return _teachers(train) >= 2 * folds
 
 
+def check_can_cross_fit(train: Histories, folds: int) -> None:
+    """Raise DataError unless `can_cross_fit`."""
+    if not can_cross_fit(train, folds):
+        raise DataError(
+            f"Noise can be looked for where at least {2 * folds} users have two items or more to "
+            "learn from: look for none, with `--detector none`. "
+            f"Received: {_teachers(train)} such users"
+        )
+
+
 def _teachers(train: Histories) -> int:
     return int((train.lengths >= 2).sum())
 
 
 def _folds(train: Histories, folds: int, rng: np.random.Generator) -> np.ndarray:
     """The fold of each row, [R], with as many rows to learn from in each as can be."""
-    if not can_cross_fit(train, folds):
-        raise DataError(
-            f"Noise can be looked for where at least {2 * folds} users have two items or more to "
-            "learn from: look for none, with `--detect none`. "
-            f"Received: {_teachers(train)} such users"
-        )
+    check_can_cross_fit(train, folds)
     order = rng.permutation(train.row_count) + train.row_count * (train.lengths < 2)
     return order.argsort().argsort() % folds

@@ -105,6 +105,7 @@ def export_saved_model(
                 cleans=noise is not None,
                 user_ids=user_ids,
                 timed="times" in recommender.backbone.extra_inputs,
+                reads_feedback=noise is not None and noise.reads_feedback,
             )
         write_server_files(directory, module.no_id)
     return target

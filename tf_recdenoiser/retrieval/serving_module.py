@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_recdenoiser import _keras
 from tf_recdenoiser.noise import Cleaning, NoiseScorer, Softening, Treatment
-from tf_recdenoiser.ops.slots import from_slots, history_inputs
+from tf_recdenoiser.ops.slots import from_slots, history_inputs, to_slots
 from tf_recdenoiser.retrieval.top_k import top_items
 from tf_recdenoiser.training.explain import explanation_tensors
 from tf_recdenoiser.training.recommender import Recommender
@@ -21,6 +21,10 @@ DEFAULT_K = 10
 
 LOWEST_SCORE = float(np.finfo(np.float32).min)
 """The score of a column that holds no item, as it is served: JSON has no word for -inf."""
+
+
+UNKNOWN = -1.0
+"""Stands where nothing is known of how an entry was liked: JSON has no word for NaN."""
 
 
 class ServingModule(tf.Module):
@@ -110,6 +114,10 @@ class ServingModule(tf.Module):
                 tf.TensorSpec([None], self._user_codes.key_dtype),
                 tf.constant([_no_id(users)], self._user_codes.key_dtype),
             )
+        if noise is not None and noise.reads_feedback:
+            self._further["disliked"] = _Input(
+                tf.TensorSpec([None, None], tf.float32), tf.constant([[UNKNOWN]])
+            )
         self.no_id = _no_id(self.item_ids)
         # Row 0 is what stands where there is no item to return.
         no_item = tf.constant([self.no_id], keys.dtype)
@@ -145,6 +153,11 @@ class ServingModule(tf.Module):
         * `users` `[B]` or `[1]`, if the backbone knows users, of the type of their ids: the raw
           id of each row's user. An id that the model does not know, which is the default, stands
           for any user of whom nothing was learned;
+        * `disliked` float32 `[B, L]` or `[1, 1]`, if what finds noise reads it: 1 where the user
+          disliked the entry of `histories`, 0 where they liked it, 0.5 for neither, and a negative
+          number (-1 is the default) or NaN where nothing is known. More than 1 is taken for 1.
+          What was disliked is noise for certain, what was not is none, and other entries are
+          judged by both;
         * `clean_history` bool `[B]` or `[1]`, if the model was exported with what finds noise:
           whether items that are probably noise are left out of the history before the model
           reads it (they still count as seen), or softened if it was trained so; true by
@@ -168,12 +181,13 @@ class ServingModule(tf.Module):
         0 for entries that the model does not read, such as those left out as noise) and `known`
         bool `[B, L]`: whether the entry counts and is in the vocabulary; and, if the model was
         exported with what finds noise, `noise` float32 `[B, L]`: the probability that the entry
-        is noise.
+        is noise, or, if the model takes `disliked`, that the user disliked it.
 
         The defaults are in the SavedModel: TensorFlow Serving uses them for gRPC requests that
         leave inputs out; its REST interface wants all inputs. With batching on, the server
-        wants each input to have as many rows as the others, and histories of different L only
-        with `pad_variable_length_inputs`; send `lengths` then, since it pads with items.
+        wants each input to have as many rows as the others (`disliked` of `[B, L]`), and histories
+        of different L only with `pad_variable_length_inputs`; send `lengths` then, since it pads
+        with items.
         """
         return {"serving_default": self.recommend, "explain": self.explain}
 
@@ -232,7 +246,11 @@ class ServingModule(tf.Module):
         if self._noise is None:
             return _Asked(codes, inputs, slots, {})
         clean = _per_row("clean_history", clean_history, histories)[:, tf.newaxis]
-        noise = self._noise.probabilities(inputs["item_ids"])
+        disliked = None
+        if "disliked" in further:
+            disliked = _per_entry("disliked", further["disliked"], histories, or_one=True)
+            disliked = to_slots(_known(disliked), slots, self.max_length)
+        noise = self._noise.probabilities(inputs["item_ids"], disliked)
         treated = tf.where(clean, noise, 0.0)
         return _Asked(
             codes,
@@ -386,12 +404,24 @@ def _per_row(name: str, values: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
         return tf.broadcast_to(values, [batch])
 
 
-def _per_entry(name: str, values: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
-    """`values`, if they are of the shape of `histories`; TensorFlow would broadcast others."""
+def _per_entry(
+    name: str, values: tf.Tensor, histories: tf.Tensor, or_one: bool = False
+) -> tf.Tensor:
+    """`values`, if they are of the shape of `histories`; TensorFlow would broadcast others.
+
+    With `or_one`, a single value may stand for all.
+    """
     shape, wanted = tf.shape(values), tf.shape(histories)
-    rule = f"`{name}` must have the shape of `histories`. Received: shape ="
-    check = tf.debugging.Assert(
-        tf.reduce_all(shape == wanted), [rule, shape, "histories =", wanted]
-    )
+    fits = tf.reduce_all(shape == wanted)
+    rule = f"`{name}` must have the shape of `histories`"
+    if or_one:
+        fits |= tf.reduce_all(shape == 1)
+        rule += ", or hold one value"
+    check = tf.debugging.Assert(fits, [f"{rule}. Received: shape =", shape, "histories =", wanted])
     with tf.control_dependencies([check]):
-        return tf.identity(values)
+        return tf.broadcast_to(values, wanted)
+
+
+def _known(disliked: tf.Tensor) -> tf.Tensor:
+    """What is known of how entries were liked, from 0 to 1, with NaN where nothing is."""
+    return tf.where(disliked >= 0, tf.minimum(disliked, 1.0), np.nan)

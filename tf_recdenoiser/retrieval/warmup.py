@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_recdenoiser.retrieval.serving_module import UNKNOWN
+
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 """Where TensorFlow Serving looks for the requests, inside a version directory."""
 
@@ -21,6 +23,7 @@ def write_warmup_requests(
     cleans: bool = False,
     user_ids: np.ndarray | None = None,
     timed: bool = False,
+    reads_feedback: bool = False,
 ) -> None:
     """Write requests to both signatures, one for each of `BATCH_SIZES`.
 
@@ -40,6 +43,8 @@ def write_warmup_requests(
         The raw ids of the users that the model knows; None if it takes no `users`.
     timed
         Whether the model takes `times`.
+    reads_feedback
+        Whether the model takes `disliked`.
     """
     file = version_directory / WARMUP_FILE
     file.parent.mkdir()
@@ -53,6 +58,8 @@ def write_warmup_requests(
                 inputs["users"] = np.resize(user_ids, batch_size)
             if timed:
                 inputs["times"] = np.tile(np.arange(float(max_length)), [batch_size, 1])
+            if reads_feedback:
+                inputs["disliked"] = np.full([batch_size, max_length], UNKNOWN, np.float32)
             if cleans:
                 inputs["clean_history"] = np.ones(batch_size, bool)
             choices = {

@@ -28,12 +28,19 @@ DEFAULT_DETECTORS = ("feedback", "context")
 def with_detector(settings: Settings, noisy: NoisySplit) -> Settings:
     """Resolved settings with the detector that they leave open.
 
-    ValueError for an oracle where no noise is known.
+    Raises
+    ------
+    DataError
+        If there is too little to learn from for the detector that they name.
+    ValueError
+        If they name an oracle where no noise is known.
     """
+    train = noisy.split.train
     if settings.detector is None:
-        train = noisy.split.train
         able = (name for name in DEFAULT_DETECTORS if DETECTORS[name].can_learn(train))
         settings = resolve(settings.replace({"noise.detector": next(able, NO_DETECTOR)}))
+    if settings.looks_for_noise:
+        DETECTORS[str(settings.detector)].check(train)
     marks = (noisy.train, noisy.valid, noisy.test)
     if settings.detector == ORACLE and not any(one.items.any() for one in marks):
         raise ValueError(

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser.evaluation import PROTOCOLS
@@ -46,18 +47,26 @@ def evaluate(
     }
 
 
-def _noise_metrics(known: NoiseKnown) -> dict[str, dict[str, float]]:
-    """What was found of noise in the test histories, and how well where it is known."""
+def _noise_metrics(known: NoiseKnown) -> dict[str, dict[str, Any]]:
+    """What was found of noise in the test histories, and how well where it is known.
+
+    Of the items that nobody said they liked or disliked: the others need no finding.
+    """
     if known.detection is None:
         return {}
     length = known.settings.model.max_length
-    item_ids = known.noisy.split.test.histories.last(length)
-    is_item = item_ids > 0
-    is_noise = known.noisy.test.last(length)[is_item] > 0
+    histories = known.noisy.split.test.histories
+    item_ids, disliked = histories.last(length), histories.last_disliked(length)
+    is_judged = (item_ids > 0) & np.isnan(disliked)
+    is_noise = known.noisy.test.last(length)[is_judged] > 0
     detection = known.detection
-    found = {"rate": detection.scorer.rate, "cross_fit_roc_auc": detection.roc_auc}
+    found: dict[str, Any] = {
+        "detector": known.settings.detector,
+        "rate": detection.scorer.rate,
+        "cross_fit_roc_auc": detection.roc_auc,
+    }
     if is_noise.any() and not is_noise.all():
-        scores = detection.scorer(item_ids)[is_item]
+        scores = detection.scorer(item_ids, disliked)[is_judged]
         found["roc_auc"] = roc_auc(scores, is_noise)
         found["precision"] = precision_at_noise(scores, is_noise)
     return {"noise": found}

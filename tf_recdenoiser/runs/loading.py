@@ -16,7 +16,7 @@ from tf_recdenoiser._settings import default
 from tf_recdenoiser.data import Dataset, Histories
 from tf_recdenoiser.data.histories import offsets_of
 from tf_recdenoiser.noise import Detection
-from tf_recdenoiser.ops.slots import from_slots, history_inputs
+from tf_recdenoiser.ops.slots import from_slots
 from tf_recdenoiser.retrieval.export import export_saved_model
 from tf_recdenoiser.retrieval.serving_module import ServingModule
 from tf_recdenoiser.runs.build import best_recommender
@@ -29,6 +29,7 @@ from tf_recdenoiser.runs.recommending import (
     Wanted,
     as_table,
     best_items,
+    inputs_of,
     known_histories,
     similar_items,
 )
@@ -112,46 +113,116 @@ class Run:
         RunError
             If the model reads times and there are none, or does not read what is given.
         """
-        wanted = self.recommender.backbone.extra_inputs
-        for name, needed, given in (("user", "user_ids", user), ("times", "times", times)):
-            if given is not None and needed not in wanted:
-                raise RunError(
-                    f"`{name}` must be left out: {self.settings.model.name} does not read it. "
-                    f"Received: {given}"
-                )
-        if "times" in wanted and (times is None or len(times) != len(codes)):
-            raise RunError(
-                f"`times` must be given, one for each item: {self.settings.model.name} reads "
-                f"when each interaction happened. Received: {times}"
-            )
-        rows = tf.constant(codes[np.newaxis], tf.int32)
-        of_items = None if times is None else tf.constant(times[np.newaxis], tf.float64)
-        tensors, _ = history_inputs(rows, self.settings.model.max_length, of_items)
-        inputs = {name: values.numpy() for name, values in tensors.items()}
-        if "user_ids" in wanted:
-            unknown = np.zeros(1, np.int32)
-            inputs["user_ids"] = unknown if user is None else _codes(self.user_ids, [user])
-        return inputs
+        return inputs_of(self, self._history(codes, times), self._users(user), np.arange(1))
 
-    def noise_scores(self, item_ids: np.ndarray) -> np.ndarray | None:
-        """P(noise) of each item of histories `[B, n]`; None if noise was not looked for."""
+    def history(
+        self,
+        item_ids: RawIds,
+        times: np.ndarray | None = None,
+        disliked: np.ndarray | None = None,
+    ) -> Histories:
+        """One history as the run reads it: its known items, with what is known of each.
+
+        Parameters
+        ----------
+        item_ids
+            Raw item ids, oldest first; unknown ones are passed over.
+        times
+            When each interaction happened, `[L]`, in seconds as `Dataset.times`.
+        disliked
+            What is known of how the user liked each item, `[L]`, as `Dataset.disliked`: 1 where
+            they disliked it, 0 where they liked it, 0.5 for neither, NaN where nothing is known.
+            None (default): nothing is.
+
+        Raises
+        ------
+        RunError
+            If the model reads times and there are none, or the run does not read what is given.
+        """
+        return self._history(self.codes(item_ids), times, disliked)
+
+    def _history(
+        self,
+        codes: np.ndarray,
+        times: np.ndarray | None,
+        disliked: np.ndarray | None = None,
+    ) -> Histories:
+        """The history of these codes, 0 for unknown items."""
+        self._check_times(times, len(codes))
+        if disliked is not None:
+            self._check_disliked(disliked, len(codes))
+        return Histories(
+            offsets_of([len(codes)]),
+            np.asarray(codes, np.int32),
+            None if times is None else np.asarray(times, np.float64),
+            disliked=None if disliked is None else np.asarray(disliked, np.float32),
+        ).keep(codes > 0)
+
+    def _check_times(self, times: np.ndarray | None, count: int) -> None:
+        is_read, model = "times" in self.recommender.backbone.extra_inputs, self.settings.model.name
+        if times is not None and not is_read:
+            raise _unread("times", f"{model} does not read it", times)
+        if is_read and (times is None or len(times) != count):
+            raise RunError(
+                f"`times` must be given, one for each item: {model} reads when each interaction "
+                f"happened. Received: {times}"
+            )
+
+    def _check_disliked(self, disliked: np.ndarray, count: int) -> None:
+        if self.detection is None:
+            why = "the run did not look for noise, so that likes and dislikes have no effect"
+            raise _unread("disliked", why, disliked)
+        values = np.asarray(disliked, np.float32)
+        if values.shape != (count,) or ((values < 0) | (values > 1)).any():
+            raise RunError(
+                "`disliked` must have a number for each item: 1 where it was disliked, 0 where it "
+                f"was liked, 0.5 for neither, NaN where nothing is known. Received: {disliked}"
+            )
+
+    def _users(self, user: str | int | None) -> np.ndarray | None:
+        """The code of one user, `[1]`; None for one who is not known."""
+        if user is None:
+            return None
+        if "user_ids" not in self.recommender.backbone.extra_inputs:
+            raise _unread("user", f"{self.settings.model.name} does not read it", user)
+        return _codes(self.user_ids, [user])
+
+    def noise_scores(
+        self, item_ids: np.ndarray, disliked: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """P(noise) of each item of histories; None if noise was not looked for.
+
+        Parameters
+        ----------
+        item_ids
+            Codes `[B, n]`, left-padded with 0.
+        disliked
+            What is known of how the items were liked, `[B, n]`, as `Histories.last_disliked` has
+            it: what was disliked is noise for certain, and what was not is none. None (default):
+            nothing is known.
+        """
         if self.detection is None:
             return None
-        return finite("P(noise)", self.detection.scorer(item_ids))
+        told = disliked if self.settings.noise.feedback else None
+        return finite("P(noise)", self.detection.scorer(item_ids, told))
 
-    def cleaned(self, inputs: Inputs) -> Inputs:
-        """Inputs as the recommender reads them: without what is probably noise."""
-        scores = self.noise_scores(inputs["item_ids"])
+    def cleaned(self, inputs: Inputs, disliked: np.ndarray | None = None) -> Inputs:
+        """Inputs as the recommender reads them: without what is probably noise.
+
+        `disliked` is what is known of it, as `noise_scores` has it.
+        """
+        scores = self.noise_scores(inputs["item_ids"], disliked)
         if scores is None:
             return inputs
         return self.settings.treatment(inputs, scores)
 
-    def explain(self, inputs: Inputs) -> Explanation:
+    def explain(self, inputs: Inputs, disliked: np.ndarray | None = None) -> Explanation:
         """What was kept of histories when recommending, in the places where their items stand.
 
-        An item that is left out as noise is not kept, and gets no attention.
+        An item that is left out as noise is not kept, and gets no attention. `disliked` is what is
+        known of it, as `noise_scores` has it.
         """
-        scores = self.noise_scores(inputs["item_ids"])
+        scores = self.noise_scores(inputs["item_ids"], disliked)
         if scores is None:
             return explain(self.recommender, **inputs)
         treatment = self.settings.treatment
@@ -169,6 +240,7 @@ class Run:
         exclude_seen: bool = Wanted.exclude_seen,
         allow: RawIds | None = None,
         deny: RawIds | None = None,
+        disliked: np.ndarray | None = None,
     ) -> list[ScoredItem]:
         """The next items after a history, the best first.
 
@@ -186,17 +258,16 @@ class Run:
         allow, deny
             Raw ids of the items that may be recommended, and of those that may not; None
             (default): all may.
+        disliked
+            What is known of how the user liked each item of the history, `[L]`, if the run looked
+            for noise; see `Run.history`. None (default): nothing.
 
         Raises
         ------
         RunError
-            If the model reads times and there are none, or does not read what is given.
+            If the model reads times and there are none, or the run does not read what is given.
         """
-        codes = self.codes(history)
-        self.inputs(codes, user, times)  # refuses what does not go with the model
-        of_row = None if times is None else np.asarray(times, np.float64)
-        row = Histories(offsets_of([len(codes)]), codes, of_row).keep(codes > 0)
-        users = None if user is None else _codes(self.user_ids, [user])
+        row, users = self.history(history, times, disliked), self._users(user)
         wanted = self.wanted(k, exclude_seen, allow, deny)
         found, scores = best_items(self, row, users, wanted)
         return self._scored(found[0], scores[0])
@@ -359,6 +430,10 @@ def _check_count(path: Path, what: str, ids: np.ndarray | None, count: int) -> N
             f"{path} must have an id for each of the model's {count} {what}: put back the file "
             f"that the run wrote. Received: {found} ids"
         )
+
+
+def _unread(name: str, why: str, given: object) -> RunError:
+    return RunError(f"`{name}` must be left out: {why}. Received: {given}")
 
 
 def _codes(ids: np.ndarray | None, raw_ids: RawIds) -> np.ndarray:

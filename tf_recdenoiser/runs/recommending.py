@@ -76,7 +76,8 @@ def best_items(
     run
         Whose model recommends; it cleans histories as it does in life.
     histories
-        U sequences of item codes, with times if the model reads them.
+        U sequences of item codes, with times if the model reads them, and with what is known of
+        dislikes.
     users
         Codes of the users `[U]`, 0 for one who is not known; None (default) for none known.
     wanted
@@ -100,7 +101,8 @@ def best_items(
     codes = np.zeros([histories.row_count, wanted.k], np.int32)
     scores = np.full(codes.shape, NO_SCORE, np.float32)
     for rows in _batches(histories.row_count):
-        inputs = run.cleaned(_inputs(run, histories, users, rows))
+        disliked = histories.last_disliked(run.settings.model.max_length, rows)
+        inputs = run.cleaned(inputs_of(run, histories, users, rows), disliked)
         longest = max(int(histories.lengths[rows].max()), 1) if wanted.exclude_seen else 1
         seen = histories.last(longest, rows) * wanted.exclude_seen
         vectors = finite("Vectors of histories", run.recommender.encode(**inputs))
@@ -115,7 +117,8 @@ def _batches(count: int) -> Iterator[np.ndarray]:
     return (np.arange(first, min(first + _BATCH, count)) for first in range(0, count, _BATCH))
 
 
-def _inputs(run: Run, histories: Histories, users: np.ndarray | None, rows: np.ndarray) -> Inputs:
+def inputs_of(run: Run, histories: Histories, users: np.ndarray | None, rows: np.ndarray) -> Inputs:
+    """What a run's model reads of the histories at `rows`; see `best_items`."""
     length, wanted = run.settings.model.max_length, run.recommender.backbone.extra_inputs
     inputs: Inputs = {"item_ids": histories.last(length, rows)}
     if "times" in wanted:
@@ -145,11 +148,11 @@ def known_histories(run: Run, dataset: Dataset) -> tuple[Histories, np.ndarray]:
 
     Returns
     -------
-    Sequences of the run's item codes, one for each of the U users of whom it knows an item, and
-    the numbers of these users in the data, `[U]`.
+    Sequences of the run's item codes, with what is known of each item, one for each of the U users
+    of whom it knows an item, and the numbers of these users in the data, `[U]`.
     """
     codes = run.codes(dataset.item_ids)[dataset.items - 1]
-    known = Histories(dataset.offsets, codes, dataset.times).keep(codes > 0)
+    known = dataclasses.replace(dataset.histories, items=codes).keep(codes > 0)
     users = np.flatnonzero(known.lengths)
     return known.prefixes(users, known.lengths[users]), users
 

@@ -104,7 +104,8 @@ def idle_settings(settings: Settings) -> dict[str, str]:
     if settings.noise.injection.rate == 0:
         paths = [f"noise.injection.{name}" for name in injection]
         idle.update(dict.fromkeys(paths, "noise.injection.rate=0"))
-    if settings.detector in (NO_DETECTOR, "feedback"):
+    learns_dislikes = settings.detector == "feedback" and not settings.noise.corrects.mixes_noise
+    if settings.detector == NO_DETECTOR or learns_dislikes:
         idle["noise.distribution"] = f"noise.detector={settings.detector!r}"
     return idle
 

@@ -108,7 +108,7 @@ _CONVERT: dict[tf.DType, Callable[[Any], Any]] = {
     tf.bool: lambda value: _only(value, bool),
     tf.int32: _integer(np.int32),
     tf.int64: _integer(np.int64),
-    tf.float64: lambda value: float(_only(value, int, float)),
+    **dict.fromkeys((tf.float32, tf.float64), lambda value: float(_only(value, int, float))),
 }
 
 

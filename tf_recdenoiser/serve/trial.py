@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_recdenoiser.retrieval.serving_module import DEFAULT_K
+from tf_recdenoiser.retrieval.serving_module import DEFAULT_K, UNKNOWN
 from tf_recdenoiser.runs import Run, RunError
 from tf_recdenoiser.serve.catalogue import Catalogue
 from tf_recdenoiser.serve.errors import RequestError
 from tf_recdenoiser.serve.model import ServedModel
-from tf_recdenoiser.serve.tensors import json_of
+from tf_recdenoiser.serve.tensors import json_of, tensor_of
 
 _MOST_ITEMS = 500
 _FOUND = 20
@@ -49,6 +49,7 @@ class Trial:
             "length": self._model.module.max_length,
             "gates": bool(self._run.recommender.gate_layers),
             "noise": "clean_history" in inputs,
+            "feedback": "disliked" in inputs,
             "softens": "clean_probability" in self._run.recommender.backbone.extra_inputs,
             "titles": self.catalogue.has_titles,
             "users": "users" in inputs,
@@ -83,7 +84,8 @@ class Trial:
         ----------
         asked
             `history`, ids as texts, oldest first; and, if not their defaults, `k` (10),
-            `exclude_seen` (true), `clean_history` (true) and `user` (none). A model that reads
+            `exclude_seen` (true), `clean_history` (true), `user` (none) and `disliked` (of no item
+            anything is known), a number for each item as the model takes it. A model that reads
             times is told that a day lies between one item and the next.
 
         Raises
@@ -122,6 +124,9 @@ class Trial:
             "exclude_seen": [_checked(asked, "exclude_seen", bool, True)],
             "clean_history": [_checked(asked, "clean_history", bool, True)],
         }
+        if "disliked" in specs:
+            said = _checked(asked, "disliked", list, [UNKNOWN] * len(codes))
+            given["disliked"] = tensor_of([said], specs["disliked"])
         user = _checked(asked, "user", str, "")
         if user in self._users:  # of others the default stands for any
             given["users"] = [self._users[user]]

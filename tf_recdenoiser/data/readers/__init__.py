@@ -199,7 +199,9 @@ def _rows(path: Path, format: str | None, options: Options) -> RawRows:
     try:
         return replace(reader.read(source, options), source=str(path))
     except DataError as error:
-        raise error if str(source) in str(error) else DataError(f"{error} in {source}") from error
+        if str(source) not in str(error):
+            error.args = (f"{error} in {source}",)  # and not another error, of another type
+        raise
 
 
 def _columns(columns: Any) -> tuple[str, ...] | None:

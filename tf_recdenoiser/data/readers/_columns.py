@@ -8,7 +8,7 @@ from itertools import chain
 
 import polars as pl
 
-from tf_recdenoiser.data.log import ROLES, DataError
+from tf_recdenoiser.data.log import ROLES, DataError, MissingColumnError
 from tf_recdenoiser.data.rows import shown
 
 # Names that a column may have, where none is given. Those of an earlier line are surer than those
@@ -76,9 +76,10 @@ class ColumnNames:
 
         Raises
         ------
+        MissingColumnError
+            If a name that was given is not among `found`.
         DataError
-            If a name that was given, or any name for the users or the items, is not
-            among `found`, or if more than one is.
+            If no name for the users or the items is, or if more than one is.
 
         Examples
         --------
@@ -88,7 +89,9 @@ class ColumnNames:
         matches = {role: self._find(role, found) for role in ROLES}
         asked = [role for role, indices in matches.items() if self._is_open(role, indices)]
         if asked:
-            raise DataError(self._question(asked, matches, found, hint))
+            question = self._question(asked, matches, found, hint)
+            missing = [role for role in asked if role in self.given() and not matches[role]]
+            raise MissingColumnError(question, missing) if missing else DataError(question)
         return {role: indices[0] for role, indices in matches.items() if len(indices) == 1}
 
     def _find(self, role: str, found: Sequence[str]) -> list[int]:

@@ -74,6 +74,11 @@ class NoiseModel(abc.ABC):
     def can_learn(cls, train: Histories) -> bool:
         """Whether there is enough in users' training sequences to learn from."""
 
+    @classmethod
+    @abc.abstractmethod
+    def check(cls, train: Histories) -> None:
+        """Raise DataError, which says what is missing, unless it `can_learn` from the sequences."""
+
     @abc.abstractmethod
     def cross_fit(
         self,

@@ -10,7 +10,12 @@ import numpy as np
 
 from tf_recdenoiser._settings import default
 from tf_recdenoiser.data import Histories
-from tf_recdenoiser.noise.cross_fitting import CrossFitting, Detection, can_cross_fit
+from tf_recdenoiser.noise.cross_fitting import (
+    CrossFitting,
+    Detection,
+    can_cross_fit,
+    check_can_cross_fit,
+)
 from tf_recdenoiser.noise.detectors.base import NoiseModel
 
 
@@ -55,6 +60,11 @@ class DensityRatioModel(NoiseModel):
     def can_learn(cls, train: Histories) -> bool:
         """Whether enough users have items to learn from: two for each fold."""
         return can_cross_fit(train, cls.folds)
+
+    @classmethod
+    def check(cls, train: Histories) -> None:
+        """Raise DataError unless it `can_learn`."""
+        check_can_cross_fit(train, cls.folds)
 
     def cross_fit(
         self,

@@ -49,14 +49,16 @@ def build_feedback_detector(vectors: np.ndarray) -> Any:
 class FeedbackModel(NoiseModel):
     """Judges an item by what is known of dislikes: of this item, of items like it, of this user.
 
-    A logistic regression on `FeedbackFeatures` learns from the items of which it is known whether
-    they were liked or disliked. Their features are made from the answers of other users, an eighth
-    of the users at a time left out, and from what the user said of other items, so that no answer
-    is learned from itself. It is calibrated where the answers that are known are as the others.
+    A logistic regression on `FeedbackFeatures` learns from the items of which something is known to
+    tell those that were disliked from those that were liked, or neither. Their features are made
+    from the answers of other users, an eighth of the users at a time left out, and from what the
+    user said of other items, so that no answer is learned from itself. It is calibrated where the
+    answers that are known are as the others.
     """
 
     folds = 8
     detectors = 1
+    least = 50
 
     def empty(self) -> Any:
         return build_feedback_detector(
@@ -65,8 +67,19 @@ class FeedbackModel(NoiseModel):
 
     @classmethod
     def can_learn(cls, train: Histories) -> bool:
-        """Whether as many items as there are folds are known to be disliked, and as many liked."""
-        return min(_known(train)) >= cls.folds
+        """Whether 50 items are known to be disliked, and as many liked: fewer say too little."""
+        return min(_known(train)) >= cls.least
+
+    @classmethod
+    def check(cls, train: Histories) -> None:
+        """Raise DataError unless it `can_learn`."""
+        if not cls.can_learn(train):
+            disliked, liked = _known(train)
+            raise DataError(
+                f"Dislikes can be learned where at least {cls.least} items are known to be "
+                "disliked and as many to be liked; look for noise with `--detector context`. "
+                f"Received: {counted(disliked, 'item')} disliked, {counted(liked, 'item')} liked"
+            )
 
     @generators_kept()
     def cross_fit(
@@ -81,13 +94,7 @@ class FeedbackModel(NoiseModel):
 
         Neither `distribution` nor `rounds` has an effect: nothing is drawn, and once is enough.
         """
-        if not self.can_learn(train):
-            disliked, liked = _known(train)
-            raise DataError(
-                f"Dislikes can be learned where at least {self.folds} items are known to be "
-                f"disliked and as many to be liked; look for noise with `--detector context`. "
-                f"Received: {counted(disliked, 'item')} disliked, {counted(liked, 'item')} liked"
-            )
+        self.check(train)
         report("what users disliked")
         teacher = _Teacher(train, item_vectors(train, self.item_count, self.hidden_dim))
         fold = np.random.default_rng(seed).permutation(train.row_count) % self.folds
@@ -110,7 +117,7 @@ class _Teacher:
         self._detector = build_feedback_detector(vectors)
         self._features = self._detector.get_layer("features")
         answers = _answers(train)
-        self._says = (answers == 0) | (answers == 1)
+        self._says = ~np.isnan(answers)
         self._is_disliked = answers[self._says] == 1
 
     def detection(self, fold: np.ndarray) -> Detection:
@@ -119,7 +126,7 @@ class _Teacher:
         fold_of_item = np.repeat(fold, self._train.lengths)[self._says]
         area = roc_auc(self._held_out(features, fold_of_item), self._is_disliked)
         self._learn_items(np.ones(self._train.row_count, bool))
-        weights, bias = logistic_regression(features, self._is_disliked)
+        weights, bias = self._regression(features, self._is_disliked)
         share = float(self._is_disliked.mean())
         self._detector.get_layer("network").set_weights([weights[:, np.newaxis], bias[np.newaxis]])
         self._detector.get_layer("log_ratio").remember(share)
@@ -145,10 +152,16 @@ class _Teacher:
         found = np.zeros(len(features))
         for number in np.unique(fold):
             mine = fold == number
-            if len(np.unique(self._is_disliked[~mine])) == 2:
-                weights, bias = logistic_regression(features[~mine], self._is_disliked[~mine])
+            if not mine.all():
+                weights, bias = self._regression(features[~mine], self._is_disliked[~mine])
                 found[mine] = features[mine] @ weights + bias
         return found
+
+    def _regression(
+        self, features: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        # With few answers chance would have it that what others disliked is liked.
+        return logistic_regression(features, labels, rising=self._features.is_rate)
 
     def _learn_items(self, rows: np.ndarray) -> None:
         """Let the features know what users of these rows, bool `[R]`, said of items."""
@@ -175,7 +188,10 @@ class _Teacher:
 
 
 def logistic_regression(
-    features: np.ndarray, labels: np.ndarray, ridge: float = 10.0
+    features: np.ndarray,
+    labels: np.ndarray,
+    ridge: float = 10.0,
+    rising: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights `[F]` and bias `[]` of a logistic regression.
 
@@ -190,6 +206,8 @@ def logistic_regression(
         Bool `[M]`.
     ridge
         10 by default, which holds the weights where there are few examples.
+    rising
+        Of which features the weight must not be negative, bool `[F]`; None (default): of none.
 
     Examples
     --------
@@ -198,8 +216,10 @@ def logistic_regression(
     >>> bool(weights[0] > 0), bool(abs(features.mean() * weights[0] + bias) < 1e-6)
     (True, True)
     """
+    # In float32 the mean of a constant is not the constant: it would not be told from the others.
+    features = features.astype(float)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1.0)
+    deviation = np.where(np.ptp(features, axis=0) > 0, deviation, 1.0)
     x, sign = (features - mean) / deviation, np.where(labels, 1.0, -1.0)
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -208,7 +228,10 @@ def logistic_regression(
         gradient = np.concatenate([[slope.sum()], slope @ x + ridge * theta[1:]])
         return np.logaddexp(0.0, -margin).sum() + ridge / 2 * theta[1:] @ theta[1:], gradient
 
-    best = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
+    rising = np.zeros(x.shape[1], bool) if rising is None else rising
+    bounds = [(None, None), *((0.0 if one else None, None) for one in rising)]
+    start = np.zeros(x.shape[1] + 1)
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     weights = best[1:] / deviation
     return weights, best[0] - mean @ weights
 

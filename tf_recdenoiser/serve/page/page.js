@@ -1,7 +1,7 @@
 // Everything that is shown comes as JSON and becomes text, never markup.
 
 const by = (id) => document.getElementById(id);
-const history = []; // {id, title}, oldest first
+const history = []; // {id, title, disliked}, oldest first; -1 for what nothing is said of
 let about = {};
 let latest = 0;
 
@@ -51,7 +51,7 @@ function measure(list, label, share, kind) {
 function tagOf(item) {
   if (!item.known) return ["not an item of the log", "out"];
   if (!item.read) return ["too old to be read", "out"];
-  if (!item.stays) return ["noise, left out", "noise"];
+  if (!item.stays) return [about.feedback ? "disliked, left out" : "noise, left out", "noise"];
   if (about.gates && item.kept.every((share) => share === 0)) return ["pruned", "out"];
   return ["", ""];
 }
@@ -62,12 +62,18 @@ function showHistory(items) {
     const remove = line.querySelector(".remove");
     remove.setAttribute("aria-label", `Remove ${called(item)}`);
     remove.onclick = () => { history.splice(place, 1); run(); };
+    const said = line.querySelector(".said");
+    said.hidden = !about.feedback;
+    said.value = history[place].disliked;
+    said.setAttribute("aria-label", `What the user says of ${called(item)}`);
+    said.onchange = () => { history[place].disliked = Number(said.value); run(); };
     if ("known" in item) {
       const [text, kind] = tagOf(item);
       line.querySelector(".tag").textContent = text;
       if (kind) line.classList.add(kind);
       const made = line.querySelector(".made");
-      if (item.noise !== null) measure(made, "noise", item.noise, "noise");
+      const found = about.feedback ? "disliked" : "noise";
+      if (item.noise !== null) measure(made, found, item.noise, "noise");
       if (about.gates && item.read && item.stays) {
         item.kept.forEach((share, layer) => measure(made, `layer ${layer + 1}`, share, ""));
       }
@@ -88,9 +94,13 @@ function showRecommended(items) {
   }));
 }
 
+function push({ id, title }) {
+  history.push({ id, title, disliked: -1 });
+}
+
 function add(item) {
   if (history.length >= about.most) return;
-  history.push({ id: item.id, title: item.title });
+  push(item);
   run();
 }
 
@@ -100,6 +110,7 @@ async function run() {
   try {
     const answer = await ask("try", {
       history: history.map((item) => item.id),
+      disliked: history.map((item) => item.disliked),
       k: Number.parseInt(by("k").value, 10) || 1,
       exclude_seen: by("seen").checked,
       clean_history: by("clean").checked,
@@ -144,7 +155,8 @@ by("search").onfocus = look;
 by("example").onclick = async () => {
   try {
     const answer = await ask("example");
-    history.splice(0, history.length, ...answer.history);
+    history.length = 0;
+    answer.history.forEach(push);
     run();
   } catch (error) {
     say(error);
@@ -162,12 +174,14 @@ function layOut() {
   by("hint").textContent = [
     "Oldest item first.",
     about.gates ? "“Layer” is how much of an item passes that layer's gate: 0 is pruned." : "",
-    about.noise ? "“Noise” is how probably it is noise." : "",
+    about.feedback ? "“Disliked” is how probably the user disliked it." : "",
+    about.noise && !about.feedback ? "“Noise” is how probably it is noise." : "",
     about.times ? "A day is taken to lie between one item and the next." : "",
   ].join(" ");
   by("k").max = about.most_k;
   by("clean-label").hidden = !about.noise;
-  by("clean-what").textContent = `${about.softens ? "Weaken" : "Leave out"} what is probably noise`;
+  const what = about.feedback ? "what was probably disliked" : "what is probably noise";
+  by("clean-what").textContent = `${about.softens ? "Weaken" : "Leave out"} ${what}`;
   by("user-label").hidden = !about.users;
 }
 
@@ -176,7 +190,7 @@ function layOut() {
     about = await ask("about");
     layOut();
     const answer = await ask("example");
-    history.push(...answer.history);
+    answer.history.forEach(push);
     run();
   } catch (error) {
     say(error);

@@ -8,6 +8,7 @@ from tf_recdenoiser.training.objectives.binary_cross_entropy import (
     BinaryCrossEntropy,
     CandidateCrossentropy,
 )
+from tf_recdenoiser.training.objectives.bootstrapped_cross_entropy import BootstrappedCrossEntropy
 from tf_recdenoiser.training.objectives.cross_entropy import CrossEntropy
 from tf_recdenoiser.training.objectives.generalized_binary_cross_entropy import (
     GeneralizedBinaryCrossEntropy,
@@ -28,6 +29,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "top1": Top1,
     "t_ce": TruncatedCrossEntropy,
     "r_ce": ReweightedCrossEntropy,
+    "bootstrap": BootstrappedCrossEntropy,
 }
 """Every objective by name."""
 
@@ -39,6 +41,7 @@ __all__ = [
     "OBJECTIVES",
     "BayesianPersonalizedRanking",
     "BinaryCrossEntropy",
+    "BootstrappedCrossEntropy",
     "CandidateCrossentropy",
     "CrossEntropy",
     "GeneralizedBinaryCrossEntropy",
