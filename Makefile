@@ -28,7 +28,7 @@ help: ## list the targets
 
 install: $(INSTALLED) ## make .venv and install the package with what its tests need
 
-demo: $(INSTALLED) ## train and export on the synthetic data set: the main job, in minutes
+demo: $(INSTALLED) ## what is gained on a log with noise, in three minutes: train, compare, export
 	$(BIN)/tf-recdenoiser demo --out runs/demo
 
 test: lint test-keras-3 test-tf-keras ## lint, then run each test under one Keras, some under both

@@ -22,7 +22,7 @@ from tf_recdenoiser.training import DenoisingModel
 
 keras = tf.keras
 
-LENGTH, GROUPS, ITEMS, HIDDEN_DIM = 12, 6, 60, 16
+LENGTH, GROUPS, ITEMS, HIDDEN_DIM = 12, 6, 120, 16
 
 
 def make_data(users: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -117,13 +117,13 @@ def _printed_by_shell(command: str) -> tuple[str, int]:
 def assert_prints(steps: Iterable[Shown], more: str = "") -> None:
     """Do what a page shows, here and in its order; what is printed must have the shown form.
 
-    Training gets `more` arguments.
+    Training and the demo get `more` arguments.
     """
     for shown in steps:
         if shown.kind == "python":
             exec(compile(shown.text, "page", "exec"), {})
         elif not shown.served:
-            printed = printed_by(shown, more if shown.command == "train" else "")
+            printed = printed_by(shown, more if shown.command in ("train", "demo") else "")
             if shown.output:
                 here = printed.replace(str(Path.cwd()), "/home/you")
                 assert has_form_of(here, shown.output), (shown.text, here)

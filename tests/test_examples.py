@@ -73,10 +73,10 @@ def test_code_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "run.export(" not in code or list(tmp_path.rglob("saved_model.pb"))
 
 
-# --- The README's session ---------------------------------------------------------------------
+# --- The README's sessions --------------------------------------------------------------------
 
 
-SESSION = [shown for shown in shown_in(README) if shown.kind == "console"]
+DEMO, *SESSION = (shown for shown in shown_in(README) if shown.kind == "console")
 
 
 def write_ratings(path: Path, named: list[int]) -> None:
@@ -99,7 +99,7 @@ def test_the_readme_prints_what_it_shows(tmp_path: Path, monkeypatch: pytest.Mon
     write_ratings(tmp_path / "ratings.csv", [int(item) for item in history.split(",")])
     titles = [f"{item},Film No. {item} (1995)" for item in range(1, 10_000)]
     (tmp_path / "movies.csv").write_text("\n".join(["movieId,title", *titles]))
-    assert [shown.command for shown in SESSION] == ["train", "recommend", "recommend", ""]
+    assert [shown.command for shown in SESSION] == ["train", "recommend", "recommend"]
     assert_prints(SESSION, "--epochs 2")
 
 
@@ -112,6 +112,16 @@ def test_the_readme_prints_what_it_shows_of_movielens(
     for name in ("ratings.csv", "movies.csv"):
         (tmp_path / name).symlink_to(shared_data / "ml-latest-small" / name)
     assert_prints(SESSION)
+
+
+@pytest.mark.slow
+@pytest.mark.graph
+def test_the_demo_prints_what_the_readme_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert DEMO.command == "demo"
+    assert_prints([DEMO], "--users 300 --epochs 8")
 
 
 # --- The pages' sessions ----------------------------------------------------------------------

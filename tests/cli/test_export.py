@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
 from tests.cli.shell import rows, tf_recdenoiser
+from tf_recdenoiser.cli.console import print_json
+from tf_recdenoiser.cli.demo import sentence
+from tf_recdenoiser.experiments import Comparison
 from tf_recdenoiser.runs import RunDirectory, load_run
 
 
@@ -74,25 +78,65 @@ def test_old_versions_are_deleted_on_request(trained: RunDirectory, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_the_demo_sets_both_systems_side_by_side(tmp_path: Path) -> None:
-    command = ("demo", "--users", 60, "--epochs", 1, "--out", tmp_path / "runs")
+def test_the_demo_sets_four_models_side_by_side(tmp_path: Path) -> None:
+    runs = {name: tmp_path / f"{name}-0" for name in ("plain", "gates", "detector", "oracle")}
+    command = ("demo", "--users", 60, "--epochs", 1, "--out", tmp_path)
     outcome = tf_recdenoiser(*command, "--to", tmp_path / "saved" / "demo")
     assert outcome.status == 0, outcome.err
-    table = []
-    for system, name in (("SASRec", "plain"), ("SASRec + denoiser", "denoised")):
-        metrics = RunDirectory(tmp_path / "runs" / name).metrics()
-        for protocol, values in metrics["test"].items():
-            cells = (values[m] for m in ("hit@1", "hit@5", "hit@10", "ndcg@5", "ndcg@10"))
-            table.append([system, protocol, *(f"{value:.4f}" for value in cells)])
-    assert rows(outcome.out) == table
+    metrics = {name: RunDirectory(path).metrics()["test"] for name, path in runs.items()}
+    shown = [
+        [name, *(f"{of[p][m]:.4f}" for p in ("full", "paper") for m in ("ndcg@10", "hit@10"))]
+        for name, of in metrics.items()
+    ]
+    assert [row[:-1] for row in rows(outcome.out)] == shown
+    full = {name: of["full"]["ndcg@10"] for name, of in metrics.items()}
+    gain = full["oracle"] - full["plain"]
+    shares = [row[-1].split(" ")[0] for row in rows(outcome.out)]
+    assert shares == [
+        f"{(of - full['plain']) / gain:.0%}" if gain > 0 else "-" for of in full.values()
+    ]
     assert f"SavedModel: {tmp_path / 'saved' / 'demo' / '1'}\n" in outcome.out
     assert (tmp_path / "saved" / "demo" / "1" / "saved_model.pb").is_file()
+    assert (tmp_path / "history.png").stat().st_size > 1000
 
-    plain, denoised = (load_run(tmp_path / "runs" / name) for name in ("plain", "denoised"))
-    assert plain.settings == denoised.settings.plain()
-    assert plain.directory.fingerprint() == denoised.directory.fingerprint()
+    settings = {name: load_run(path).settings for name, path in runs.items()}
+    assert {name: of.detector for name, of in settings.items()} == {
+        "plain": "none",
+        "gates": "none",
+        "detector": "context",
+        "oracle": "oracle",
+    }
+    assert all(of.plain() == settings["plain"] for of in settings.values())
 
-    # Once more: the runs are replaced, the model is the next version.
-    assert tf_recdenoiser(*command, "--to", tmp_path / "saved" / "demo").out == outcome.out.replace(
-        "/demo/1\n", "/demo/2\n"
-    )
+    # Once more, for a program: the runs are replaced, the model is the next version.
+    outcome = tf_recdenoiser(*command, "--to", tmp_path / "saved" / "demo", "--json")
+    again = json.loads(outcome.out, parse_constant=pytest.fail)
+    means = {name: of["full ndcg@10"]["mean"] for name, of in again["models"].items()}
+    assert means == pytest.approx(full)
+    assert again["models"]["oracle"]["run"] == str(runs["oracle"])
+    assert again["noise"] == RunDirectory(runs["detector"]).metrics()["noise"]
+    assert again["picture"] == str(tmp_path / "history.png")
+    assert again["saved_model"] == str(tmp_path / "saved" / "demo" / "2")
+
+
+def test_what_is_not_finite_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"one": [math.nan, 0.5, None], "two": (math.inf, 1, "nan")})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "one": [None, 0.5, None],
+        "two": [None, 1, "nan"],
+    }
+
+
+def compared(**gains: float) -> dict[str, dict[str, Comparison]]:
+    """What a comparison is like in which models gain so much."""
+    return {
+        name: {"full ndcg@10": Comparison(0.3 + gain, gain, math.nan, 0.01, math.nan)}
+        for name, gain in gains.items()
+    }
+
+
+def test_the_demo_says_what_is_to_be_seen_whatever_it_is() -> None:
+    said = sentence(compared(plain=0.0, gates=-0.01, detector=0.03, oracle=0.05))
+    assert "finding it gains 60%" in said and "gates gain -20%" in said
+    said = sentence(compared(plain=0.0, gates=0.01, detector=0.02, oracle=-0.01))
+    assert said.startswith("Knowing the noise gains nothing")

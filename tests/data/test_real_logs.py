@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.data.test_synthetic import LIKENESS, likeness
 from tf_recdenoiser.data import DataError, leave_one_out, prepare, read_log
 
 
@@ -27,6 +28,13 @@ def test_counts(shared_data: Path, name: str, users: int, items: int, interactio
     assert (found.users, found.items, found.interactions) == (users, items, interactions)
     assert (log.report.user_count, log.report.item_count) == (users, items)
     assert log.report.bad_rows == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LIKENESS)
+def test_how_long_interests_last(shared_data: Path, name: str) -> None:
+    found = likeness(prepare(read_log(shared_data / name)))
+    assert found == pytest.approx(LIKENESS[name], abs=0.01)
 
 
 def test_the_five_core_of_beauty_is_the_published_one(shared_data: Path) -> None:

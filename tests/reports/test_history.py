@@ -26,3 +26,11 @@ def test_what_is_softened_keeps_its_place_and_the_rest_of_its_weight() -> None:
     assert [bar.get_height() for bar in before.patches] == noise.tolist()
     assert [bar.get_height() for bar in after.patches] == (1 - noise).tolist()
     assert not before.lines
+
+
+def test_what_is_known_to_be_noise_has_a_cross() -> None:
+    noise = np.array([0.1, 0.9, 0.2])
+    known = np.array([False, True, True])
+    before, _ = history_figure([*"abc"], noise, noise < 0.5, 0.5, known).axes
+    (crosses,) = before.collections
+    assert crosses.get_offsets()[:, 0].tolist() == [1, 2]

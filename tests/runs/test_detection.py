@@ -59,7 +59,7 @@ def found() -> tuple[Detection, np.ndarray]:
     given = Settings.of("synthetic", NOISY)
     noisy = load_split(given, load_dataset(given))
     detection = ContextModel(60, max_length=30, hidden_dim=16).cross_fit(
-        noisy.split.train, "uniform"
+        noisy.split.train, "popularity"
     )
     return detection, noisy.train.items == 1
 
@@ -68,7 +68,7 @@ def test_noise_is_found_in_sequences_that_no_detector_was_trained_on(
     found: tuple[Detection, np.ndarray],
 ) -> None:
     detection, is_noise = found
-    assert roc_auc(-detection.log_ratios, is_noise) > 0.85
+    assert roc_auc(-detection.log_ratios, is_noise) > 0.8
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +294,7 @@ def test_the_likelihood_takes_the_share_and_the_distribution_of_the_noise(tmp_pa
     train(settings, DATASET, RunDirectory(tmp_path / "run"))
     model = load_run(tmp_path / "run").recommender
     share = float(load_split(settings, DATASET).train.items.astype(np.float32).mean())
-    assert share == pytest.approx(0.25, abs=0.01)
+    assert share == pytest.approx(0.25, abs=0.03)
     assert model.objective == SampledSoftmax(noise_rate=share)
     (mixture,) = (layer for layer in layers_of(model) if isinstance(layer, NoiseMixture))
     counts = np.bincount(load_split(settings, DATASET).split.train.items)

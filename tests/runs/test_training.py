@@ -322,6 +322,7 @@ OTHER = {
     "noise.detector.name": "oracle",
     "noise.distribution": "uniform",
     "noise.injection.rate": 0.5,
+    "noise.feedback": False,
     "noise.injection.distribution": "uniform",
     "noise.injection.places": "test",
     "fit.windows": "newest",
@@ -329,9 +330,10 @@ OTHER = {
     "fit.warm_start": "/another",
 }
 # What is done about noise has no other value where none is looked for; gates are shuffled only
-# if they are another run's, and a density is sought only without a beta.
+# if they are another run's, and a density is sought only without a beta. Other targets need a log
+# that says what was liked.
 # The log has a test of its own.
-ALONE = ("log.", "noise.correction.", "gates.shuffle", "gates.target_density")
+ALONE = ("log.", "noise.correction.", "gates.shuffle", "gates.target_density", "evaluation.targets")
 KEPT = [path for path in small().paths() if path not in EXTENDABLE and not path.startswith(ALONE)]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from rich.console import Console
@@ -55,8 +56,19 @@ def title_column() -> Column:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as JSON, for other programs, without colours or wrapping."""
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    """Print `value` as JSON, for other programs, without colours or wrapping.
+
+    What is not finite is null, since JSON has neither NaN nor infinity.
+    """
+    print(json.dumps(_finite(value), indent=1, ensure_ascii=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(of_key) for key, of_key in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 _PROTOCOLS = {
@@ -102,7 +114,11 @@ def show_metrics(title: str, models: Mapping[str, Mapping[str, Mapping[str, floa
             table.add_row(model, protocol, *values)
         table.add_section()
     output.print(table)
-    shown = dict.fromkeys(protocol for protocols in models.values() for protocol in protocols)
-    note("; ".join(f"{protocol}: {_PROTOCOLS[protocol]}" for protocol in shown) + ".")
+    explain_protocols(protocol for protocols in models.values() for protocol in protocols)
     if _DISLIKED in names:
         note(ABOUT_DISLIKED)
+
+
+def explain_protocols(names: Iterable[str]) -> None:
+    """Say what some protocols are, each once."""
+    note("; ".join(f"{name}: {_PROTOCOLS[name]}" for name in dict.fromkeys(names)) + ".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -32,6 +32,7 @@ from tf_recdenoiser.cli.histories import (
 )
 from tf_recdenoiser.noise import Cleaning, Detection
 from tf_recdenoiser.runs import Run, RunError, load_run
+from tf_recdenoiser.runs.scoring import Inputs
 
 _PICTURES = (".png", ".svg", ".pdf")
 
@@ -71,7 +72,7 @@ def explain(
     length = loaded.settings.model.max_length
     codes, known = past.items[-length:], past.last_disliked(length)
     found = loaded.explain(inputs, known)
-    noise = loaded.noise_scores(inputs["item_ids"], known)
+    judged = judge(loaded, inputs, known)
     kept = found.kept_per_layer[0, :, -len(codes) :].T
     items = loaded.item_ids[codes - 1].tolist()
     rows = [
@@ -81,24 +82,19 @@ def explain(
     if loaded.titles is not None:
         for row, title in zip(rows, loaded.titles[codes - 1].tolist(), strict=True):
             row["title"] = title
-    if noise is not None:
-        stays = loaded.settings.treatment.stays(
-            tf.constant(inputs["item_ids"]), tf.constant(noise)
-        ).numpy()
-        for row, probability, kept_one in zip(
-            rows, noise[0, -len(codes) :], stays[0, -len(codes) :], strict=True
-        ):
-            row |= {"noise": float(probability), "stays": bool(kept_one)}
-    if picture is not None:
-        treatment = loaded.settings.treatment
-        _draw(picture, rows, treatment.above if isinstance(treatment, Cleaning) else None)
+    if judged is not None:
+        for row, probability, stays in zip(rows, judged.noise, judged.stays, strict=True):
+            row |= {"noise": float(probability), "stays": bool(stays)}
+        if picture is not None:
+            draw_history(picture, [row.get("title") or str(row["item"]) for row in rows], judged)
+            note(f"The picture is {picture}.", errors)
     if json:
         print_json(rows)
         return
     gated = bool(loaded.recommender.gate_layers)
     if not gated:
         note("This run has no gates: what is not left out is kept in every layer.")
-    if gated or loaded.detection is not None:
+    if gated or judged is not None:
         output.print(_table(rows, kept.shape[1] if gated else 0, loaded.detection))
         note("Oldest item first; the last row is the newest item.")
 
@@ -118,16 +114,50 @@ def _check_picture(path: Path, run: Run) -> None:
         raise RunError(f"`--picture` must end in {', '.join(_PICTURES)}. Received: {path}")
 
 
-def _draw(path: Path, rows: list[dict[str, Any]], above: float | None) -> None:
-    """The picture of a history that is cleaned, or softened where nothing is left out."""
+class Judged(NamedTuple):
+    """What a run makes of the L items of one history.
+
+    Attributes
+    ----------
+    noise
+        P(noise) of each, `[L]`.
+    stays
+        Which of them recommendations start from, bool `[L]`.
+    above
+        The probability above which an item is left out; None where items are softened.
+    """
+
+    noise: np.ndarray
+    stays: np.ndarray
+    above: float | None
+
+
+def judge(run: Run, inputs: Inputs, disliked: np.ndarray | None = None) -> Judged | None:
+    """What is probably noise in the one history of `inputs`; None if noise was not looked for.
+
+    `disliked` is what is known of it, as `Run.noise_scores` has it.
+    """
+    item_ids, treatment = inputs["item_ids"], run.settings.treatment
+    noise = run.noise_scores(item_ids, disliked)
+    if noise is None:
+        return None
+    stays = treatment.stays(tf.constant(item_ids), tf.constant(noise)).numpy()
+    above = treatment.above if isinstance(treatment, Cleaning) else None
+    return Judged(noise[item_ids > 0], stays[item_ids > 0], above)
+
+
+def draw_history(
+    path: Path, items: list[str], judged: Judged, known: np.ndarray | None = None
+) -> None:
+    """Write the picture of a history that is cleaned, or softened where nothing is left out.
+
+    Which items are noise may be `known`, bool `[L]`.
+    """
     # Imported here since matplotlib is an extra.
     from tf_recdenoiser.reports import history_figure
 
-    noise = np.array([row["noise"] for row in rows])
-    items = [row.get("title") or str(row["item"]) for row in rows]
-    stays = None if above is None else np.array([row["stays"] for row in rows])
-    history_figure(items, noise, stays, above).savefig(path, dpi=100)
-    note(f"The picture is {path}.", errors)
+    stays = None if judged.above is None else judged.stays
+    history_figure(items, judged.noise, stays, judged.above, known).savefig(path, dpi=100)
 
 
 def _table(rows: list[dict[str, Any]], layers: int, detection: Detection | None) -> Table:

@@ -49,8 +49,8 @@ def export_and_show(
     max_k: int = default(export_saved_model, "max_k"),
     keep: int | None = None,
     console: Console = output,
-) -> None:
-    """Export a run, and say on a console how it is served."""
+) -> Path:
+    """Export a run, and say on a console how it is served; what was written."""
     check_folder(to)
     with busy(f"Exporting {run}"):
         loaded = load_run(run)
@@ -61,6 +61,7 @@ def export_and_show(
         note(f"Deleted versions: {', '.join(path.name for path in pruned)}", console)
     for how, command in serving_commands(written.parent).items():
         note(f"{how}: {shlex.join(command)}", console)
+    return written
 
 
 def serving_commands(model: Path) -> dict[str, list[str]]:

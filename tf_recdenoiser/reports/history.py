@@ -16,6 +16,7 @@ def history_figure(
     noise: np.ndarray,
     stays: np.ndarray | None = None,
     above: float | None = None,
+    known: np.ndarray | None = None,
 ) -> Figure:
     """A picture of a history: how probable noise is, and what of it the recommender reads.
 
@@ -33,6 +34,9 @@ def history_figure(
         Which of them stay, bool `[L]`; None (default) where items are softened.
     above
         The probability above which an item is left out: drawn as a line. None (default) for none.
+    known
+        Which of them are noise, as is known, bool `[L]`: marked with a cross each. None (default)
+        where it is not known.
 
     Examples
     --------
@@ -50,7 +54,12 @@ def history_figure(
     before.bar(range(len(items)), noise, color=colours)
     if above is not None:
         before.axhline(above, color=_PALE, linewidth=1, linestyle="--")
-    before.set(ylim=(0, 1.02), ylabel="P(noise)", title="Before: the history as it was logged")
+    title = "Before: the history as it was logged"
+    if known is not None:
+        places = np.flatnonzero(known)
+        before.scatter(places, np.full(len(places), 1.08), marker="x", color="black", s=30)
+        title += " (×: noise)"
+    before.set(ylim=(0, 1.02 if known is None else 1.16), ylabel="P(noise)", title=title)
     before.tick_params(bottom=False, labelbottom=False)
     if stays is None:
         after.bar(range(len(items)), 1 - noise, color=colours)
