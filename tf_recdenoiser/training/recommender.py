@@ -85,6 +85,9 @@ class Recommender(DenoisingModel):
         """
         return self._encode(self.inputs_of(item_ids, **extra)).numpy()
 
+    def get_build_config(self) -> None:
+        """None: a recommender has all its weights from the start, whatever it is called with."""
+
     def inputs_of(self, item_ids: np.ndarray, **extra: np.ndarray) -> dict[str, tf.Tensor]:
         """The backbone's inputs as tensors.
 
