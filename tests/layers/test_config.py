@@ -39,6 +39,7 @@ from tf_recdenoiser.layers.catalogue import Catalogue, CatalogueLogProbability
 from tf_recdenoiser.layers.context import ContextFeatures
 from tf_recdenoiser.layers.embeddings import AppendOne
 from tf_recdenoiser.layers.feedback import FeedbackFeatures, LogRatioOfLogit
+from tf_recdenoiser.layers.noise_embedding import NoiseEmbedding
 from tf_recdenoiser.layers.noise_mixture import NoiseMixture
 from tf_recdenoiser.layers.normalizers import LearnedEntmax
 from tf_recdenoiser.layers.sampled_softmax import SampledLogProbability
@@ -69,6 +70,7 @@ CHANGED: dict[type, dict[str, Any]] = {
     ContextFeatures: {"item_count": 4, "shape": (2, 3)},
     FeedbackFeatures: {"item_count": 4, "shape": (2, 3)},
     LogRatioOfLogit: {},
+    NoiseEmbedding: {},
     NoiseMixture: {"rate": 0.25, "item_count": 4, "offset": 0.5},
     Soften: {},
     Swap: {"rate": 0.25, "count": 4},
