@@ -83,7 +83,8 @@ def test_a_scorer_ranks_one_part(run: Run) -> None:
         assert scorer.problem.targets.tolist() == expected
         histories = scorer.some_inputs(count=3)["item_ids"]
         for user in range(3):
-            assert histories[user].tolist() == DATASET.sequence(user)[:-held_out][-12:].tolist()
+            read = [0] * 12 + DATASET.sequence(user)[:-held_out].tolist()
+            assert histories[user].tolist() == read[-12:]
 
 
 def test_a_part_that_is_not_there_is_refused() -> None:
