@@ -12,6 +12,7 @@ from tf_recdenoiser.backbones import BACKBONES, Backbone
 from tf_recdenoiser.data import DataError, Dataset
 from tf_recdenoiser.data.readers import absolute_path
 from tf_recdenoiser.layers import DROPPING, GATES, DroppingGates, Gates
+from tf_recdenoiser.noise.detectors import DETECTORS, DensityRatioModel
 from tf_recdenoiser.noise.settings import NO_DETECTOR, NoiseSettings
 from tf_recdenoiser.runs.settings import NO_GATES, Settings
 from tf_recdenoiser.training import OBJECTIVES, GateTraining, NoiseAwareObjective, Objective
@@ -104,10 +105,20 @@ def idle_settings(settings: Settings) -> dict[str, str]:
     if settings.noise.injection.rate == 0:
         paths = [f"noise.injection.{name}" for name in injection]
         idle.update(dict.fromkeys(paths, "noise.injection.rate=0"))
-    learns_dislikes = settings.detector == "feedback" and not settings.noise.corrects.mixes_noise
-    if settings.detector == NO_DETECTOR or learns_dislikes:
+    if not _asks_for_drawn_noise(settings):
         idle["noise.distribution"] = f"noise.detector={settings.detector!r}"
     return idle
+
+
+def _asks_for_drawn_noise(settings: Settings) -> bool:
+    """Whether it matters from which distribution noise is drawn, to the detector or the objective.
+
+    It may, where the log is to decide on the detector.
+    """
+    if settings.detector not in DETECTORS:
+        return settings.detector != NO_DETECTOR
+    draws = issubclass(DETECTORS[str(settings.detector)], DensityRatioModel)
+    return draws or settings.noise.corrects.mixes_noise
 
 
 def backbone_class(settings: Settings) -> type[Backbone]:
