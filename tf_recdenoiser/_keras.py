@@ -286,6 +286,15 @@ def loss_scale(optimizer: Any) -> tf.Tensor:
     return tf.cast(scale_loss(optimizer, tf.ones([], tf.float32)), tf.float32)
 
 
+def moments_of(optimizer: Any, variable: Any) -> tuple[Any, Any]:
+    """What a Keras Adam has of the first and the second moment of the gradients of `variable`."""
+    if IS_KERAS_3:
+        index = optimizer._get_variable_index(variable)
+    else:
+        index = optimizer._index_dict[optimizer._var_key(variable)]
+    return optimizer._momentums[index], optimizer._velocities[index]
+
+
 @contextlib.contextmanager
 def finalizing_by(optimizer: Any, finalize: Callable[[], None]) -> Iterator[None]:
     """While it lasts, `finalize` does what Keras asks of `optimizer` at the end of training.

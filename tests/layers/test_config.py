@@ -24,6 +24,7 @@ from tf_recdenoiser.layers import (
     JacobianRegularizedBlock,
     KeyGates,
     LayerDrop,
+    LayerNormalization,
     PairwiseGates,
     PositionalGates,
     PositionEmbedding,
@@ -62,6 +63,7 @@ GATES = {**COMMON, "num_heads": 2}
 # Every argument of every layer, none of them at its default.
 CHANGED: dict[type, dict[str, Any]] = {
     Dropout: {"rate": 0.25},
+    LayerNormalization: {"epsilon": 0.01},
     PositionEmbedding: {"scale": False},
     AppendOne: {},
     BesideUser: {},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._keras import register
 from tf_recdenoiser.backbones.base import (
     Backbone,
     clean_probability_input,
@@ -19,6 +19,7 @@ from tf_recdenoiser.layers import (
     Dropout,
     DroppingGates,
     Gates,
+    LayerNormalization,
     PositionEmbedding,
     TransformerBlock,
 )
@@ -110,6 +111,6 @@ class SASRec(Backbone):
         x = stack(
             x, num_layers, block, gamma, jacobian_batch_size, key_weights=key_weights, gates=shared
         )
-        outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
+        outputs = LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(items)

@@ -22,6 +22,7 @@ from tf_recdenoiser.layers import (
     AttentionKind,
     Dropout,
     Gates,
+    LayerNormalization,
     PositionEmbedding,
     Swap,
     TransformerBlock,
@@ -123,7 +124,7 @@ class SSEPT(Backbone):
         x = stack(
             x, num_layers, block, gamma, jacobian_batch_size, key_weights=key_weights, gates=shared
         )
-        x = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
+        x = LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         outputs = UserTerm(name="user_term")(x, users)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(ScoredItems(items, Swap(target_swap, item_count), name="scored_items"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tf_recdenoiser._keras import keras, register
+from tf_recdenoiser._keras import register
 from tf_recdenoiser._settings import default
 from tf_recdenoiser.backbones.base import (
     Backbone,
@@ -16,7 +16,13 @@ from tf_recdenoiser.backbones.base import (
     stack,
 )
 from tf_recdenoiser.backbones.sasrec import SASRec
-from tf_recdenoiser.layers import Dropout, Gates, TimeAwareBlock, TimeEmbedding
+from tf_recdenoiser.layers import (
+    Dropout,
+    Gates,
+    LayerNormalization,
+    TimeAwareBlock,
+    TimeEmbedding,
+)
 
 
 @register
@@ -83,6 +89,6 @@ class TiSASRec(Backbone):
         x = Dropout(dropout)(x)
         given = {"context": context, "key_weights": key_weights, "gates": shared}
         x = stack(x, num_layers, block, gamma, jacobian_batch_size, **given)
-        outputs = keras.layers.LayerNormalization(epsilon=1e-8, name="last_norm")(x)
+        outputs = LayerNormalization(epsilon=1e-8, name="last_norm")(x)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self._set(items)

@@ -26,6 +26,7 @@ from tf_recdenoiser.layers.gates import (
 )
 from tf_recdenoiser.layers.jacobian import JacobianRegularizedBlock
 from tf_recdenoiser.layers.linear_attention import DenoisingLinearAttention
+from tf_recdenoiser.layers.normalization import LayerNormalization
 from tf_recdenoiser.layers.swap import Swap
 from tf_recdenoiser.layers.time_aware import TimeAwareAttention, TimeAwareBlock, TimeEmbedding
 from tf_recdenoiser.layers.transformer import TransformerBlock
@@ -47,6 +48,7 @@ __all__ = [
     "JacobianRegularizedBlock",
     "KeyGates",
     "LayerDrop",
+    "LayerNormalization",
     "PairwiseGates",
     "PositionEmbedding",
     "PositionalGates",

@@ -73,10 +73,8 @@ class DenoisingMultiHeadAttention(GatedAttention):
     def attend(
         self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, mask: Any, gates: Any, **call: Any
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        def mix(weights: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-            dropped = self.attention_dropout(weights, training=call["training"])
-            return self.mix(dropped, value, call["context"])
-
+        context = call["context"]
+        shape = tf.concat([tf.shape(query)[:-1], tf.shape(key)[-2:-1]], axis=0)
         return gated_attention(
             query,
             key,
@@ -86,12 +84,13 @@ class DenoisingMultiHeadAttention(GatedAttention):
             self.normalizer,
             key_weights=call["key_weights"],
             renormalize=self.renormalize,
-            score=lambda query, key: self.score(query, key, call["context"]),
-            mix=mix,
+            noise=self.attention_dropout.noise(shape, call["training"]),
+            score=lambda query, key: self.score(query, key, context),
+            mix=lambda weights, value: self.mix(weights, value, context),
         )
 
     def score(self, query: tf.Tensor, key: tf.Tensor, context: Any) -> tf.Tensor:
-        """The scores `[B, H, n, m]` of queries, divided by sqrt(key_dim), and keys."""
+        """The scores `[B, H, n, m]` of queries and keys, yet to be divided by sqrt(key_dim)."""
         return scaled_products(query, key)
 
     def mix(self, weights: tf.Tensor, value: tf.Tensor, context: Any) -> tf.Tensor:

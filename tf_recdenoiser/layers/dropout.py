@@ -10,6 +10,7 @@ from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.layers.sample import noise_seed
 from tf_recdenoiser.ops import dropout
 from tf_recdenoiser.ops.checks import require
+from tf_recdenoiser.ops.dropout import dropout_noise
 
 
 @register
@@ -41,6 +42,15 @@ class Dropout(keras.layers.Layer):
             return inputs
         seed = noise_seed()
         return inputs if seed is None else dropout(inputs, self.rate, seed)
+
+    def noise(
+        self, shape: tf.Tensor, training: bool | None = None
+    ) -> tuple[tf.Tensor | None, float]:
+        """What entries of this shape are multiplied by, in two factors, as `ops.dropout_noise`."""
+        seed = noise_seed() if training and self.rate > 0 else None
+        if seed is None:
+            return None, 1.0
+        return dropout_noise(shape, self.rate, seed, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -20,7 +20,7 @@ from tf_recdenoiser._keras import (
 )
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gates import DroppingGates, Gates, get_gates
-from tf_recdenoiser.layers.projections import IntoHeads, OutOfHeads
+from tf_recdenoiser.layers.projections import IntoHeads, OutOfHeads, into_heads
 from tf_recdenoiser.layers.records import AttentionRecord
 from tf_recdenoiser.layers.sample import Evaluation, current_evaluation
 from tf_recdenoiser.ops.checks import require
@@ -238,9 +238,7 @@ class GatedAttention(keras.layers.Layer):
                 reachable = _in_any_sequence(edges, attention_mask)
                 gates = self._draw_gates(query, key, live, reachable, use_causal_mask, training)
             mixed, weights = self.attend(
-                self.query_dense(query),
-                self.key_dense(key),
-                self.value_dense(value),
+                *self._projected(query, key, value),
                 mask=None if visible is None else visible[:, tf.newaxis],
                 gates=gates,
                 key_weights=key_weights,
@@ -254,6 +252,18 @@ class GatedAttention(keras.layers.Layer):
             evaluation.recorder.attention.append(AttentionRecord(learned, weights))
         outputs = self.output_dense(mixed)
         return (outputs, weights) if return_attention_scores else outputs
+
+    def _projected(
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Q `[B, H, n, k]`, K `[B, H, m, k]` and V `[B, H, m, v]`."""
+        projections = self.query_dense, self.key_dense, self.value_dense
+        together = query is key is value and self.value_dim == self.key_dim
+        # What else Keras does when a layer is called, here a penalty on its outputs, is not missed.
+        if together and self.activity_regularizer_of_parts is None:
+            query, key, value = into_heads(projections, query)
+            return query, key, value
+        return self.query_dense(query), self.key_dense(key), self.value_dense(value)
 
     def _seeded(self, training: bool | None) -> contextlib.AbstractContextManager[Any]:
         """An evaluation of `seed`, if it is set and the call is in no other one."""

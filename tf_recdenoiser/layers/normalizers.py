@@ -8,7 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.ops import entmax, entmax15, masked_softmax, sparsemax
+from tf_recdenoiser.ops import entmax, entmax15, sparsemax
+from tf_recdenoiser.ops.softmax import visible_softmax
 
 # The gradient in alpha grows without bound towards 1, where the softmax lies.
 _LEAST_ALPHA = 1.01
@@ -56,7 +57,7 @@ class LearnedEntmax(keras.layers.Layer):
 Normalizer = Callable[[tf.Tensor, "tf.Tensor | None"], tf.Tensor]
 
 NORMALIZERS: dict[str, Callable[[], Normalizer]] = {
-    "softmax": lambda: masked_softmax,
+    "softmax": lambda: visible_softmax,
     "entmax15": lambda: entmax15,
     "sparsemax": lambda: sparsemax,
     "entmax": LearnedEntmax,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
@@ -15,15 +17,27 @@ class IntoHeads(keras.layers.EinsumDense):
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        hidden_dim, num_heads, size = self.kernel.shape
-        flat = tf.matmul(
-            tf.reshape(inputs, [-1, hidden_dim]),
-            tf.reshape(self.kernel, [hidden_dim, num_heads * size]),
-        )
-        if self.bias is not None:
-            flat += tf.reshape(self.bias, [num_heads * size])
-        batch, length = tf.shape(inputs)[0], tf.shape(inputs)[1]
-        return tf.transpose(tf.reshape(flat, [batch, length, num_heads, size]), [0, 2, 1, 3])
+        return into_heads([self], inputs)[0]
+
+
+def into_heads(projections: Sequence[IntoHeads], inputs: tf.Tensor) -> list[tf.Tensor]:
+    """What projections of one shape make of `[B, n, d]`, each `[B, H, n, k]`, by one product.
+
+    A matrix product three times as wide takes two thirds of the time of three.
+    """
+    hidden_dim, num_heads, size = projections[0].kernel.shape
+    count, width = len(projections), num_heads * size
+    kernels = [tf.reshape(layer.kernel, [hidden_dim, width]) for layer in projections]
+    flat = tf.matmul(tf.reshape(inputs, [-1, hidden_dim]), _joined(kernels))
+    if projections[0].bias is not None:
+        biases = _joined([tf.reshape(layer.bias, [width]) for layer in projections])
+        flat = tf.nn.bias_add(flat, biases)
+    shape = [tf.shape(inputs)[0], tf.shape(inputs)[1], count, num_heads, size]
+    return tf.unstack(tf.transpose(tf.reshape(flat, shape), [2, 0, 3, 1, 4]), num=count)
+
+
+def _joined(parts: list[tf.Tensor]) -> tf.Tensor:
+    return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)
 
 
 class OutOfHeads(keras.layers.EinsumDense):
@@ -36,5 +50,5 @@ class OutOfHeads(keras.layers.EinsumDense):
             tf.reshape(self.kernel, [num_heads * size, hidden_dim]),
         )
         if self.bias is not None:
-            flat += self.bias
+            flat = tf.nn.bias_add(flat, self.bias)
         return tf.reshape(flat, [tf.shape(inputs)[0], tf.shape(inputs)[2], hidden_dim])

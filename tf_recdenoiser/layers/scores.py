@@ -30,8 +30,8 @@ class CandidateScores(keras.layers.Layer):
         hidden, candidates = tf.cast(hidden, tf.float32), tf.cast(candidates, tf.float32)
         if candidates.shape.rank == 3:
             return tf.matmul(hidden, candidates, transpose_b=True)
-        # Faster than a matrix product for each position.
-        return tf.reduce_sum(hidden[:, :, tf.newaxis, :] * candidates, axis=-1)
+        # Faster than a matrix product for each position; and not a slice, whose gradient is a copy.
+        return tf.reduce_sum(tf.expand_dims(hidden, 2) * candidates, axis=-1)
 
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: which positions count is said by the sample weights."""

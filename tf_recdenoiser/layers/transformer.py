@@ -14,6 +14,7 @@ from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.gates import DroppingGates, Gates
 from tf_recdenoiser.layers.linear_attention import DenoisingLinearAttention
+from tf_recdenoiser.layers.normalization import LayerNormalization
 from tf_recdenoiser.ops.checks import require, require_one_of
 
 NORMS = ("pre", "post")
@@ -102,10 +103,10 @@ class TransformerBlock(keras.layers.Layer):
             dtype=dtype,
             name="attention",
         )
-        self.attention_norm = keras.layers.LayerNormalization(
+        self.attention_norm = LayerNormalization(
             epsilon=self.epsilon, dtype=dtype, name="attention_norm"
         )
-        self.feedforward_norm = keras.layers.LayerNormalization(
+        self.feedforward_norm = LayerNormalization(
             epsilon=self.epsilon, dtype=dtype, name="feedforward_norm"
         )
         intermediate_dim = self.intermediate_dim or hidden_dim

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser.ops.softmax import masked_softmax
+from tf_recdenoiser.ops.softmax import rows_with_some, visible_softmax
 
 
 def scaled_products(query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """The scores Q K^T `[..., n, m]`, of queries that have been divided by sqrt(k)."""
+    """The scores Q K^T `[..., n, m]`, to be divided by sqrt(k)."""
     return tf.matmul(query, key, transpose_b=True)
 
 
@@ -21,10 +22,11 @@ def gated_attention(
     value: tf.Tensor,
     mask: tf.Tensor | None = None,
     gates: tf.Tensor | None = None,
-    normalizer: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor] = masked_softmax,
+    normalizer: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor] = visible_softmax,
     *,
     key_weights: tf.Tensor | None = None,
     renormalize: bool = False,
+    noise: tuple[tf.Tensor | None, float] = (None, 1.0),
     score: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = scaled_products,
     mix: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = tf.matmul,
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -45,12 +47,15 @@ def gated_attention(
         Z, broadcastable to `[B, H, n, m]`. None (default): all of them are 1.
     normalizer
         What stands in the place of the softmax, a function of scores `[B, H, n, m]` and `mask`;
-        `masked_softmax` by default.
+        `visible_softmax` by default. Rows that are hidden altogether come out as zeros, whatever
+        it makes of them.
     key_weights
         w `[B, m]`, not negative: A_uv becomes w_v A_uv / sum over v of w_v A_uv. None (default)
         for 1 everywhere.
     renormalize
         Whether the rows of M are divided by their sums; False by default.
+    noise
+        Of dropout on M, as `dropout_noise` returns it; none by default.
     score
         What is made of Q / sqrt(k) and K, `[B, H, n, m]`; the product by default.
     mix
@@ -67,13 +72,29 @@ def gated_attention(
     >>> output.numpy().ravel(), weights.numpy().ravel()
     (array([1.], dtype=float32), array([0.5, 0. ], dtype=float32))
     """
-    scores = score(query * (1.0 / math.sqrt(query.shape[-1])), key)
+    scores = score(query, key) * (1.0 / math.sqrt(query.shape[-1]))
     weights = normalizer(scores, mask)
     if key_weights is not None:
         weights *= tf.cast(key_weights, weights.dtype)[:, tf.newaxis, tf.newaxis]
         weights = _normalized(weights)
-    weights = gated(weights, gates, renormalize)
-    return mix(weights, value), weights
+    if renormalize:
+        weights, gates = gated(weights, gates, renormalize), None
+    shown = None if mask is None else rows_with_some(mask, weights.dtype)
+    kept, scale = noise
+    # Small factors first, so that the weights are gone through once.
+    factor = _product(gates, shown, weights.dtype)
+    dropped = weights if kept is None else weights * (kept * _product(factor, scale, weights.dtype))
+    if factor is not None:
+        weights *= factor
+    return mix(weights if kept is None else dropped, value), weights
+
+
+def _product(one: Any, other: Any, dtype: tf.DType) -> Any:
+    """The product in `dtype`, where None stands for 1; None if both are."""
+    if one is None or other is None:
+        known = other if one is None else one
+        return known if known is None else tf.cast(known, dtype)
+    return tf.cast(one, dtype) * tf.cast(other, dtype)
 
 
 def gated(weights: tf.Tensor, gates: tf.Tensor | None, renormalize: bool) -> tf.Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+_HIDDEN = -1e9
+
 
 def masked_softmax(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
     """Softmax over the last axis, in float32, with hidden entries exactly zero.
@@ -27,10 +29,26 @@ def masked_softmax(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tenso
     array([[1., 0.],
            [0., 0.]], dtype=float32)
     """
+    weights = visible_softmax(logits, mask)
+    return weights if mask is None else weights * rows_with_some(mask, weights.dtype)
+
+
+def visible_softmax(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+    """As `masked_softmax`, but a row that is hidden altogether is as it comes, and finite.
+
+    Examples
+    --------
+    >>> visible_softmax(tf.zeros([2, 2]), tf.constant([[True, False], [False, False]])).numpy()
+    array([[1. , 0. ],
+           [0.5, 0.5]], dtype=float32)
+    """
     scores = tf.cast(logits, tf.float32)
-    if mask is None:
-        return tf.cast(tf.nn.softmax(scores), logits.dtype)
-    # A finite floor instead of -inf: a row that is hidden altogether would become NaN.
-    weights = tf.nn.softmax(tf.where(mask, scores, tf.constant(-1e9, tf.float32)))
-    any_visible = tf.cast(tf.reduce_any(mask, axis=-1, keepdims=True), tf.float32)
-    return tf.cast(weights * any_visible, logits.dtype)
+    if mask is not None:
+        # A sum, whose gradient costs nothing; and no -inf, which would make NaN of hidden rows.
+        scores += tf.where(mask, 0.0, _HIDDEN)
+    return tf.cast(tf.nn.softmax(scores), logits.dtype)
+
+
+def rows_with_some(mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """1 for rows `[..., 1]` of a boolean mask `[..., n]` that show something, and 0 for others."""
+    return tf.cast(tf.reduce_any(mask, axis=-1, keepdims=True), dtype)

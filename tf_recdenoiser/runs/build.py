@@ -29,7 +29,7 @@ from tf_recdenoiser.runs.records import check_room
 from tf_recdenoiser.runs.resolve import build_gates, build_objective, resolve
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.warm_start import warm_start
-from tf_recdenoiser.training import Recommender, fix_gates
+from tf_recdenoiser.training import Adam, Recommender, fix_gates
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -192,7 +192,7 @@ def _compiled(
     )
     recommender = Recommender(backbone, build_objective(settings, noise_rate))
     recommender.compile(
-        keras.optimizers.Adam(settings.fit.learning_rate, beta_2=0.98),
+        Adam(settings.fit.learning_rate, beta_2=0.98),
         l2=settings.fit.l2,
         seed=settings.seed,
         **_gate_training(settings, user_count),
@@ -208,7 +208,7 @@ def _gate_training(settings: Settings, user_count: int) -> dict[str, Any]:
     if gates.name not in GATES:
         return {}
     return {
-        "gate_optimizer": keras.optimizers.Adam(_gate_learning_rate(settings, user_count)),
+        "gate_optimizer": Adam(_gate_learning_rate(settings, user_count)),
         "estimator": get_estimator(paths(gates.estimator)),
         "credit": gates.credit,
         "estimator_batch_size": gates.estimator_batch_size,

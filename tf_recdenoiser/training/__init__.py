@@ -1,5 +1,6 @@
 """Training: the model with the custom train step, conversion, objectives, the recommender."""
 
+from tf_recdenoiser.training.adam import Adam
 from tf_recdenoiser.training.convert import denoise
 from tf_recdenoiser.training.denoising_model import DenoisingModel
 from tf_recdenoiser.training.explain import Explanation, explain
@@ -25,6 +26,7 @@ from tf_recdenoiser.training.recommender import Recommender
 __all__ = [
     "DEFAULT_OBJECTIVE",
     "OBJECTIVES",
+    "Adam",
     "BayesianPersonalizedRanking",
     "BinaryCrossEntropy",
     "BootstrappedCrossEntropy",

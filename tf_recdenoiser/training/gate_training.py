@@ -16,6 +16,7 @@ from tf_recdenoiser.layers.penalty import penalties_of
 from tf_recdenoiser.layers.records import GateRecord, Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.ops.checks import require
+from tf_recdenoiser.training.adam import Adam
 from tf_recdenoiser.training.baseline import Baseline
 
 PARTS = ("data", "sparsity", "jacobian")
@@ -99,9 +100,7 @@ class GateTraining(OfGraphOrOwnCall, NotInHDF5, _BeforeKerasModel):
         require(holds, "estimator_batch_size", estimator_batch_size, "be None or at least 1")
         require(l2 >= 0, "l2", l2, "not be negative")
         require(0 <= baseline_decay < 1, "baseline_decay", baseline_decay, "be in [0, 1)")
-        self.gate_optimizer = keras.optimizers.get(
-            gate_optimizer or keras.optimizers.Adam(GATE_LEARNING_RATE)
-        )
+        self.gate_optimizer = keras.optimizers.get(gate_optimizer or Adam(GATE_LEARNING_RATE))
         self.estimator = get_estimator(estimator)
         self.credit = credit
         self.estimator_batch_size = estimator_batch_size
