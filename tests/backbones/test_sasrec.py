@@ -100,7 +100,8 @@ def _twins(more: int) -> tuple[SASRec, SASRec]:
 def test_gamma_wraps_each_block_and_adds_its_penalty_in_training() -> None:
     model = encoder(gamma=0.1, jacobian_batch_size=1)
     wrappers = layers_of(model, JacobianRegularizedBlock)
-    assert [(w.gamma, w.batch_size) for w in wrappers] == [(0.1, 1)] * 2
+    # One sequence in a step on average.
+    assert [(w.gamma, w.batch_size, w.interval) for w in wrappers] == [(0.1, 4, 4)] * 2
     encode(model, IDS, training=True)
     assert len(model.losses) == 2
     plain = encoder()

@@ -12,6 +12,7 @@ from tests.layers.reference import array, normalize, randomize, transformer_bloc
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.backbones import SSEPT
 from tf_recdenoiser.layers import Swap
+from tf_recdenoiser.layers.records import Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.training import BinaryCrossEntropy, Recommender
 
@@ -94,7 +95,7 @@ def test_the_first_rows_are_swapped_alike_in_a_part_of_the_batch() -> None:
     sample = Sample(tf.constant([1, 2]))
     with Evaluation(sample):
         whole = swap(ids, training=True).numpy()
-    with Evaluation(sample.again(1, {})):
+    with Evaluation(sample.again(1, Recorder())):
         part = swap(ids[:3], training=True).numpy()
     np.testing.assert_array_equal(part, whole[:3])
 

@@ -132,6 +132,7 @@ CHANGED: dict[type, dict[str, Any]] = {
         "gamma": 0.125,
         "projections": 3,
         "batch_size": 2,
+        "interval": 3,
         "distribution": "normal",
     },
 }

@@ -20,6 +20,7 @@ from tf_recdenoiser.layers import (
     TransformerBlock,
     get_gates,
 )
+from tf_recdenoiser.layers.records import Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample
 
 B, N, D, HEADS = 2, 4, 6, 3
@@ -106,7 +107,7 @@ def test_evaluations_of_one_step_drop_the_same(kind: type[DroppingGates]) -> Non
     for number in range(4):
         with seeded(number):
             first = layer(X, X, training=True)
-        with Evaluation(Sample(tf.constant([number, 0])).again(1, {})):
+        with Evaluation(Sample(tf.constant([number, 0])).again(1, Recorder())):
             np.testing.assert_array_equal(layer(X, X, training=True), first)
 
 

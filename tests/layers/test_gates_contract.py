@@ -176,7 +176,9 @@ def test_the_jacobian_penalty_and_a_part_of_the_batch_go_with_it(
     kind: type[Gates], rows: int | None
 ) -> None:
     model = toy_model(3, gates=kind(beta=0.1), gamma=0.01, jacobian_batch_size=rows)
-    model.compile(loss=toy_loss, credit=True, estimator_batch_size=rows, seed=1)
+    model.compile(
+        loss=toy_loss, credit=True, estimator_batch_size=rows, seed=6
+    )  # with a Jacobian penalty
     history = model.fit(MODEL_X, Y, sample_weight=WEIGHTS, epochs=2, verbose=0).history
     assert np.isfinite(history["loss"]).all()
     assert history["jacobian"][0] > 0 and history["sparsity"][0] > 0

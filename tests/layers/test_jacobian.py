@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.layers.reference import normal, randomize
-from tf_recdenoiser._keras import keras
+from tf_recdenoiser._keras import IS_KERAS_3, keras
 from tf_recdenoiser.layers import (
     Dropout,
     JacobianRegularizedBlock,
@@ -146,6 +146,58 @@ def test_a_part_of_the_batch_gives_each_subset_alike_often(batch_size: int) -> N
     assert np.all(np.abs(share - 1 / len(subsets)) < 4 * np.sqrt(2 / 9 / draws))
 
 
+@pytest.mark.parametrize("graph", [False, True])
+def test_in_one_step_of_some_it_counts_as_often_as_there_are_steps(graph: bool) -> None:
+    """With 0 in the others, its mean over steps is that of a penalty in each of them."""
+    interval, steps = 3, 150
+    layer = wrapped(batch_size=1)
+
+    def run(seed: tf.Tensor) -> tf.Tensor:
+        with Evaluation(Sample(seed)):
+            layer(tf.constant(X), training=True)
+        return layer.losses[0]
+
+    each = [float(run(tf.constant([seed, 0]))) for seed in range(steps)]
+    layer.interval = interval
+    traced = tf.function(run) if graph else run
+    lazily = np.array([float(traced(tf.constant([seed, 0]))) for seed in range(steps)])
+    drawn = lazily > 0
+    np.testing.assert_allclose(lazily, drawn * interval * np.array(each), rtol=1e-5)
+    deviation = np.sqrt(steps * (1 / interval) * (1 - 1 / interval))
+    assert abs(np.sum(drawn) - steps / interval) < 4 * deviation
+
+
+def test_blocks_have_it_in_the_same_steps() -> None:
+    layers = [wrapped(interval=4) for _ in range(3)]
+    found = []
+    for seed in range(20):
+        with Evaluation(Sample(tf.constant([seed, 0]))):
+            for layer in layers:
+                layer(tf.constant(X), training=True)
+        found.append({bool(layer.losses[0] > 0) for layer in layers})
+    assert {frozenset(each) for each in found} == {frozenset([True]), frozenset([False])}
+
+
+def test_its_gradient_in_a_graph_is_that_of_each_step() -> None:
+    """Through the condition, twice: once for the penalty and once for the weights."""
+    layer = wrapped("transformer")
+
+    @tf.function
+    def gradients(interval: int, seed: tf.Tensor) -> list[tf.Tensor]:
+        layer.interval = interval
+        with tf.GradientTape() as tape, Evaluation(Sample(seed)):
+            layer(tf.constant(X), training=True)
+            loss = layer.losses[0]
+        return tape.gradient(loss, [w.value if IS_KERAS_3 else w for w in layer.weights])
+
+    seeds = [tf.constant([seed, 0]) for seed in range(30)]
+    seed = next(seed for seed in seeds if Sample(seed).one_in(2))
+    pairs = zip(gradients(1, seed), gradients(2, seed), strict=True)
+    for each, lazily in pairs:
+        if each is not None:
+            np.testing.assert_allclose(lazily, 2 * each, rtol=1e-4, atol=1e-5)
+
+
 def test_more_sequences_than_there_are_is_the_whole_batch() -> None:
     layer = wrapped(batch_size=100)
     expected = GAMMA / D * exact_norms(layer.block).mean() / N
@@ -258,6 +310,7 @@ def test_it_trains_in_a_plain_keras_model(name: str) -> None:
         ({"gamma": -1.0}, "gamma"),
         ({"gamma": 1.0, "projections": 0}, "projections"),
         ({"gamma": 1.0, "batch_size": 0}, "batch_size"),
+        ({"gamma": 1.0, "interval": 0}, "interval"),
         ({"gamma": 1.0, "distribution": "uniform"}, "distribution"),
     ],
 )

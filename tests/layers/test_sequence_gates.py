@@ -131,7 +131,7 @@ def test_the_first_sequences_are_drawn_by_the_same_numbers_again(kind: type[Gate
         gates(X, X, training=True)
     (record,) = recorder.gates.values()
     for index in range(3):
-        with Evaluation(sample.again(index, recorder.gates)) as again:
+        with Evaluation(sample.again(index, recorder)) as again:
             found = gates(X[:2], X[:2], training=True)
         np.testing.assert_array_equal(found, record.gates[index][:2])
         (repeated,) = again.gates.values()
@@ -147,7 +147,7 @@ def test_evaluations_can_change_one_layer_alone() -> None:
             return [gates(X, X, training=True).numpy() for gates in (first, second)]
 
     evaluation = Evaluation(Sample(SEED, DisArm()))
-    sample, earlier = evaluation.sample, evaluation.recorder.gates
+    sample, earlier = evaluation.sample, evaluation.recorder
     usual = run(evaluation)
     mirrored = run(Evaluation(sample.again(1, earlier)))
     changed = run(Evaluation(sample.again(1, earlier, changed=second)))

@@ -53,7 +53,8 @@ class SASRec(Backbone):
     gamma
         Weight of the Jacobian penalty on each block; 0 by default.
     jacobian_batch_size
-        Sequences of a batch that the penalty uses; 16 by default, None for all.
+        Sequences of a batch that the penalty uses, on average (see `stack`); 16 by default, None
+        for all.
     attention
         A name from `ATTENTIONS`, `"softmax"` by default, or an `AttentionKind`.
     soften

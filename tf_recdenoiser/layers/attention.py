@@ -11,8 +11,8 @@ from tf_recdenoiser._keras import build_named, register
 from tf_recdenoiser.layers.attention_kinds import AttentionKind, get_attention, serialize_attention
 from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.normalizers import NORMALIZERS
-from tf_recdenoiser.ops import gated_attention
-from tf_recdenoiser.ops.gated_attention import scaled_products
+from tf_recdenoiser.layers.sample import current_evaluation
+from tf_recdenoiser.ops.gated_attention import attention_weights, mixed, scaled_products
 
 
 @register
@@ -75,17 +75,31 @@ class DenoisingMultiHeadAttention(GatedAttention):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         context = call["context"]
         shape = tf.concat([tf.shape(query)[:-1], tf.shape(key)[-2:-1]], axis=0)
-        return gated_attention(
-            query,
-            key,
+        noise = self.attention_dropout.noise(shape, call["training"])
+
+        def before_gates() -> tuple[tf.Tensor, tf.Tensor]:
+            weights = attention_weights(
+                query,
+                key,
+                mask,
+                self.normalizer,
+                key_weights=call["key_weights"],
+                score=lambda query, key: self.score(query, key, context),
+            )
+            return weights, value
+
+        evaluation = current_evaluation()
+        if evaluation is None:
+            weights, value = before_gates()
+        else:
+            weights, value = evaluation.before_gates(self, before_gates, tf.shape(query)[0])
+        return mixed(
+            weights,
             value,
             mask,
             gates,
-            self.normalizer,
-            key_weights=call["key_weights"],
             renormalize=self.renormalize,
-            noise=self.attention_dropout.noise(shape, call["training"]),
-            score=lambda query, key: self.score(query, key, context),
+            noise=noise,
             mix=lambda weights, value: self.mix(weights, value, context),
         )
 

@@ -247,6 +247,8 @@ class GatedAttention(keras.layers.Layer):
                 training=training,
             )
         evaluation = current_evaluation()
+        if evaluation is not None and gates is not None:
+            evaluation.recorder.has_met_gates = True
         if evaluation is not None and not training:
             learned = None if isinstance(self.gates, DroppingGates) else gates
             evaluation.recorder.attention.append(AttentionRecord(learned, weights))

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import build_named, implicit_mask, keras, layer_of, register
 from tf_recdenoiser.layers.penalty import Penalty
-from tf_recdenoiser.layers.records import Recorder
-from tf_recdenoiser.layers.sample import Evaluation, current_evaluation
+from tf_recdenoiser.layers.records import GateRecord, Recorder
+from tf_recdenoiser.layers.sample import Evaluation, Sample, current_evaluation
 from tf_recdenoiser.ops import jacobian_frobenius
 from tf_recdenoiser.ops.checks import require, require_one_of
 
@@ -27,9 +27,11 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     input's width and N the number of valid targets (in a plain Keras model the number of
     positions), so that a block which is the identity counts gamma for each position. The norm is
     estimated without bias by random projections, on all sequences of the batch or on `batch_size`
-    of them drawn at random. Padded positions are left out on both sides. J is the block's with the
-    gates of the step and without dropout (`layers.Dropout`; Keras' own stays on), as the block
-    will be used. At inference the layer is the block.
+    of them drawn at random, in each step or in one of `interval` drawn at random, where it counts
+    `interval` times (lazy regularisation; Karras et al. 2020, arXiv 1912.04958, appendix B). Padded
+    positions are left out on both sides. J is the block's with the gates of the step and without
+    dropout (`layers.Dropout`; Keras' own stays on), as the block will be used. At inference the
+    layer is the block.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ class JacobianRegularizedBlock(keras.layers.Layer):
     batch_size
         How many sequences of a batch to use; None (default) for all. 16 of 128 cost about a
         third of the time, and the estimate stays unbiased.
+    interval
+        In how many steps there is one with a penalty, on average; 1 by default.
     distribution
         `"rademacher"` (default; a little less variance) or `"normal"`, of the projections.
 
@@ -61,6 +65,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         gamma: float,
         projections: int = 1,
         batch_size: int | None = None,
+        interval: int = 1,
         distribution: str = "rademacher",
         **kwargs: Any,
     ) -> None:
@@ -69,11 +74,13 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         require(projections >= 1, "projections", projections, "be at least 1")
         holds = batch_size is None or batch_size >= 1
         require(holds, "batch_size", batch_size, "be None or at least 1")
+        require(interval >= 1, "interval", interval, "be at least 1")
         require_one_of(DISTRIBUTIONS, "distribution", distribution)
         self.block = block
         self.gamma = gamma
         self.projections = projections
         self.batch_size = batch_size
+        self.interval = interval
         self.distribution = distribution
         self.jacobian = Penalty("jacobian")
         self.supports_masking = True
@@ -97,8 +104,19 @@ class JacobianRegularizedBlock(keras.layers.Layer):
             return self._run_block(inputs, mask, training, constants)
         with evaluation:
             outputs = self._run_block(inputs, mask, training, constants)
-        penalty, positions = self._penalty(inputs, mask, constants, evaluation)
-        self.jacobian(evaluation.sample.divided(penalty, positions))
+        sample = evaluation.sample.branch(next(evaluation.recorder.branches))
+        gates = dict(evaluation.recorder.gates)
+
+        def norm() -> tf.Tensor:
+            return self.interval * self._norm(inputs, mask, constants, sample, gates)
+
+        if self.interval == 1:
+            total = norm()
+        else:
+            total = tf.cond(evaluation.sample.one_in(self.interval), norm, lambda: tf.zeros([]))
+        items = tf.ones(tf.shape(inputs)[:2]) if mask is None else tf.cast(mask, tf.float32)
+        penalty = self.gamma / float(inputs.shape[-1]) * total
+        self.jacobian(evaluation.sample.divided(penalty, tf.reduce_sum(items)))
         return outputs
 
     def _run_block(
@@ -109,18 +127,16 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         given = {k: v for k, v in offered.items() if k in accepted}
         return self.block(inputs, **given, **constants)
 
-    def _penalty(
+    def _norm(
         self,
         inputs: tf.Tensor,
         mask: tf.Tensor | None,
         constants: dict[str, Any],
-        evaluation: Evaluation,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The penalty of the batch, and the number of positions that are items."""
+        sample: Sample,
+        gates: dict[Any, GateRecord],
+    ) -> tf.Tensor:
+        """The sum over the batch of ||J||_F^2, with the gates that the block has drawn."""
         batch = tf.shape(inputs)[0]
-        items = tf.ones(tf.shape(inputs)[:2]) if mask is None else tf.cast(mask, tf.float32)
-        positions = tf.reduce_sum(items)
-        sample = evaluation.sample.branch(next(evaluation.recorder.branches))
         seeds = map(sample.noise_seed, itertools.count(1))
         if self.batch_size is not None:
             order = tf.argsort(tf.random.stateless_uniform([batch], next(seeds)))
@@ -130,8 +146,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
                 lambda part: tf.gather(part, rows) if tf.is_tensor(part) else part,
                 (inputs, mask, constants),
             )
-        # The gates that the block has drawn are used again.
-        with Evaluation(sample, Recorder(dict(evaluation.recorder.gates))):
+        with Evaluation(sample, Recorder(gates)):
             norms = jacobian_frobenius(
                 lambda x: self._run_block(x, mask, True, constants),
                 inputs,
@@ -139,9 +154,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
                 self.projections,
                 mask,
             )
-        hidden_dim = float(inputs.shape[-1])
-        total = tf.reduce_mean(norms) * tf.cast(batch, tf.float32)
-        return self.gamma / hidden_dim * total, positions
+        return tf.reduce_mean(norms) * tf.cast(batch, tf.float32)
 
     def _projection(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         if self.distribution == "normal":
@@ -163,6 +176,7 @@ class JacobianRegularizedBlock(keras.layers.Layer):
             "gamma": self.gamma,
             "projections": self.projections,
             "batch_size": self.batch_size,
+            "interval": self.interval,
             "distribution": self.distribution,
         }
 

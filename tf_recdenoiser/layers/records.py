@@ -126,6 +126,10 @@ class Recorder:
         the model once more.
     penalties
         Those that layers added, by part of the loss, if several replicas take a step together.
+    before_gates
+        What attention layers found that no gates have a part in, by layer.
+    has_met_gates
+        Whether an attention layer has used gates, on which all that follows depends.
     """
 
     gates: dict[Any, GateRecord] = dataclasses.field(default_factory=dict)
@@ -133,3 +137,5 @@ class Recorder:
     noises: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
     branches: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
     penalties: dict[str, list[tf.Tensor]] = dataclasses.field(default_factory=dict)
+    before_gates: dict[Any, tuple[tf.Tensor, ...]] = dataclasses.field(default_factory=dict)
+    has_met_gates: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -13,7 +13,7 @@ from tf_recdenoiser._keras import replica_count
 from tf_recdenoiser.estimators import Estimator, StraightThrough
 from tf_recdenoiser.layers.records import GateRecord, Recorder, is_per_sequence
 
-_GATE_STREAM, _NOISE_STREAM, _BRANCH_STREAM = range(3)
+_GATE_STREAM, _NOISE_STREAM, _BRANCH_STREAM, _COIN_STREAM = range(4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +44,12 @@ class Sample:
     changed
         The one gate layer that uses the gates of evaluation `index`, where all others use those
         of evaluation 0. None (default): all of them do.
+    is_shared
+        Whether what comes before the first gates is computed once for all evaluations; False by
+        default.
+    before_gates
+        That, as attention layers have found it in an earlier evaluation, by layer; empty by
+        default.
     rows
         Which sequences of the batch are looked at, integers `[R]`; None (default) for all.
     """
@@ -56,22 +62,36 @@ class Sample:
     penalty_divisor: float | None = 1.0
     earlier: Mapping[Any, GateRecord] = dataclasses.field(default_factory=dict)
     changed: Any = None
+    is_shared: bool = False
+    before_gates: Mapping[Any, tuple[tf.Tensor, ...]] = dataclasses.field(default_factory=dict)
     rows: tf.Tensor | None = None
 
-    def again(self, index: int, earlier: Mapping[Any, GateRecord], changed: Any = None) -> Sample:
+    def again(self, index: int, earlier: Recorder, changed: Any = None) -> Sample:
         """The same noise and uniform numbers, with the gates of evaluation `index`.
 
-        The model may be called with the first sequences of the batch alone. See the attributes
-        for `earlier` and `changed`.
+        The model may be called with the first sequences of the batch alone. `earlier` is of
+        another evaluation; see the attributes for `changed`.
         """
         return dataclasses.replace(
-            self, index=index, earlier=dict(earlier), changed=changed, with_penalties=False
+            self,
+            index=index,
+            earlier=dict(earlier.gates),
+            before_gates=dict(earlier.before_gates),
+            changed=changed,
+            with_penalties=False,
         )
 
     def branch(self, number: int) -> Sample:
         """Of a call of a part of the model once more, without dropout and without penalties."""
         seed = self._fold(_BRANCH_STREAM, number)
-        return dataclasses.replace(self, seed=seed, with_penalties=False, with_dropout=False)
+        return dataclasses.replace(
+            self, seed=seed, with_penalties=False, with_dropout=False, is_shared=False
+        )
+
+    def one_in(self, interval: int) -> tf.Tensor:
+        """Whether this step is one in `interval` of them, boolean; the same for all who ask."""
+        seed = self._fold(_COIN_STREAM, interval)
+        return tf.random.stateless_uniform([], seed, maxval=interval, dtype=tf.int32) < 1
 
     def noise_seed(self, number: int) -> tf.Tensor:
         """The seed, integers `[2]`, of the noise of the layer with this number."""
@@ -143,6 +163,20 @@ class Evaluation:
     def is_of_step(self) -> bool:
         """Whether a train step made it, and not a layer in any Keras model."""
         return self.sample.penalty_divisor is not None
+
+    def before_gates(
+        self, layer: Any, compute: Callable[[], tuple[tf.Tensor, ...]], batch: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        """What `layer` computes of `batch` sequences before it uses gates, if it is to be shared.
+
+        In a graph the layers that led to it are then left out of all further evaluations.
+        """
+        if not self.sample.is_shared or self.recorder.has_met_gates:
+            return compute()
+        known = self.sample.before_gates.get(layer)
+        found = compute() if known is None else tuple(tensor[:batch] for tensor in known)
+        self.recorder.before_gates[layer] = found
+        return found
 
     def __enter__(self) -> Recorder:
         _ACTIVE.set((*_ACTIVE.get(), self))

@@ -119,8 +119,8 @@ class TransformerBlock(keras.layers.Layer):
         build_named(self.attention, input_shape, input_shape)
         build_named(self.attention_norm, input_shape)
         build_named(self.feedforward_norm, input_shape)
-        build_named(self.inner, input_shape)
-        build_named(self.outer, (*input_shape[:-1], intermediate_dim))
+        build_named(self.inner, (None, hidden_dim))
+        build_named(self.outer, (None, intermediate_dim))
         self.built = True
 
     def make_attention(self, **options: Any) -> GatedAttention:
@@ -160,8 +160,11 @@ class TransformerBlock(keras.layers.Layer):
         )
 
     def _feed_forward(self, x: tf.Tensor, training: bool | None) -> tf.Tensor:
-        inner = self.inner_dropout(self.inner(x), training=training)
-        return self.outer_dropout(self.outer(inner), training=training)
+        # As a matrix: TensorFlow then does product, bias and activation in one operation.
+        rows = tf.reshape(x, [-1, x.shape[-1]])
+        inner = self.inner_dropout(self.inner(rows), training=training)
+        outer = self.outer_dropout(self.outer(inner), training=training)
+        return tf.ensure_shape(tf.reshape(outer, tf.shape(x)), x.shape)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -72,21 +72,49 @@ def gated_attention(
     >>> output.numpy().ravel(), weights.numpy().ravel()
     (array([1.], dtype=float32), array([0.5, 0. ], dtype=float32))
     """
+    weights = attention_weights(query, key, mask, normalizer, key_weights=key_weights, score=score)
+    return mixed(weights, value, mask, gates, renormalize=renormalize, noise=noise, mix=mix)
+
+
+def attention_weights(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    mask: tf.Tensor | None = None,
+    normalizer: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor] = visible_softmax,
+    *,
+    key_weights: tf.Tensor | None = None,
+    score: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = scaled_products,
+) -> tf.Tensor:
+    """A of `gated_attention`, whose arguments these are; hidden rows are as they come."""
     scores = score(query, key) * (1.0 / math.sqrt(query.shape[-1]))
     weights = normalizer(scores, mask)
-    if key_weights is not None:
-        weights *= tf.cast(key_weights, weights.dtype)[:, tf.newaxis, tf.newaxis]
-        weights = _normalized(weights)
+    if key_weights is None:
+        return weights
+    return _normalized(weights * tf.cast(key_weights, weights.dtype)[:, tf.newaxis, tf.newaxis])
+
+
+def mixed(
+    weights: tf.Tensor,
+    value: tf.Tensor,
+    mask: tf.Tensor | None = None,
+    gates: tf.Tensor | None = None,
+    *,
+    renormalize: bool = False,
+    noise: tuple[tf.Tensor | None, float] = (None, 1.0),
+    mix: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = tf.matmul,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What `gated_attention` returns, from A and V; see there for the arguments."""
     if renormalize:
         weights, gates = gated(weights, gates, renormalize), None
     shown = None if mask is None else rows_with_some(mask, weights.dtype)
     kept, scale = noise
     # Small factors first, so that the weights are gone through once.
     factor = _product(gates, shown, weights.dtype)
-    dropped = weights if kept is None else weights * (kept * _product(factor, scale, weights.dtype))
-    if factor is not None:
-        weights *= factor
-    return mix(weights if kept is None else dropped, value), weights
+    used = weights if factor is None else weights * factor
+    if kept is None:
+        return mix(used, value), used
+    dropped = weights * (kept * _product(factor, scale, weights.dtype))
+    return mix(dropped, value), used
 
 
 def _product(one: Any, other: Any, dtype: tf.DType) -> Any:

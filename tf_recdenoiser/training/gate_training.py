@@ -48,9 +48,14 @@ class GateTraining(OfGraphOrOwnCall, NotInHDF5, _BeforeKerasModel):
         Whether nothing mixes positions after the model's last gates, such as further attention or
         a recurrence. Causal credit then holds these to account for their own position alone.
         False by default, which is right for every causal model.
+    repeats_exactly
+        Whether a part of the model that no gates come before does the same in every evaluation of a
+        step, as it does where nothing in it is random but `layers.Dropout`, and nothing has a state
+        that training changes. It is then computed once. False by default.
     """
 
     ends_position_wise: ClassVar[bool] = False
+    repeats_exactly: ClassVar[bool] = False
 
     def compile(
         self,
@@ -186,7 +191,7 @@ class GateTraining(OfGraphOrOwnCall, NotInHDF5, _BeforeKerasModel):
     ) -> tuple[list[Any], Any, dict[str, Any]]:
         """The gradients of one batch, the first evaluation's outputs, the parts of the loss."""
         with tf.GradientTape() as tape:
-            sample = Sample(seed, self.estimator)
+            sample = Sample(seed, self.estimator, is_shared=self.repeats_exactly)
             with Evaluation(sample) as recorder:
                 losses, targets, outputs = self._batch_losses(batch)
             targets = self._targets_of_step(targets)
@@ -259,7 +264,7 @@ class GateTraining(OfGraphOrOwnCall, NotInHDF5, _BeforeKerasModel):
         def evaluations(changed: Gates | None) -> list[tf.Tensor]:
             losses = [first]
             for index in range(1, self.estimator.evaluations):
-                with Evaluation(sample.again(index, recorder.gates, changed)):
+                with Evaluation(sample.again(index, recorder, changed)):
                     losses.append(self._batch_losses(batch)[0])
             return [scale * loss for loss in losses]
 

@@ -40,6 +40,8 @@ class Recommender(DenoisingModel):
 
     # Backbones end with a block of gated attention, and normalisation at most.
     ends_position_wise = True
+    # They have no dropout but `layers.Dropout`.
+    repeats_exactly = True
 
     def __init__(
         self, backbone: Backbone, objective: Objective | None = None, name: str | None = None
