@@ -48,8 +48,8 @@ lint: $(INSTALLED) ## check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED) ## measure training steps a second
-	$(BIN)/python benchmarks/steps.py
+bench: $(INSTALLED) ## measure this library turn by turn with its peers; BENCH="step --cores 2" chooses
+	$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(DOCS_INSTALLED) ## write this guide and the reference as pages into docs/html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs.yml
