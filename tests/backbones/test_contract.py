@@ -22,6 +22,7 @@ from tests.serving import c_loader
 from tf_recdenoiser._keras import keras, layers_of
 from tf_recdenoiser.backbones import BACKBONES, EXTRA_INPUTS, Backbone, BERT4Rec, SASRec
 from tf_recdenoiser.layers import GATES, Gates, PositionalGates
+from tf_recdenoiser.layers.newest import newest_alone
 from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.retrieval import export_saved_model
 from tf_recdenoiser.runs import Run, RunDirectory, load_run, train
@@ -130,6 +131,19 @@ def _twins(kind: type[Backbone]) -> tuple[Backbone, Backbone]:
         added = len(other.numpy()) - len(one.numpy())
         other.assign(np.concatenate([other.numpy()[:added], one.numpy()]))
     return short, long
+
+
+@every_backbone
+def test_the_newest_position_alone_is_the_last_of_all(kind: type[Backbone]) -> None:
+    model = made(kind)
+    ids = np.concatenate([IDS, np.zeros([1, N], np.int32)])
+    inputs = inputs_of(kind, ids)
+    whole = model(model.prediction_inputs(inputs), training=False)
+    np.testing.assert_allclose(model.newest(inputs), whole[:, -1], rtol=1e-5, atol=1e-5)
+    if kind.gated:
+        with newest_alone():
+            assert model(inputs, training=False).shape[1] == 1
+            assert model(inputs, training=True).shape[1] == N
 
 
 @with_gates(*GATES)

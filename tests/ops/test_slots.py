@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.ops.slots import from_slots, model_slots, to_slots
+from tf_recdenoiser.ops.slots import from_slots, history_inputs, model_slots, to_slots
 
 ROWS = st.tuples(st.integers(0, 4), st.integers(0, 9), st.integers(1, 5), st.integers(0, 2**32 - 1))
 
@@ -25,6 +25,11 @@ def test_the_model_reads_the_newest_known_entries(shape: tuple[int, int, int, in
     codes = random_codes(rows, columns, seed)
     slots = model_slots(tf.constant(codes > 0, shape=codes.shape), length)
     got = to_slots(tf.constant(codes, shape=codes.shape), slots, length).numpy()
+    times = tf.constant(1e9 + codes, tf.float64, codes.shape)
+    inputs, same = history_inputs(tf.constant(codes, shape=codes.shape), length, times)
+    np.testing.assert_array_equal(same, slots)
+    np.testing.assert_array_equal(inputs["item_ids"], got)
+    np.testing.assert_array_equal(inputs["times"], np.where(got > 0, 1e9 + got, 0))
     expected = np.zeros([rows, length], np.int32)
     for row in range(rows):
         newest = [code for code in codes[row] if code][-length:]

@@ -18,6 +18,7 @@ from tf_recdenoiser.layers import (
     get_gates,
     serialize_attention,
 )
+from tf_recdenoiser.layers.newest import newest_alone
 from tf_recdenoiser.layers.noise_embedding import NoiseEmbedding
 from tf_recdenoiser.layers.soften import Soften
 
@@ -107,6 +108,16 @@ class Backbone(NotInHDF5, keras.Model):
         """The inputs with which the newest position predicts what follows some histories."""
         return inputs
 
+    def newest(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """What some histories ask, as seen from their newest item: `[B, d]` float32.
+
+        The last position of what the model makes of their `prediction_inputs` when it does not
+        train. Last blocks work out no other.
+        """
+        with newest_alone():
+            hidden = self(self.prediction_inputs(inputs), training=False)
+        return tf.cast(hidden[:, -1], tf.float32)
+
     def adapt(self, counts: np.ndarray) -> None:
         """Learn how often each item occurs in training, `[item_count + 1]`, before the first step.
 
@@ -188,6 +199,7 @@ def stack(
     given = {name: value for name, value in constants.items() if value is not None}
     for index in range(num_layers):
         block = make_block(f"block_{index + 1}")
+        block.is_last = index == num_layers - 1
         if gamma > 0:
             block = JacobianRegularizedBlock(
                 block, gamma, **_lazily(jacobian_batch_size), name=f"jacobian_{index + 1}"

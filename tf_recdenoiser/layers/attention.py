@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,12 @@ from tf_recdenoiser.layers.attention_kinds import AttentionKind, get_attention, 
 from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.normalizers import NORMALIZERS
 from tf_recdenoiser.layers.sample import current_evaluation
-from tf_recdenoiser.ops.gated_attention import attention_weights, mixed, scaled_products
+from tf_recdenoiser.ops.gated_attention import (
+    attention_weights,
+    gated_attention,
+    mixed,
+    scaled_products,
+)
 
 
 @register
@@ -103,6 +109,45 @@ class DenoisingMultiHeadAttention(GatedAttention):
             mix=lambda weights, value: self.mix(weights, value, context),
         )
 
+    def attend_newest(
+        self, x: tf.Tensor, mask: Any, gates: Any, **call: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        # With one query it is cheaper to take it through the keys' projection, and the mixture
+        # through the values', than all keys and values. What a key's bias adds to all scores of a
+        # row alike changes no weight.
+        dtype, num_heads, width = x.dtype, self.num_heads, x.shape[-1]
+        query_kernel, key_kernel, value_kernel, output_kernel = (
+            tf.cast(tf.convert_to_tensor(layer.kernel), dtype) for layer in self._projections
+        )
+        # Scores are to be divided by sqrt(d), and not by sqrt(key_dim), as these are.
+        key_kernel *= math.sqrt(width / self.key_dim)
+        kernel = tf.einsum("dhk,ehk->dhe", query_kernel, key_kernel)
+        query = tf.matmul(x[:, -1], tf.reshape(kernel, [width, num_heads * width]))
+        if self.use_bias:
+            bias = tf.einsum("hk,ehk->he", _bias_of(self.query_dense, dtype), key_kernel)
+            query = tf.nn.bias_add(query, tf.reshape(bias, [num_heads * width]))
+        mixed, weights = gated_attention(
+            tf.reshape(query, [-1, num_heads, width]),
+            x,
+            x,
+            mask,
+            gates,
+            self.normalizer,
+            key_weights=call["key_weights"],
+            renormalize=self.renormalize,
+            score=lambda query, key: scaled_products(query, key)[:, :, tf.newaxis],
+            mix=lambda weights, value: tf.matmul(weights[:, :, 0], value),
+        )
+        kernel = tf.einsum("dhk,hke->hde", value_kernel, output_kernel)
+        kernel = tf.reshape(kernel, [num_heads * width, kernel.shape[-1]])
+        outputs = tf.matmul(tf.reshape(mixed, [-1, num_heads * width]), kernel)
+        if self.use_bias:
+            # A value's bias counts as much as the weights of a row.
+            bias = tf.einsum("hk,hke->he", _bias_of(self.value_dense, dtype), output_kernel)
+            outputs += tf.matmul(tf.reduce_sum(weights, axis=-1)[:, :, 0], bias)
+            outputs = tf.nn.bias_add(outputs, _bias_of(self.output_dense, dtype))
+        return outputs[:, tf.newaxis], weights
+
     def score(self, query: tf.Tensor, key: tf.Tensor, context: Any) -> tf.Tensor:
         """The scores `[B, H, n, m]` of queries and keys, yet to be divided by sqrt(key_dim)."""
         return scaled_products(query, key)
@@ -111,5 +156,13 @@ class DenoisingMultiHeadAttention(GatedAttention):
         """What the weights `[B, H, n, m]` make of the values `[B, H, m, v]`: `[B, H, n, v]`."""
         return tf.matmul(weights, value)
 
+    @property
+    def _projections(self) -> tuple[Any, ...]:
+        return self.query_dense, self.key_dense, self.value_dense, self.output_dense
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "attention": serialize_attention(self.kind)}
+
+
+def _bias_of(projection: Any, dtype: tf.DType) -> tf.Tensor:
+    return tf.cast(tf.convert_to_tensor(projection.bias), dtype)

@@ -255,6 +255,63 @@ class GatedAttention(keras.layers.Layer):
         outputs = self.output_dense(mixed)
         return (outputs, weights) if return_attention_scores else outputs
 
+    def newest(
+        self,
+        x: tf.Tensor,
+        mask: tf.Tensor | None = None,
+        use_causal_mask: bool = False,
+        context: Any = None,
+        key_weights: tf.Tensor | None = None,
+        gates: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """What self-attention in `x` `[B, n, d]` makes of its newest position: `[B, 1, d]`.
+
+        The last row of what a call makes that does not train, in less time. Arguments are those of
+        a call; `mask` is `query_mask` and `value_mask`.
+        """
+        length = x.shape[1]
+        edges = self.edges(length, length)
+        if gates is None:
+            # Of all rows: gates know their places by them. What does not depend on `x` is folded
+            # in a graph of constants.
+            masks = None if mask is None else mask[:, :, tf.newaxis] & mask[:, tf.newaxis, :]
+            reachable = _in_any_sequence(edges, None)
+            gates = self._draw_gates(x, x, masks, reachable, use_causal_mask, training=False)
+        visible = None if mask is None else mask[:, tf.newaxis, tf.newaxis]
+        if edges is not None:
+            row = tf.constant(edges[-1:])[tf.newaxis, tf.newaxis]
+            visible = row if visible is None else visible & row
+        mixed, weights = self.attend_newest(
+            x,
+            mask=visible,
+            gates=None if gates is None else gates[..., -1:, :],
+            key_weights=key_weights,
+            use_causal_mask=False,
+            context=context,
+            training=False,
+        )
+        evaluation = current_evaluation()
+        if evaluation is not None:
+            learned = None if isinstance(self.gates, DroppingGates) else gates
+            evaluation.recorder.attention.append(AttentionRecord(learned, weights))
+        return mixed
+
+    def attend_newest(
+        self, x: tf.Tensor, mask: Any, gates: Any, **call: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The output `[B, 1, d]` at the newest position of `x` and its weights `[B, H, 1, n]`.
+
+        Parameters
+        ----------
+        x
+            `[B, n, d]`, not projected.
+        mask, gates, call
+            As `attend` takes them, with n = 1.
+        """
+        query, key, value = self.query_dense(x[:, -1:]), self.key_dense(x), self.value_dense(x)
+        mixed, weights = self.attend(query, key, value, mask=mask, gates=gates, **call)
+        return self.output_dense(mixed), weights
+
     def _projected(
         self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

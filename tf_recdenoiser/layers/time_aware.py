@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
 from tf_recdenoiser.layers.attention import DenoisingMultiHeadAttention
+from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.transformer import TransformerBlock
 from tf_recdenoiser.ops.checks import require
 from tf_recdenoiser.ops.intervals import personal_intervals
@@ -117,6 +118,14 @@ class TimeAwareAttention(DenoisingMultiHeadAttention):
         key += self._heads(context.position_keys, key)
         value += self._heads(context.position_values, value)
         return super().attend(query, key, value, mask, gates, **{**call, "context": context})
+
+    def attend_newest(
+        self, x: tf.Tensor, mask: Any, gates: Any, **call: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        context = TimeContext(*call["context"])
+        call["context"] = context._replace(intervals=context.intervals[:, -1:])
+        # Keys and values are not those of `x` alone.
+        return GatedAttention.attend_newest(self, x, mask, gates, **call)
 
     def score(self, query: tf.Tensor, key: tf.Tensor, context: Any) -> tf.Tensor:
         by_interval = super().score(query, self._heads(context.interval_keys, key), context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -14,8 +15,10 @@ from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gated_attention import GatedAttention
 from tf_recdenoiser.layers.gates import DroppingGates, Gates
 from tf_recdenoiser.layers.linear_attention import DenoisingLinearAttention
+from tf_recdenoiser.layers.newest import is_newest_alone
 from tf_recdenoiser.layers.normalization import LayerNormalization
 from tf_recdenoiser.ops.checks import require, require_one_of
+from tf_recdenoiser.ops.rows import from_rows, to_rows
 
 NORMS = ("pre", "post")
 
@@ -50,6 +53,12 @@ class TransformerBlock(keras.layers.Layer):
     attention
         A name from `ATTENTIONS`, `"softmax"` by default, or an `AttentionKind`.
 
+    Attributes
+    ----------
+    is_last
+        Whether no attention follows, so that within `newest_alone`, when not training, the output
+        is `[B, 1, d]`: the newest position alone. False unless it is set.
+
     Examples
     --------
     >>> block = TransformerBlock(num_heads=2, gates="positional")
@@ -82,6 +91,7 @@ class TransformerBlock(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
         self.epsilon = epsilon
         self.attention_kind = get_attention(attention)
+        self.is_last = False
         # The configuration, since Keras would track the prototype as a layer of its own; and a
         # copy, since tf_keras puts its wrappers into the dict itself.
         is_layer = isinstance(gates, keras.layers.Layer)
@@ -140,18 +150,18 @@ class TransformerBlock(keras.layers.Layer):
     ) -> tf.Tensor:
         # Keras 3 fills in `mask` only where `inputs` are the only tensors.
         mask = implicit_mask(inputs) if mask is None else mask
-        attended = functools.partial(
-            self._attend,
-            mask=mask,
-            training=training,
-            context=context,
-            key_weights=key_weights,
-            gates=gates,
-        )
+        given = {"context": context, "key_weights": key_weights, "gates": gates}
+        attended: Callable[[tf.Tensor], tf.Tensor]
+        if self.is_last and not training and is_newest_alone():
+            attended = functools.partial(self._attend_newest, mask=mask, **given)
+            read = inputs[:, -1:]
+        else:
+            attended = functools.partial(self._attend, mask=mask, training=training, **given)
+            read = inputs
         if self.norm == "pre":
-            x = inputs + attended(self.attention_norm(inputs))
+            x = read + attended(self.attention_norm(inputs))
             return x + self._feed_forward(self.feedforward_norm(x), training)
-        x = self.attention_norm(inputs + attended(inputs))
+        x = self.attention_norm(read + attended(inputs))
         return self.feedforward_norm(x + self._feed_forward(x, training))
 
     def _attend(self, x: tf.Tensor, mask: tf.Tensor | None, **further: Any) -> tf.Tensor:
@@ -159,12 +169,12 @@ class TransformerBlock(keras.layers.Layer):
             x, x, query_mask=mask, value_mask=mask, use_causal_mask=self.causal, **further
         )
 
+    def _attend_newest(self, x: tf.Tensor, mask: tf.Tensor | None, **further: Any) -> tf.Tensor:
+        return self.attention.newest(x, mask, use_causal_mask=self.causal, **further)
+
     def _feed_forward(self, x: tf.Tensor, training: bool | None) -> tf.Tensor:
-        # As a matrix: TensorFlow then does product, bias and activation in one operation.
-        rows = tf.reshape(x, [-1, x.shape[-1]])
-        inner = self.inner_dropout(self.inner(rows), training=training)
-        outer = self.outer_dropout(self.outer(inner), training=training)
-        return tf.ensure_shape(tf.reshape(outer, tf.shape(x)), x.shape)
+        inner = self.inner_dropout(self.inner(to_rows(x)), training=training)
+        return from_rows(self.outer_dropout(self.outer(inner), training=training), x)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_recdenoiser.ops.rows import from_rows, to_rows
+
 
 def layer_norm(inputs: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float) -> tf.Tensor:
     """(x - mean) / sqrt(variance + epsilon) * scale + offset, over the last axis.
@@ -26,9 +28,7 @@ def layer_norm(inputs: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: 
     >>> layer_norm(tf.constant([[1.0, 3.0]]), tf.ones([2]), tf.constant([0.0, 5.0]), 0.0).numpy()
     array([[-1.,  6.]], dtype=float32)
     """
-    shape = tf.shape(inputs)
-    outputs = _of_rows(tf.reshape(inputs, [-1, inputs.shape[-1]]), scale, offset, epsilon)
-    return tf.ensure_shape(tf.reshape(outputs, shape), inputs.shape)
+    return from_rows(_of_rows(to_rows(inputs), scale, offset, epsilon), inputs)
 
 
 def _of_rows(rows: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float) -> tf.Tensor:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tf_recdenoiser import _keras
 from tf_recdenoiser.noise import Cleaning, NoiseScorer, Softening, Treatment
 from tf_recdenoiser.ops.slots import from_slots, history_inputs, to_slots
+from tf_recdenoiser.retrieval.constants import with_constants
 from tf_recdenoiser.retrieval.top_k import top_items
 from tf_recdenoiser.training.explain import explanation_tensors
 from tf_recdenoiser.training.recommender import Recommender
@@ -204,10 +205,8 @@ class ServingModule(tf.Module):
             histories: tf.Tensor, k: tf.Tensor, exclude_seen: tf.Tensor, **inputs: tf.Tensor
         ) -> dict[str, tf.Tensor]:
             asked = self._asked(histories, **inputs)
-            hidden = backbone(backbone.prediction_inputs(asked.inputs), training=False)
-            scores = tf.matmul(
-                tf.cast(hidden[:, -1], tf.float32), backbone.item_vectors(), transpose_b=True
-            )
+            vectors = backbone.newest(asked.inputs)
+            scores = tf.matmul(vectors, backbone.item_vectors(), transpose_b=True)
             excluded = _per_row("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
             k = tf.clip_by_value(_per_row("k", k, histories), 1, self.max_k)
             best, best_scores = top_items(scores, tf.where(excluded, asked.codes, 0), k)
@@ -223,7 +222,8 @@ class ServingModule(tf.Module):
             "k": _Input(_ROWS_OF_INTEGERS, tf.constant([min(DEFAULT_K, self.max_k)])),
             "exclude_seen": _Input(_ROWS_OF_BOOLEANS, tf.constant([True])),
         }
-        return _graph_function(recommend, {**self._history_inputs(), **choices})
+        inputs = {**self._history_inputs(), **choices}
+        return _graph_function(with_constants(_graph_function(recommend, inputs)), inputs)
 
     def _asked(
         self,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tf_recdenoiser.ops.slots import with_rows
-
 NO_SCORE = float("-inf")
 """The score of an answer's column that holds no item."""
 
@@ -36,9 +34,12 @@ def top_items(scores: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor) -> tuple[tf.
     >>> codes.numpy(), best.numpy()
     (array([[3, 1, 0]], dtype=int32), array([[  2.,   1., -inf]], dtype=float32))
     """
-    excluded = tf.pad(excluded, [[0, 0], [1, 0]])  # and padding, whatever else
+    # Codes alone, of which rows may have far fewer than the longest.
+    places = tf.where(excluded > 0)
+    codes = tf.cast(tf.gather_nd(excluded, places), tf.int64)
+    left_out = tf.concat([_padding(scores), tf.stack([places[:, 0], codes], axis=1)], axis=0)
     scores = tf.tensor_scatter_nd_update(
-        scores, with_rows(excluded), tf.fill(tf.shape(excluded), NO_SCORE)
+        scores, left_out, tf.fill(tf.shape(left_out)[:1], NO_SCORE)
     )
     columns = tf.maximum(tf.reduce_max(k), 0)  # the maximum of an empty batch is negative
     best, codes = tf.math.top_k(scores, tf.minimum(columns, tf.shape(scores)[1]))
@@ -46,3 +47,9 @@ def top_items(scores: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor) -> tuple[tf.
     best = tf.pad(best, lacking, constant_values=NO_SCORE)
     best = tf.where(tf.range(columns) < k[:, tf.newaxis], best, NO_SCORE)
     return tf.where(best > NO_SCORE, tf.pad(codes, lacking), 0), best
+
+
+def _padding(scores: tf.Tensor) -> tf.Tensor:
+    """The indices of column 0, int64 `[B, 2]`."""
+    rows = tf.range(tf.shape(scores, tf.int64)[0])
+    return tf.stack([rows, tf.zeros_like(rows)], axis=1)

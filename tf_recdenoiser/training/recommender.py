@@ -202,8 +202,7 @@ class Recommender(DenoisingModel):
 
 def _newest(backbone: Backbone, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
     """What each history asks, as seen from its newest item: `[B, d]`."""
-    hidden = backbone(backbone.prediction_inputs(inputs), training=False)
-    return tf.cast(hidden[:, -1], tf.float32)
+    return backbone.newest(inputs)
 
 
 def _check_ids(name: str, ids: np.ndarray, last: int, rule: str) -> None:
