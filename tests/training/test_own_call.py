@@ -61,8 +61,8 @@ def functional() -> DenoisingModel:
     return DenoisingModel(inputs=inputs, outputs=keras.layers.Dense(1)(block(inputs)))
 
 
-def fitted(model: DenoisingModel) -> dict[str, list[float]]:
-    model.compile("adam", "mse", seed=3, estimator="ar")
+def fitted(model: DenoisingModel, optimizer: str = "adam") -> dict[str, list[float]]:
+    model.compile(optimizer, "mse", seed=3, estimator="ar")
     return model.fit(X, Y, batch_size=3, shuffle=False, verbose=0).history
 
 
@@ -94,13 +94,14 @@ def test_its_numbers_are_those_of_a_functional_model(called: bool) -> None:
         other.evaluate(X, Y, verbose=0)
     for model in (other, made):
         model.set_weights(one.get_weights())
-    expected = fitted(one)
+    # Not Adam, which makes steps of the rounding errors that are the gradient of a key's bias.
+    expected = fitted(one, "sgd")
     for model in (other, made):
-        found = fitted(model)
+        found = fitted(model, "sgd")
         for name, values in expected.items():
             assert found[name] == pytest.approx(values, rel=1e-5), name
         for mine, theirs in zip(model.get_weights(), one.get_weights(), strict=True):
-            np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)  # keys’ biases: rounding
+            np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", only(lambda make: make is Own, [Own, Made, functional]))
@@ -115,7 +116,7 @@ def test_it_is_saved_and_loaded_and_goes_on(make: Any, tmp_path: Path) -> None:
     for one in (model, loaded):
         one.fit(X, Y, batch_size=3, shuffle=False, verbose=0)
     for mine, theirs in zip(loaded.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)  # keys’ biases: rounding
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_weights_alone_are_loaded_into_another(tmp_path: Path) -> None:
