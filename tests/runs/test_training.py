@@ -105,7 +105,9 @@ def test_the_log_has_the_loss_and_its_parts(unbroken: RunDirectory) -> None:
         # The means over batches of a sum are the sum of the means.
         parts = row["data"] + row["sparsity"] + row["jacobian"]
         assert row["loss"] == pytest.approx(parts, rel=1e-5)
-        assert min(row["data"], row["sparsity"], row["jacobian"]) > 0
+        assert min(row["data"], row["sparsity"]) > 0 <= row["jacobian"]
+    # Few steps have a penalty on the Jacobian, and so not every short epoch.
+    assert any(row["jacobian"] > 0 for row in unbroken.history())
 
 
 def test_not_every_epoch_need_be_validated_but_the_last_one_is(tmp_path: Path) -> None:
