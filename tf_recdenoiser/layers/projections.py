@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
-from tf_recdenoiser.layers.place import length_of
 
 
 class IntoHeads(keras.layers.EinsumDense):
@@ -33,7 +32,7 @@ def into_heads(projections: Sequence[IntoHeads], inputs: tf.Tensor) -> list[tf.T
     if projections[0].bias is not None:
         biases = _joined([tf.reshape(layer.bias, [width]) for layer in projections])
         flat = tf.nn.bias_add(flat, biases)
-    shape = [-1, length_of(inputs), count, num_heads, size]
+    shape = [tf.shape(inputs)[0], tf.shape(inputs)[1], count, num_heads, size]
     return tf.unstack(tf.transpose(tf.reshape(flat, shape), [2, 0, 3, 1, 4]), num=count)
 
 
@@ -52,5 +51,4 @@ class OutOfHeads(keras.layers.EinsumDense):
         )
         if self.bias is not None:
             flat = tf.nn.bias_add(flat, self.bias)
-        length = tf.shape(inputs)[2] if inputs.shape[2] is None else inputs.shape[2]
-        return tf.reshape(flat, [-1, length, hidden_dim])
+        return tf.reshape(flat, [tf.shape(inputs)[0], tf.shape(inputs)[2], hidden_dim])
