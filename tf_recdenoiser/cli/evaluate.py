@@ -43,8 +43,9 @@ def evaluate(
         loaded = load_run(run)
         scorer = loaded.scorer(split)
         names = list(PROTOCOLS) if protocol is None else [protocol]
-        results = scorer.results(loaded.recommender, names, seed)
-        metrics = {name: result.summary(CUTOFFS) for name, result in results.items()}
+        metrics = {
+            name: scorer.result(loaded.recommender, name, seed).summary(CUTOFFS) for name in names
+        }
     if json:
         print_json({"run": str(run), "split": split, "seed": seed, "metrics": metrics})
         return
