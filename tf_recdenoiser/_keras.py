@@ -211,6 +211,19 @@ def layers_of(layer: Any) -> list[Any]:
     return list(found.values())
 
 
+@contextlib.contextmanager
+def losses_kept(layer: Any) -> Iterator[None]:
+    """Forget what `layer`, or a layer inside it, adds to the loss while it lasts."""
+    parts = layers_of(layer)
+    added = [part._losses if IS_KERAS_3 else part._eager_losses for part in parts]
+    counts = [len(losses) for losses in added]
+    try:
+        yield
+    finally:
+        for losses, count in zip(added, counts, strict=True):
+            del losses[count:]
+
+
 def parts_of(layer: Any) -> list[Any]:
     """The layers that `layer` holds itself."""
     return list(layer._flatten_layers(include_self=False, recursive=False))

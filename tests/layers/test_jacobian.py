@@ -146,6 +146,28 @@ def test_a_part_of_the_batch_gives_each_subset_alike_often(batch_size: int) -> N
     assert np.all(np.abs(share - 1 / len(subsets)) < 4 * np.sqrt(2 / 9 / draws))
 
 
+@pytest.mark.parametrize("interval", [1, 2])
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_penalty_on_the_activity_of_the_block_counts_once(interval: int, graph: bool) -> None:
+    dense = keras.layers.Dense(1, activity_regularizer=keras.regularizers.L2(0.3))
+    layer = JacobianRegularizedBlock(dense, GAMMA, interval=interval)
+    layer.build((None, N, D))
+
+    def losses(seed: tf.Tensor) -> list[tf.Tensor]:
+        with Evaluation(Sample(seed)):
+            layer(tf.constant(X), training=True)
+        return list(layer.losses)
+
+    run = tf.function(losses) if graph else losses
+    expected = (
+        0.3 * np.sum(dense(tf.constant(X)).numpy() ** 2) / B
+    )  # of a sequence, as Keras has it
+    for seed in range(6):
+        found = [float(loss) for loss in run(tf.constant([seed, 0]))]
+        assert len(found) == 2
+        assert min(abs(loss - expected) for loss in found) < 1e-5
+
+
 @pytest.mark.parametrize("graph", [False, True])
 def test_in_one_step_of_some_it_counts_as_often_as_there_are_steps(graph: bool) -> None:
     """With 0 in the others, its mean over steps is that of a penalty in each of them."""

@@ -9,7 +9,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import build_named, implicit_mask, keras, layer_of, register
+from tf_recdenoiser._keras import (
+    build_named,
+    implicit_mask,
+    keras,
+    layer_of,
+    losses_kept,
+    register,
+)
 from tf_recdenoiser.layers.penalty import Penalty
 from tf_recdenoiser.layers.records import GateRecord, Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample, current_evaluation
@@ -146,7 +153,8 @@ class JacobianRegularizedBlock(keras.layers.Layer):
                 lambda part: tf.gather(part, rows) if tf.is_tensor(part) else part,
                 (inputs, mask, constants),
             )
-        with Evaluation(sample, Recorder(gates)):
+        # What the block adds to the loss, such as a penalty on its activity, counts once.
+        with Evaluation(sample, Recorder(gates)), losses_kept(self.block):
             norms = jacobian_frobenius(
                 lambda x: self._run_block(x, mask, True, constants),
                 inputs,
