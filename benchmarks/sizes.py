@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+KEPT_BATCHES = 8
+"""How many batches a contender keeps in memory, at most, for steps without their data."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:

@@ -6,7 +6,6 @@ connections and layer normalisation, scores by the item table; each next item ag
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -16,9 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.contenders.in_memory import seconds_a_step, step_of_fit
 from benchmarks.logs import read_log
-
-KEPT_BATCHES = 8
 
 
 class Causal(keras.layers.Layer):
@@ -91,24 +89,11 @@ class KerasExample:
 
     @cached_property
     def _step_of_fit(self) -> Any:
-        whole = self._batch
-        if len(self._sequences) < whole:
-            raise ValueError(f"The log must fill a batch of {whole} rows.")
-        rows = len(self._sequences) // whole
-        kept = list(itertools.islice(self._examples, min(rows, KEPT_BATCHES)))
-        stacked = tf.nest.map_structure(lambda *parts: tf.stack(parts), *kept)
-        iterator = iter(tf.data.Dataset.from_tensor_slices(stacked).cache().repeat().prefetch(2))
-        step = self._model.make_train_function() or self._model.train_function
-        return lambda: step(iterator)
+        return step_of_fit(self._model, self._examples, self._batch)
 
     def step(self, steps: int) -> float:
         """Seconds of an optimizer step."""
-        step = self._step_of_fit
-        started = time.perf_counter()
-        for _ in range(steps):
-            logs = step()
-        float(tf.nest.flatten(logs)[0])  # what was started has ended
-        return (time.perf_counter() - started) / steps
+        return seconds_a_step(self._step_of_fit, steps)
 
     def epoch(self) -> float:
         """Seconds of a step within `fit`: the second epoch, its batches made on the way."""

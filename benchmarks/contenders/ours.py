@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import tempfile
-import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
+from benchmarks.contenders.in_memory import seconds_a_step, step_of_fit
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser.data import Dataset, TrainingBatches
 from tf_recdenoiser.runs import RunDirectory, Settings, build_recommender, load_dataset, load_split
 from tf_recdenoiser.runs import train as train_run
 from tf_recdenoiser.runs.build import build_batches
-
-# Batches in memory, for a bare step; each has as many rows as the sizes say.
-KEPT_BATCHES = 8
 
 
 def settings_of(log: str, sizes: Mapping[str, Any], changes: Mapping[str, Any]) -> Settings:
@@ -68,31 +62,13 @@ class Ours:
         )
 
     @cached_property
-    def step_of_fit(self) -> Any:
-        """What `fit` runs for a batch, bound to batches that are in memory."""
-        whole = self.settings.fit.batch_size
-        full = [
-            batch
-            for batch in itertools.islice(self.batches.epoch(0), KEPT_BATCHES)
-            if len(batch[0]["item_ids"]) == whole
-        ]
-        if not full:
-            raise ValueError(f"The log must fill a batch of {whole} rows.")
-        stacked = tf.nest.map_structure(lambda *parts: tf.stack(parts), *full)
-        examples = tf.data.Dataset.from_tensor_slices(stacked)
-        examples = examples.map(self.recommender.objective.example).cache().repeat().prefetch(2)
-        iterator = iter(examples)
-        step = self.recommender.make_train_function() or self.recommender.train_function
-        return lambda: step(iterator)
+    def _step_of_fit(self) -> Any:
+        rows, example = self.settings.fit.batch_size, self.recommender.objective.example
+        return step_of_fit(self.recommender, self.batches.epoch(0), rows, example)
 
     def step(self, steps: int) -> float:
         """Seconds of an optimizer step."""
-        step = self.step_of_fit
-        started = time.perf_counter()
-        for _ in range(steps):
-            logs = step()
-        float(tf.nest.flatten(logs)[0])  # what was started has ended
-        return (time.perf_counter() - started) / steps
+        return seconds_a_step(self._step_of_fit, steps)
 
     def epoch(self) -> float:
         """Seconds of a step within `train`: the second epoch, its batches made on the way."""

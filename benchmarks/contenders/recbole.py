@@ -24,8 +24,8 @@ from recbole.trainer import Trainer
 from recbole.utils import get_model, init_seed
 
 from benchmarks.logs import read_log
+from benchmarks.sizes import KEPT_BATCHES
 
-KEPT_BATCHES = 8
 NAME = "log"
 
 # An epoch has a hundred times as many rows as that of others; of its steps so many are measured.

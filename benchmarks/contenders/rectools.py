@@ -20,8 +20,7 @@ from rectools.metrics import NDCG, HitRate, calc_metrics
 from rectools.models import SASRecModel
 
 from benchmarks.logs import read_log
-
-KEPT_BATCHES = 8
+from benchmarks.sizes import KEPT_BATCHES
 
 warnings.filterwarnings("ignore")
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
