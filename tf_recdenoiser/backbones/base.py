@@ -192,7 +192,7 @@ def stack(
         See `JacobianRegularizedBlock`.
     jacobian_batch_size
         Sequences that the penalty uses in a step, on average: four times as many in one step of
-        four, which takes half the time. None: all of them in each step.
+        four, which takes two thirds of the time. None: all of them in each step.
     constants
         What else each block is called with, by name; None stands for nothing.
     """

@@ -249,9 +249,8 @@ class GatedAttention(keras.layers.Layer):
         evaluation = current_evaluation()
         if evaluation is not None and gates is not None:
             evaluation.recorder.has_met_gates = True
-        if evaluation is not None and not training:
-            learned = None if isinstance(self.gates, DroppingGates) else gates
-            evaluation.recorder.attention.append(AttentionRecord(learned, weights))
+        if not training:
+            self._record(gates, weights)
         outputs = self.output_dense(mixed)
         return (outputs, weights) if return_attention_scores else outputs
 
@@ -290,11 +289,15 @@ class GatedAttention(keras.layers.Layer):
             context=context,
             training=False,
         )
+        self._record(gates, weights)
+        return mixed
+
+    def _record(self, gates: tf.Tensor | None, weights: tf.Tensor) -> None:
+        """Tell the evaluation under way, if any, what was done at inference."""
         evaluation = current_evaluation()
         if evaluation is not None:
             learned = None if isinstance(self.gates, DroppingGates) else gates
             evaluation.recorder.attention.append(AttentionRecord(learned, weights))
-        return mixed
 
     def attend_newest(
         self, x: tf.Tensor, mask: Any, gates: Any, **call: Any
