@@ -171,7 +171,7 @@ def test_a_penalty_on_the_activity_of_the_block_counts_once(interval: int, graph
 @pytest.mark.parametrize("graph", [False, True])
 def test_in_one_step_of_some_it_counts_as_often_as_there_are_steps(graph: bool) -> None:
     """With 0 in the others, its mean over steps is that of a penalty in each of them."""
-    interval, steps = 3, 150
+    interval, steps = 3, 60
     layer = wrapped(batch_size=1)
 
     def run(seed: tf.Tensor) -> tf.Tensor:

@@ -34,7 +34,6 @@ def last_block(**options: Any) -> TransformerBlock:
     return block
 
 
-@pytest.mark.both_keras
 @pytest.mark.parametrize("options", OPTIONS, ids=range(len(OPTIONS)))
 @pytest.mark.parametrize("mask", [None, MASK], ids=["no mask", "padding"])
 def test_it_is_the_last_row(options: dict[str, Any], mask: np.ndarray | None) -> None:
