@@ -35,3 +35,23 @@ def test_the_best_items_come_first(items: int, asked: list[int], seen: int, seed
         expected = left[:k] + [0] * (width - len(left[:k]))
         assert codes[row].numpy().tolist() == expected
         assert best[row].numpy().tolist() == [scores[row, c] if c else -np.inf for c in expected]
+
+
+@given(
+    items=st.integers(1_020, 1_100),
+    k=st.sampled_from([1, 3, 40, 1_000, 1_200]),
+    kinds=st.sampled_from([2, 30, 10**6]),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=30, deadline=None)
+def test_of_a_large_catalogue_too(items: int, k: int, kinds: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, kinds, [2, items + 1]).astype(np.float32)
+    excluded = rng.integers(0, items + 1, [2, 50], np.int32)
+    codes, best = top_items(tf.constant(scores), tf.constant(excluded), tf.constant([k]))
+    for row in range(2):
+        left = np.setdiff1d(np.arange(1, items + 1), excluded[row])
+        expected = left[np.argsort(-scores[row, left], kind="stable")][:k]
+        none = [0] * (k - len(expected))
+        assert codes[row].numpy().tolist() == [*expected, *none]
+        np.testing.assert_array_equal(best[row, : len(expected)], scores[row, expected])

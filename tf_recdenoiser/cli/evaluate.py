@@ -43,9 +43,8 @@ def evaluate(
         loaded = load_run(run)
         scorer = loaded.scorer(split)
         names = list(PROTOCOLS) if protocol is None else [protocol]
-        metrics = {
-            name: scorer.result(loaded.recommender, name, seed).summary(CUTOFFS) for name in names
-        }
+        results = scorer.results(loaded.recommender, names, seed)
+        metrics = {name: result.summary(CUTOFFS) for name, result in results.items()}
     if json:
         print_json({"run": str(run), "split": split, "seed": seed, "metrics": metrics})
         return

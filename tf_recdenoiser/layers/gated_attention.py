@@ -20,6 +20,7 @@ from tf_recdenoiser._keras import (
 )
 from tf_recdenoiser.layers.dropout import Dropout
 from tf_recdenoiser.layers.gates import DroppingGates, Gates, get_gates
+from tf_recdenoiser.layers.place import length_of
 from tf_recdenoiser.layers.projections import IntoHeads, OutOfHeads, into_heads
 from tf_recdenoiser.layers.records import AttentionRecord
 from tf_recdenoiser.layers.sample import Evaluation, current_evaluation
@@ -405,8 +406,8 @@ class GatedAttention(keras.layers.Layer):
         if edges is not None:
             keys.append(tf.constant(edges)[tf.newaxis])
         if use_causal_mask:
-            ones = tf.ones([1, tf.shape(tensors[0])[1], tf.shape(tensors[2])[1]], tf.bool)
-            keys.append(tf.linalg.band_part(ones, -1, 0))
+            lengths = length_of(tensors[0]), length_of(tensors[2])
+            keys.append(tf.linalg.band_part(tf.ones([1, *lengths], tf.bool), -1, 0))
         return _every(keys), live
 
     def compute_mask(self, query: Any, value: Any = None, **masks: Any) -> Any:

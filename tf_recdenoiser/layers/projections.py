@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras
+from tf_recdenoiser.layers.place import length_of
 
 
 class IntoHeads(keras.layers.EinsumDense):
@@ -32,7 +33,7 @@ def into_heads(projections: Sequence[IntoHeads], inputs: tf.Tensor) -> list[tf.T
     if projections[0].bias is not None:
         biases = _joined([tf.reshape(layer.bias, [width]) for layer in projections])
         flat = tf.nn.bias_add(flat, biases)
-    shape = [tf.shape(inputs)[0], tf.shape(inputs)[1], count, num_heads, size]
+    shape = [-1, length_of(inputs), count, num_heads, size]
     return tf.unstack(tf.transpose(tf.reshape(flat, shape), [2, 0, 3, 1, 4]), num=count)
 
 
@@ -51,4 +52,5 @@ class OutOfHeads(keras.layers.EinsumDense):
         )
         if self.bias is not None:
             flat = tf.nn.bias_add(flat, self.bias)
-        return tf.reshape(flat, [tf.shape(inputs)[0], tf.shape(inputs)[2], hidden_dim])
+        length = tf.shape(inputs)[2] if inputs.shape[2] is None else inputs.shape[2]
+        return tf.reshape(flat, [-1, length, hidden_dim])

@@ -70,24 +70,17 @@ def history_inputs(
     (array([[0, 0, 7, 9]], dtype=int32), array([[3, 0, 4]], dtype=int32))
     """
     known = codes > 0
-    places = tf.where(known)
-    # Only what is known is gone through: most histories are far shorter than a batch's longest.
-    ends = tf.gather(tf.cumsum(_counts(known)), places[:, 0])
-    newer = ends - tf.range(1, tf.shape(places)[0] + 1)
-    is_read = newer < length
-    places, newer = tf.boolean_mask(places, is_read), tf.boolean_mask(newer, is_read)
-    filled = tf.stack([places[:, 0], tf.cast(length - 1 - newer, tf.int64)], axis=1)
-    shape = tf.stack([tf.shape(codes, tf.int64)[0], length])
+    # A column of padding comes first, which rows with fewer entries than n read again and again.
+    first = [[0, 0], [1, 0]]
+    # An entry is the first to reach its own number among those that are known.
+    numbers = tf.cumsum(tf.cast(tf.pad(known, first), tf.int32), axis=1)
+    wanted = numbers[:, -1:] + tf.range(1 - length, 1)
+    entries = tf.raw_ops.LowerBound(sorted_inputs=numbers, values=wanted)
     read = {"item_ids": codes} if times is None else {"item_ids": codes, "times": times}
     return {
-        name: tf.scatter_nd(filled, tf.gather_nd(values, places), shape)
+        name: tf.gather(tf.pad(values, first), entries, batch_dims=1)
         for name, values in read.items()
     }, model_slots(known, length)
-
-
-def _counts(known: tf.Tensor) -> tf.Tensor:
-    """How many entries of each row are known, int32 `[B]`."""
-    return tf.reduce_sum(tf.cast(known, tf.int32), axis=1)
 
 
 def from_slots(values: tf.Tensor, slots: tf.Tensor) -> tf.Tensor:

@@ -15,8 +15,8 @@ def with_constants(function: Any, largest: int = LARGEST) -> Callable[..., Any]:
     """`function`, with the values that its small variables have when it is first called in a graph.
 
     TensorFlow then works out once, when the graph is loaded, all that depends on no input: gates
-    of positions, masks, products and concatenations of weights. Variables of which single rows are
-    gathered stay as they are, and so do lookup tables. The graph has no gradient any more.
+    of positions, masks, products and concatenations of weights. Rows are gathered from variables as
+    before, and lookup tables stay as they are. The graph has no gradient any more.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def with_constants(function: Any, largest: int = LARGEST) -> Callable[..., Any]:
         captured = {
             inner.name: tf.compat.v1.get_default_graph().capture(outer)
             for outer, inner in graph.captures
-            if inner.op.name not in values
+            if not (inner.op.name in values and _is_only_read(inner))
         }
         inner_captures = {inner.name for _, inner in graph.captures}
         names = [tensor.name for tensor in graph.inputs if tensor.name not in inner_captures]
@@ -66,21 +66,30 @@ def with_constants(function: Any, largest: int = LARGEST) -> Callable[..., Any]:
 
 
 def _small_values(graph: Any, largest: int) -> dict[str, Any]:
-    """The values of variables that the graph does nothing with but read, by their placeholders."""
+    """The values of variables that the graph reads whole, by their placeholders."""
     variables = {id(variable.handle): variable for variable in graph.variables}
     return {
         inner.op.name: variables[id(outer)].numpy()
         for outer, inner in graph.captures
         if id(outer) in variables
         and variables[id(outer)].shape.num_elements() <= largest
-        and all(reader.type == "ReadVariableOp" for reader in inner.consumers())
+        and any(reader.type == "ReadVariableOp" for reader in inner.consumers())
     }
+
+
+def _is_only_read(handle: tf.Tensor) -> bool:
+    return all(reader.type == "ReadVariableOp" for reader in handle.consumers())
 
 
 def _definition(graph: Any, values: dict[str, Any]) -> Any:
     """The graph's, with constants in the place of what reads these variables."""
     definition = graph.as_graph_def()
-    nodes = [node for node in definition.node if node.name not in values]
+    removed = {
+        inner.op.name
+        for _, inner in graph.captures
+        if inner.op.name in values and _is_only_read(inner)
+    }
+    nodes = [node for node in definition.node if node.name not in removed]
     for node in nodes:
         # What is told of gradients speaks of the variables.
         node.attr.pop("_gradient_op_type", None)

@@ -33,7 +33,8 @@ class ServingModule(tf.Module):
 
     It tracks the variables behind the Keras model and not the model: under Keras 3 a SavedModel
     that tracks the model stores its variables twice, and TensorFlow's C++ loader restores the
-    wrong ones.
+    wrong ones. `recommend` has small weights as constants, as they are when it is first called or
+    saved (`with_constants`); `explain` reads all of them from their variables.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ class ServingModule(tf.Module):
 
     def _read(self, histories: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """The code of each entry, int32 `[B, L]`; 0 for what is unknown or does not count."""
-        lengths = _per_row("lengths", lengths, histories)[:, tf.newaxis]
+        lengths = _checked_rows("lengths", lengths, histories)[:, tf.newaxis]
         counts = (lengths < 0) | (tf.range(tf.shape(histories)[1]) < lengths)
         return tf.where(counts, self._codes.lookup(histories), 0)
 
@@ -207,7 +208,7 @@ class ServingModule(tf.Module):
             asked = self._asked(histories, **inputs)
             vectors = backbone.newest(asked.inputs)
             scores = tf.matmul(vectors, backbone.item_vectors(), transpose_b=True)
-            excluded = _per_row("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
+            excluded = _checked_rows("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
             k = tf.clip_by_value(_per_row("k", k, histories), 1, self.max_k)
             best, best_scores = top_items(scores, tf.where(excluded, asked.codes, 0), k)
             titles = {} if self._titles is None else {"titles": tf.gather(self._titles, best)}
@@ -397,11 +398,16 @@ def _vocabulary(kind: str, raw_ids: np.ndarray, count: int) -> np.ndarray:
 
 def _per_row(name: str, values: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
     """`values` `[B]` or `[1]`, as one for each of B histories."""
-    size, batch = tf.shape(values)[0], tf.shape(histories)[0]
+    return tf.broadcast_to(_checked_rows(name, values, histories), [tf.shape(histories)[0]])
+
+
+def _checked_rows(name: str, values: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
+    """`values`, if they are `[B]` or `[1]` beside B histories."""
+    size, batch = tf.size(values), tf.shape(histories)[0]
     rule = f"`{name}` must have one row, or as many as `histories`. Received: rows ="
     check = tf.debugging.Assert((size == 1) | (size == batch), [rule, size, "histories =", batch])
     with tf.control_dependencies([check]):
-        return tf.broadcast_to(values, [batch])
+        return tf.identity(values)
 
 
 def _per_entry(

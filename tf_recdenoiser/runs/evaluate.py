@@ -29,8 +29,8 @@ def evaluate(
     """The contents of `metrics.json`."""
     metrics = {
         part: {
-            protocol: scorer.result(recommender, protocol).summary(ks=CUTOFFS)
-            for protocol in PROTOCOLS
+            protocol: result.summary(ks=CUTOFFS)
+            for protocol, result in scorer.results(recommender, PROTOCOLS).items()
         }
         for part, scorer in scorers.items()
     }

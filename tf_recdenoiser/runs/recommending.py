@@ -100,7 +100,7 @@ def best_items(
     handicap = tf.constant(wanted.handicap(len(run.item_ids)))
     codes = np.zeros([histories.row_count, wanted.k], np.int32)
     scores = np.full(codes.shape, NO_SCORE, np.float32)
-    for rows in _batches(histories.row_count):
+    for rows in _batches(histories.lengths):
         disliked = histories.last_disliked(run.settings.model.max_length, rows)
         inputs = run.cleaned(inputs_of(run, histories, users, rows), disliked)
         longest = max(int(histories.lengths[rows].max()), 1) if wanted.exclude_seen else 1
@@ -113,8 +113,10 @@ def best_items(
     return codes, scores
 
 
-def _batches(count: int) -> Iterator[np.ndarray]:
-    return (np.arange(first, min(first + _BATCH, count)) for first in range(0, count, _BATCH))
+def _batches(lengths: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows of like lengths together, so that few columns of a batch are padding."""
+    order = np.argsort(lengths, kind="stable")
+    return (order[first : first + _BATCH] for first in range(0, len(order), _BATCH))
 
 
 def inputs_of(run: Run, histories: Histories, users: np.ndarray | None, rows: np.ndarray) -> Inputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -10,8 +10,10 @@ from tf_recdenoiser.data import DataError, Dataset, EvaluationSet, Histories, Sp
 from tf_recdenoiser.evaluation import EvaluationProblem, Result, Seen, evaluate
 from tf_recdenoiser.runs.finite import finite
 from tf_recdenoiser.training import Recommender
+from tf_recdenoiser.training.recommender import scores_of
 
 PARTS = ("valid", "test")
+_BATCH = 512
 
 Inputs = dict[str, np.ndarray]
 """What a backbone reads of some users, by name; see `backbones.EXTRA_INPUTS`."""
@@ -100,6 +102,22 @@ class Scorer:
             return finite("Scores", recommender.score(candidates=candidates, **read))
 
         return evaluate(score, self.problem, protocol, seed)
+
+    def results(
+        self, recommender: Recommender, protocols: Collection[str], seed: int = 0
+    ) -> dict[str, Result]:
+        """What `result` has of each protocol, from one reading of the histories."""
+        rows = np.arange(len(self.problem.targets))
+        parts = [
+            recommender.encode(**{name: values[batch] for name, values in self._inputs.items()})
+            for batch in np.split(rows, np.arange(_BATCH, len(rows), _BATCH))
+        ]
+        vectors, table = np.concatenate(parts), recommender.item_vectors()
+
+        def score(rows: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
+            return finite("Scores", scores_of(vectors[rows], table, candidates))
+
+        return {name: evaluate(score, self.problem, name, seed) for name in protocols}
 
     def some_inputs(self, count: int = 256) -> Inputs:
         """What the recommender reads of the first `count` users."""

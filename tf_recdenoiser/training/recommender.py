@@ -175,10 +175,7 @@ class Recommender(DenoisingModel):
         if candidates is not None:
             self._check_item_ids("candidates", candidates)
             _check_shape("candidates", candidates, (len(item_ids), *np.shape(candidates)[-1:]))
-        vectors, table = self.encode(item_ids, **extra), self.item_vectors()
-        if candidates is None:
-            return vectors @ table.T
-        return np.einsum("bd,bcd->bc", vectors, table[candidates])
+        return scores_of(self.encode(item_ids, **extra), self.item_vectors(), candidates)
 
     def get_config(self) -> dict[str, Any]:
         names = {kind: name for name, kind in OBJECTIVES.items()}
@@ -203,6 +200,16 @@ class Recommender(DenoisingModel):
 def _newest(backbone: Backbone, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
     """What each history asks, as seen from its newest item: `[B, d]`."""
     return backbone.newest(inputs)
+
+
+def scores_of(
+    vectors: np.ndarray, table: np.ndarray, candidates: np.ndarray | None = None
+) -> np.ndarray:
+    """Inner products of `encode`'s vectors `[B, d]` with `item_vectors`, as `score` has them."""
+    if candidates is None:
+        return vectors @ table.T
+    scores: np.ndarray = np.einsum("bd,bcd->bc", vectors, table[candidates])
+    return scores
 
 
 def _check_ids(name: str, ids: np.ndarray, last: int, rule: str) -> None:
