@@ -299,13 +299,11 @@ def loss_scale(optimizer: Any) -> tf.Tensor:
     return tf.cast(scale_loss(optimizer, tf.ones([], tf.float32)), tf.float32)
 
 
-def moments_of(optimizer: Any, variable: Any) -> tuple[Any, Any]:
-    """What a Keras Adam has of the first and the second moment of the gradients of `variable`."""
+def number_of(optimizer: Any, variable: Any) -> int:
+    """The place of `variable` among those that `optimizer` was built for."""
     if IS_KERAS_3:
-        index = optimizer._get_variable_index(variable)
-    else:
-        index = optimizer._index_dict[optimizer._var_key(variable)]
-    return optimizer._momentums[index], optimizer._velocities[index]
+        return int(optimizer._get_variable_index(variable))
+    return int(optimizer._index_dict[optimizer._var_key(variable)])
 
 
 @contextlib.contextmanager

@@ -70,6 +70,11 @@ def one_of(names: Collection[str]) -> tuple[str, Callable[[Any], bool]]:
     return f"one of {', '.join(names)}", lambda value: value in names
 
 
+def one_of_or_none(names: Collection[str]) -> tuple[str, Callable[[Any], bool]]:
+    """A rule for `Section.rules`, of what can be left open."""
+    return f"one of {', '.join(names)}, or none", lambda value: value is None or value in names
+
+
 class Choice:
     """A section that is one of several, by its `name`; it makes what it names by its `make`.
 

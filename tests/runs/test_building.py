@@ -16,7 +16,7 @@ from tf_recdenoiser.noise import CORRECTIONS
 from tf_recdenoiser.runs import Settings, build_recommender, load_split, resolve
 from tf_recdenoiser.runs.build import build_batches
 from tf_recdenoiser.runs.resolve import build_gates, build_objective, check_data
-from tf_recdenoiser.training import OBJECTIVES, GeneralizedBinaryCrossEntropy
+from tf_recdenoiser.training import OBJECTIVES, Adam, GeneralizedBinaryCrossEntropy, LazyAdam
 
 UNTIMED = dataclasses.replace(DATASET, times=None)
 
@@ -187,6 +187,36 @@ def test_training_is_as_the_settings_say() -> None:
     assert recommender.objective.negatives == 3
     assert float(recommender.optimizer.learning_rate) == 0.25
     assert float(recommender.gate_optimizer.learning_rate) == 0.5
+
+
+@pytest.mark.parametrize(("optimizer", "moves"), [("adam", True), ("lazy_adam", False)])
+def test_lazily_only_the_items_of_a_batch_are_gone_through(optimizer: str, moves: bool) -> None:
+    """By Adam all that were ever read move on."""
+    settings = plain({"fit.optimizer": optimizer, "objective": "bce", "fit.batch_size": 1})
+    recommender = build_recommender(settings, DATASET.item_count)
+    train = load_split(settings, DATASET).split.train
+    batches = build_batches(settings, train, DATASET.item_count, recommender.backbone)
+    tables, read = [recommender.item_vectors()], []
+    for batch, _ in zip(batches.epoch(0), range(2), strict=False):
+        x, y, weights = recommender.objective.example(*batch)
+        recommender.train_on_batch(x, y, weights)
+        tables.append(recommender.item_vectors())
+        items = [np.ravel(x[name]) for name in ("item_ids", "positives", "negatives")]
+        read.append(np.setdiff1d(np.concatenate(items), [0]))
+    in_first_alone = np.setdiff1d(*read)
+    assert np.all(np.any(tables[1][read[1]] != tables[2][read[1]], axis=1))
+    assert np.any(tables[1][in_first_alone] != tables[2][in_first_alone]) == moves
+
+
+def test_a_run_with_many_items_trains_lazily_unless_it_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tf_recdenoiser.runs.build.LAZY_FROM", 40)
+    found = [
+        type(build_recommender(plain(changes), item_count=items).optimizer)
+        for changes, items in (({}, 39), ({}, 40), ({"fit.optimizer": "adam"}, 40))
+    ]
+    assert found == [Adam, LazyAdam, Adam]
 
 
 def test_batches_are_drawn_by_the_seed_of_the_settings() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, raw_variable
+from tf_recdenoiser.training import Adam
 
 _BATCH = 512
 
@@ -129,7 +130,7 @@ class NetworkTrainer:
         """Give the network that is trained the weights of `network`, and Adam no memory."""
         if self._network is None:
             self._network = keras.models.clone_model(network)
-            self._optimizer = keras.optimizers.Adam(self._learning_rate)
+            self._optimizer = Adam(self._learning_rate)
             self._optimizer.build(self._network.trainable_variables)
             self._fresh = [variable.numpy() for variable in self._optimizer.variables]
             self._train_epoch = _epoch_function(self._network, self._optimizer, self._batch_size)

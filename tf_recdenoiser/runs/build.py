@@ -29,7 +29,7 @@ from tf_recdenoiser.runs.records import check_room
 from tf_recdenoiser.runs.resolve import build_gates, build_objective, resolve
 from tf_recdenoiser.runs.settings import Settings
 from tf_recdenoiser.runs.warm_start import warm_start
-from tf_recdenoiser.training import Adam, Recommender, fix_gates
+from tf_recdenoiser.training import LAZY_FROM, OPTIMIZERS, Adam, Recommender, fix_gates
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -191,8 +191,9 @@ def _compiled(
         attention=None if attention is None else get_attention(paths(attention)),
     )
     recommender = Recommender(backbone, build_objective(settings, noise_rate))
+    optimizer = settings.fit.optimizer or ("lazy_adam" if item_count >= LAZY_FROM else "adam")
     recommender.compile(
-        Adam(settings.fit.learning_rate, beta_2=0.98),
+        OPTIMIZERS[optimizer](settings.fit.learning_rate, beta_2=0.98),
         l2=settings.fit.l2,
         seed=settings.seed,
         **_gate_training(settings, user_count),

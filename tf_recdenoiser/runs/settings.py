@@ -8,14 +8,23 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, get_args
 
 from tf_recdenoiser import _settings
-from tf_recdenoiser._settings import Choice, Section, above, at_least, choice, default, one_of
+from tf_recdenoiser._settings import (
+    Choice,
+    Section,
+    above,
+    at_least,
+    choice,
+    default,
+    one_of,
+    one_of_or_none,
+)
 from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import WINDOWS, Targets, leave_one_out, read_log, synthetic_log
 from tf_recdenoiser.layers import ATTENTIONS, DROPPING, GATES
 from tf_recdenoiser.noise import DETECTORS, Cleaning, Treatment
 from tf_recdenoiser.noise.settings import NO_DETECTOR, NoiseSettings
 from tf_recdenoiser.ops import PATTERNS
-from tf_recdenoiser.training import DEFAULT_OBJECTIVE, OBJECTIVES, GateTraining
+from tf_recdenoiser.training import DEFAULT_OBJECTIVE, OBJECTIVES, OPTIMIZERS, GateTraining
 from tf_recdenoiser.training.gate_settings import GateTrainingSettings
 
 SYNTHETIC = "synthetic"
@@ -46,8 +55,12 @@ class FitSettings(Section):
         What of a longer history an epoch trains on: the newest n items, or a random window.
     batch_size
         Users in a batch.
+    optimizer
+        Of the weights: "adam", or "lazy_adam", by which only the rows of tables move that a step
+        reads, so that it takes no longer with more items; None (default): that one from
+        `LAZY_FROM` items on.
     learning_rate, l2
-        Of the weights' Adam, and their weight decay.
+        Of the optimizer, and its weight decay.
     epochs, patience
         At most so many epochs; fewer if validation NDCG@10 (`full`) has not risen for `patience`
         epochs (0: never stop early).
@@ -61,17 +74,16 @@ class FitSettings(Section):
     rules: ClassVar = {
         "windows": one_of(WINDOWS),
         "batch_size": at_least(1),
+        "optimizer": one_of_or_none(OPTIMIZERS),
         "learning_rate": above(0),
         "epochs": at_least(1),
         "patience": at_least(0),
-        "precision": (
-            f"one of {', '.join(PRECISIONS)}, or none",
-            lambda name: name in (*PRECISIONS, None),
-        ),
+        "precision": one_of_or_none(PRECISIONS),
     }
 
     windows: str = "random"
     batch_size: int = 128
+    optimizer: str | None = None
     learning_rate: float = 1e-3
     l2: float = default(GateTraining.compile, "l2")
     epochs: int = 200

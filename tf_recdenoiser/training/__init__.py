@@ -1,6 +1,5 @@
 """Training: the model with the custom train step, conversion, objectives, the recommender."""
 
-from tf_recdenoiser.training.adam import Adam
 from tf_recdenoiser.training.convert import denoise
 from tf_recdenoiser.training.denoising_model import DenoisingModel
 from tf_recdenoiser.training.explain import Explanation, explain
@@ -21,11 +20,14 @@ from tf_recdenoiser.training.objectives import (
     Top1,
     TruncatedCrossEntropy,
 )
+from tf_recdenoiser.training.optimizers import LAZY_FROM, OPTIMIZERS, Adam, LazyAdam
 from tf_recdenoiser.training.recommender import Recommender
 
 __all__ = [
     "DEFAULT_OBJECTIVE",
+    "LAZY_FROM",
     "OBJECTIVES",
+    "OPTIMIZERS",
     "Adam",
     "BayesianPersonalizedRanking",
     "BinaryCrossEntropy",
@@ -35,6 +37,7 @@ __all__ = [
     "Explanation",
     "GateTraining",
     "GeneralizedBinaryCrossEntropy",
+    "LazyAdam",
     "NoiseAwareObjective",
     "Objective",
     "Recommender",

@@ -16,8 +16,8 @@ from tf_recdenoiser.layers.penalty import penalties_of
 from tf_recdenoiser.layers.records import GateRecord, Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample
 from tf_recdenoiser.ops.checks import require
-from tf_recdenoiser.training.adam import Adam
 from tf_recdenoiser.training.baseline import Baseline
+from tf_recdenoiser.training.optimizers import Adam
 
 PARTS = ("data", "sparsity", "jacobian")
 """The parts of the loss of Eq. 13, as they are reported."""
