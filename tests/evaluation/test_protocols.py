@@ -108,6 +108,24 @@ def test_full_ranks_are_those_of_a_slow_loop(data) -> None:
     assert (result.protocol, result.short_rows) == ("full", 0)
 
 
+@pytest.mark.parametrize("most", [1, 11, 12, 36, 1000])
+def test_of_a_large_catalogue_few_rows_are_scored_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    problem = problem_of(11, [[1, 2, 3, 4]] * 7)
+    scores = np.random.default_rng(0).normal(size=[7, 12])
+    expected = evaluate(Table(scores), problem).ranks
+    monkeypatch.setattr("tf_recdenoiser.evaluation.protocols.MOST_SCORES", most)
+    asked = []
+
+    def score(rows: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
+        asked.append(len(rows))
+        return scores[rows]
+
+    assert evaluate(score, problem, batch_size=5).ranks.tolist() == expected.tolist()
+    assert max(asked) == min(max(most // 12, 1), 5)
+
+
 def test_with_equal_scores_the_rank_is_the_number_of_other_candidates() -> None:
     problem = problem_of(10, [[1, 2, 3], [4, 4, 5, 4, 6]])
     result = evaluate(constant(problem), problem)

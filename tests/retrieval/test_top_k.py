@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.retrieval import top_items
+from tf_recdenoiser.retrieval import nearest_items, top_items
 
 
 @given(
@@ -55,3 +56,39 @@ def test_of_a_large_catalogue_too(items: int, k: int, kinds: int, seed: int) -> 
         none = [0] * (k - len(expected))
         assert codes[row].numpy().tolist() == [*expected, *none]
         np.testing.assert_array_equal(best[row, : len(expected)], scores[row, expected])
+
+
+@given(
+    asked=st.lists(st.integers(1, 9), max_size=5),
+    at_once=st.integers(1, 40),
+    is_added=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_large_catalogue_is_gone_through_some_rows_at_a_time(
+    asked: list[int], at_once: int, is_added: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    vectors, table = (rng.normal(size=[rows, 3]).astype("f") for rows in (len(asked), 12))
+    excluded = rng.integers(0, 12, [len(asked), 4], np.int32)
+    added = rng.choice([0.0, -np.inf], 12).astype("f") if is_added else None
+    arguments = [
+        tf.constant(vectors, shape=vectors.shape),
+        tf.constant(table),
+        tf.constant(excluded, shape=excluded.shape),
+        tf.constant(asked, tf.int32),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tf_recdenoiser.retrieval.top_k._LARGE", 12)
+        patch.setattr("tf_recdenoiser.retrieval.top_k._MOST_SCORES", at_once)
+        codes, best = nearest_items(*arguments, added)
+    scores = vectors @ table.T + (0 if added is None else added)
+    scores[:, 0] = -np.inf
+    np.put_along_axis(scores, excluded, -np.inf, axis=1)
+    assert codes.shape == best.shape == (len(asked), max(asked, default=0))
+    for row, k in enumerate(asked):
+        order = np.argsort(-scores[row], kind="stable")[:k]
+        expected = order[np.isfinite(scores[row, order])]
+        assert codes[row, : len(expected)].numpy().tolist() == expected.tolist()
+        assert not np.any(codes[row, len(expected) :])
+        np.testing.assert_allclose(best[row, : len(expected)], scores[row, expected], rtol=1e-5)

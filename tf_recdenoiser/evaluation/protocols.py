@@ -27,6 +27,9 @@ from tf_recdenoiser.evaluation.sampling import (
     without_replacement,
 )
 
+MOST_SCORES = 2**26
+"""How many scores are in memory at a time, if they are of several rows."""
+
 
 class Candidates(NamedTuple):
     """What the targets of R rows are ranked against, the targets themselves left out.
@@ -62,6 +65,9 @@ class RankingProtocol(Protocol):
     def candidates(self, problem: EvaluationProblem, rows: IntArray, seed: int) -> Candidates:
         """The candidates of some of these rows."""
 
+    def columns(self, problem: EvaluationProblem) -> int:
+        """C, as `Candidates` has it."""
+
 
 @dataclass(frozen=True)
 class FullRanking:
@@ -82,6 +88,10 @@ class FullRanking:
         valid[:, 0] = False
         valid[np.arange(len(rows)), problem.targets[rows]] = False
         return Candidates(None, valid)
+
+    def columns(self, problem: EvaluationProblem) -> int:
+        """All items, and padding."""
+        return problem.item_count + 1
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,10 @@ class SampledRanking:
         uniform = uniforms(random_key(seed, self.name, "negatives"), rows, self.sample_size)
         items = remaining.items(self.draw(remaining.available, uniform))
         return Candidates(items, items != 0)
+
+    def columns(self, problem: EvaluationProblem) -> int:
+        """The sample's size."""
+        return self.sample_size
 
 
 PROTOCOLS: dict[str, RankingProtocol] = {
@@ -213,9 +227,13 @@ class Negatives:
 def draw_batches(
     problem: EvaluationProblem, protocol: str, seed: int, batch_size: int
 ) -> Iterator[tuple[IntArray, Candidates]]:
-    """A protocol's rows and their candidates, at most `batch_size` rows at a time."""
+    """A protocol's rows and their candidates, at most `batch_size` rows at a time.
+
+    Fewer, if need be for at most `MOST_SCORES` candidates at a time.
+    """
     chosen = protocol_named(protocol)
     rows = chosen.choose_rows(problem, seed)
+    batch_size = min(batch_size, max(MOST_SCORES // chosen.columns(problem), 1))
     for batch in _slices(len(rows), batch_size):
         yield rows[batch], chosen.candidates(problem, rows[batch], seed)
 

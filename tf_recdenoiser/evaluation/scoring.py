@@ -47,7 +47,8 @@ def evaluate(
     Among the whole catalogue, disliked items are ranked too, where the problem has any.
 
     Candidates depend on the problem, the protocol and the seed, not on the model or the batch
-    size, so that two results are paired. At most `batch_size` rows of scores exist at a time.
+    size, so that two results are paired. At most `batch_size` rows of scores exist at a time, and
+    of a large catalogue as many as take 256 MB.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def evaluate(
     seed
         Seed of the protocol's random choices, from 0; "full" makes none.
     batch_size
-        Most rows to score at a time.
+        Most rows to score at a time; of a large catalogue there are fewer.
     negatives
         What `draw_negatives` returned for this protocol and seed; None draws them.
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from tf_recdenoiser.retrieval.export import export_saved_model
 from tf_recdenoiser.retrieval.serving_module import ServingModule
-from tf_recdenoiser.retrieval.top_k import top_items
+from tf_recdenoiser.retrieval.top_k import nearest_items, top_items
 from tf_recdenoiser.retrieval.versions import prune_versions
 
-__all__ = ["ServingModule", "export_saved_model", "prune_versions", "top_items"]
+__all__ = ["ServingModule", "export_saved_model", "nearest_items", "prune_versions", "top_items"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from tf_recdenoiser import _keras
 from tf_recdenoiser.noise import Cleaning, NoiseScorer, Softening, Treatment
 from tf_recdenoiser.ops.slots import from_slots, history_inputs, to_slots
 from tf_recdenoiser.retrieval.constants import with_constants
-from tf_recdenoiser.retrieval.top_k import top_items
+from tf_recdenoiser.retrieval.top_k import nearest_items
 from tf_recdenoiser.training.explain import explanation_tensors
 from tf_recdenoiser.training.recommender import Recommender
 
@@ -207,10 +207,10 @@ class ServingModule(tf.Module):
         ) -> dict[str, tf.Tensor]:
             asked = self._asked(histories, **inputs)
             vectors = backbone.newest(asked.inputs)
-            scores = tf.matmul(vectors, backbone.item_vectors(), transpose_b=True)
             excluded = _checked_rows("exclude_seen", exclude_seen, histories)[:, tf.newaxis]
             k = tf.clip_by_value(_per_row("k", k, histories), 1, self.max_k)
-            best, best_scores = top_items(scores, tf.where(excluded, asked.codes, 0), k)
+            excluded = tf.where(excluded, asked.codes, 0)
+            best, best_scores = nearest_items(vectors, backbone.item_vectors(), excluded, k)
             titles = {} if self._titles is None else {"titles": tf.gather(self._titles, best)}
             return {
                 "item_ids": tf.gather(self._ids, best),

@@ -2,16 +2,91 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import tensorflow as tf
 
 _BLOCK = 32  # how many columns are looked at or left together
 _FEW = 1024  # how many columns are not worth it
+_LARGE = 2**16  # how many columns make rows be gone through in parts
+_MOST_SCORES = 2**26  # how many scores are in memory at a time, if they are of several rows
 
 NO_SCORE = float("-inf")
 """The score of an answer's column that holds no item."""
 
 
-def top_items(scores: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def nearest_items(
+    vectors: tf.Tensor,
+    table: tf.Tensor,
+    excluded: tf.Tensor,
+    k: tf.Tensor,
+    added: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The items with the largest inner products of their vectors with those of each row.
+
+    Scores are u_b . v_i + a_i. Of a large catalogue, those of few rows are in memory at a time.
+
+    Parameters
+    ----------
+    vectors
+        u, `[B, d]`.
+    table
+        v, `[item_count + 1, d]`, for padding first.
+    excluded, k
+        As `top_items` takes them, which see for what is returned.
+    added
+        a, `[item_count + 1]`, -inf for what is not to be returned; None (default) for 0.
+
+    Examples
+    --------
+    >>> table = tf.constant([[0.0], [1.0], [3.0], [2.0]])
+    >>> codes, scores = nearest_items(
+    ...     tf.constant([[2.0], [-1.0]]),
+    ...     table,
+    ...     excluded=tf.constant([[2], [0]]),
+    ...     k=tf.constant([2, 2]),
+    ... )
+    >>> codes.numpy()
+    array([[3, 1],
+           [1, 3]], dtype=int32)
+    """
+    columns = _columns(k)
+
+    def best(vectors: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        scores = tf.matmul(vectors, table, transpose_b=True)
+        return top_items(scores if added is None else scores + added, excluded, k, columns)
+
+    width = table.shape[0]
+    if width is None or width < _LARGE:
+        return best(vectors, excluded, k)
+    return _in_parts(best, (vectors, excluded, k), max(_MOST_SCORES // width, 1))
+
+
+def _in_parts(
+    best: Callable[..., tuple[tf.Tensor, tf.Tensor]], arguments: Sequence[tf.Tensor], size: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What `best` has of all rows of its arguments, from `size` of them at a time."""
+    parts = tf.maximum((tf.shape(arguments[0])[0] + size - 1) // size, 1)
+
+    def add(part: tf.Tensor, *found: tf.TensorArray) -> tuple[Any, ...]:
+        rows = slice(part * size, (part + 1) * size)
+        new = best(*(argument[rows] for argument in arguments))
+        return part + 1, *(one.write(part, values) for one, values in zip(found, new, strict=True))
+
+    empty = [
+        tf.TensorArray(dtype, parts, element_shape=[None, None], infer_shape=False)
+        for dtype in (tf.int32, tf.float32)
+    ]
+    _, codes, scores = tf.while_loop(
+        lambda part, *_: part < parts, add, [tf.constant(0), *empty], parallel_iterations=1
+    )
+    return codes.concat(), scores.concat()
+
+
+def top_items(
+    scores: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor, columns: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The codes and scores of each row's best items, best first.
 
     Of equal scores the lower code comes first. A row that asks for fewer items than the widest
@@ -25,10 +100,12 @@ def top_items(scores: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor) -> tuple[tf.
         Codes that are not to be returned, int32 `[B, M]`; 0 for none.
     k
         How many items each row asks for, int32 `[B]`.
+    columns
+        K, at least the largest k; None (default) for the largest k.
 
     Returns
     -------
-    Codes int32 `[B, max(k)]` and scores float32 `[B, max(k)]`.
+    Codes int32 `[B, K]` and scores float32 `[B, K]`.
 
     Examples
     --------
@@ -44,12 +121,16 @@ def top_items(scores: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor) -> tuple[tf.
     scores = tf.tensor_scatter_nd_update(
         scores, left_out, tf.fill(tf.shape(left_out)[:1], NO_SCORE)
     )
-    columns = tf.maximum(tf.reduce_max(k), 0)  # the maximum of an empty batch is negative
+    columns = _columns(k) if columns is None else columns
     best, codes = _largest(scores, tf.minimum(columns, tf.shape(scores)[1]))
     lacking = [[0, 0], [0, columns - tf.shape(best)[1]]]
     best = tf.pad(best, lacking, constant_values=NO_SCORE)
     best = tf.where(tf.range(columns) < k[:, tf.newaxis], best, NO_SCORE)
     return tf.where(best > NO_SCORE, tf.pad(codes, lacking), 0), best
+
+
+def _columns(k: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(tf.reduce_max(k), 0)  # the maximum of an empty batch is negative
 
 
 def _padding(scores: tf.Tensor) -> tf.Tensor:

@@ -11,7 +11,7 @@ import polars as pl
 import tensorflow as tf
 
 from tf_recdenoiser.data import Dataset, Histories
-from tf_recdenoiser.retrieval.top_k import NO_SCORE, top_items
+from tf_recdenoiser.retrieval.top_k import NO_SCORE, nearest_items
 from tf_recdenoiser.runs.errors import RunError
 from tf_recdenoiser.runs.finite import finite
 from tf_recdenoiser.runs.scoring import Inputs
@@ -134,8 +134,7 @@ def inputs_of(run: Run, histories: Histories, users: np.ndarray | None, rows: np
 def _top(
     vectors: tf.Tensor, table: tf.Tensor, handicap: tf.Tensor, seen: tf.Tensor, k: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    scores = tf.matmul(vectors, table, transpose_b=True) + handicap
-    return top_items(scores, seen, tf.fill([tf.shape(scores)[0]], k))
+    return nearest_items(vectors, table, seen, tf.fill([tf.shape(vectors)[0]], k), handicap)
 
 
 def known_histories(run: Run, dataset: Dataset) -> tuple[Histories, np.ndarray]:

@@ -96,17 +96,12 @@ class Scorer:
 
     def result(self, recommender: Recommender, protocol: str, seed: int = 0) -> Result:
         """The rank of each user's target, and of what they disliked later, where that is known."""
-
-        def score(rows: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
-            read = {name: values[rows] for name, values in self._inputs.items()}
-            return finite("Scores", recommender.score(candidates=candidates, **read))
-
-        return evaluate(score, self.problem, protocol, seed)
+        return self.results(recommender, [protocol], seed)[protocol]
 
     def results(
         self, recommender: Recommender, protocols: Collection[str], seed: int = 0
     ) -> dict[str, Result]:
-        """What `result` has of each protocol, from one reading of the histories."""
+        """What `result` has of each protocol; the histories are read once."""
         rows = np.arange(len(self.problem.targets))
         parts = [
             recommender.encode(**{name: values[batch] for name, values in self._inputs.items()})
