@@ -146,7 +146,7 @@ class Choice:
             )
         kind = self.sections[name]
         known = {field.name for field in dataclasses.fields(kind)} - {NAME}
-        kept = {} if current is None else _changed(current)
+        kept = {} if current is None else changed(current)
         return kind(**{one: value for one, value in kept.items() if one in known})
 
 
@@ -168,7 +168,8 @@ def choice(
     return Choice(table, **options).field(initial)
 
 
-def _changed(section: Section) -> dict[str, Any]:
+def changed(section: Section) -> dict[str, Any]:
+    """What a section has that is not its default."""
     fields = [field for field in dataclasses.fields(section) if field.name != NAME]
     own = {field.name: getattr(section, field.name) for field in fields}
     return {field.name: own[field.name] for field in fields if own[field.name] != field.default}

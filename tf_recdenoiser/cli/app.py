@@ -17,6 +17,7 @@ from tf_recdenoiser.cli.evaluate import evaluate
 from tf_recdenoiser.cli.experiment import app as experiment
 from tf_recdenoiser.cli.explain import explain
 from tf_recdenoiser.cli.export import export
+from tf_recdenoiser.cli.prepare import prepare
 from tf_recdenoiser.cli.recommend import recommend
 from tf_recdenoiser.cli.serve import serve
 from tf_recdenoiser.cli.settings import settings
@@ -36,7 +37,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, tune, evaluate, recommend, similar, explain, serve, export, settings, demo):
+COMMANDS = (
+    prepare,
+    train,
+    tune,
+    evaluate,
+    recommend,
+    similar,
+    explain,
+    serve,
+    export,
+    settings,
+    demo,
+)
+for command in COMMANDS:
     app.command(no_args_is_help=command not in (settings, demo))(command)
 app.add_typer(experiment, name="experiment")
 

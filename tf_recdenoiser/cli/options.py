@@ -104,6 +104,8 @@ _FLAGS = {
 
 
 _SETTINGS = all_paths(Settings)
+OF_DATA = frozenset(name for name, flag in _FLAGS.items() if flag.panel == "Data")
+"""The flags that say how a log is read."""
 
 
 def _option(flag: _Flag, defaults: Mapping[str, Any]) -> tuple[Any, OptionInfo]:
@@ -116,7 +118,10 @@ def _option(flag: _Flag, defaults: Mapping[str, Any]) -> tuple[Any, OptionInfo]:
 
 
 def with_settings(
-    without: Collection[str] = (), presets: bool = False, **defaults: Any
+    without: Collection[str] = (),
+    only: Collection[str] = frozenset(_FLAGS),
+    presets: bool = False,
+    **defaults: Any,
 ) -> Callable[[Command], Command]:
     """Give a command the log and the options of settings, after its own options.
 
@@ -124,12 +129,14 @@ def with_settings(
     ----------
     without
         Flags that the command does not have.
+    only
+        Flags that it has, if not `without`; all by default.
     presets
         Whether it has `--preset`; False by default.
     defaults
         Values, by flag, where the command has others than `Settings`.
     """
-    flags = {name: flag for name, flag in _FLAGS.items() if name not in without}
+    flags = {name: flag for name, flag in _FLAGS.items() if name in only and name not in without}
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True).parameters

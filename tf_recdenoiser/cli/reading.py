@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tf_recdenoiser.cli.console import busy, errors, note
-from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.data import Dataset, PreparedDataset
 from tf_recdenoiser.runs import RunError, Settings, load_dataset, load_log
 
 
@@ -14,5 +14,6 @@ def read_dataset(settings: Settings) -> Dataset:
     with busy(f"Reading {settings.source}"):
         log = load_log(settings)
         dataset = load_dataset(settings, log)
-    note(log.report.describe(), errors)
+    said = log if isinstance(log, PreparedDataset) else log.report
+    note(said.describe(), errors)
     return dataset

@@ -13,6 +13,7 @@ from tf_recdenoiser.data.log import (
 )
 from tf_recdenoiser.data.negatives import UnseenSampler
 from tf_recdenoiser.data.prepare import prepare
+from tf_recdenoiser.data.prepared import PreparedDataset, is_prepared, prepare_files
 from tf_recdenoiser.data.readers import READERS, read_log
 from tf_recdenoiser.data.split import EvaluationSet, Split, Targets, leave_one_out, user_codes
 from tf_recdenoiser.data.synthetic import SyntheticLog, synthetic_log
@@ -33,6 +34,7 @@ __all__ = [
     "MissingColumnError",
     "NextItem",
     "OnBadRow",
+    "PreparedDataset",
     "ReadReport",
     "Split",
     "SyntheticLog",
@@ -41,9 +43,11 @@ __all__ = [
     "TrainingBatches",
     "UnseenSampler",
     "checked_log",
+    "is_prepared",
     "item_vectors",
     "leave_one_out",
     "prepare",
+    "prepare_files",
     "read_log",
     "read_titles",
     "synthetic_log",

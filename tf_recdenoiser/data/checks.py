@@ -96,9 +96,9 @@ def checked_log(
     good, faulty = _partition(pl.concat(tables, how="diagonal_relaxed"))
     bad = tuple(sorted((*_joined(parts, "bad_rows"), *faulty)))
     _check_usable(good, bad, on_bad_row, parts)
-    repeating = good.filter(_repeats(good))["line"]
+    repeating = good.filter(repeated(good))["line"]
     if repeats == "drop":
-        good = good.filter(~_repeats(good))
+        good = good.filter(~repeated(good))
     feedback = good["feedback"] if "feedback" in good.columns else None
     if feedback is not None:
         good = good.with_columns(disliked=thresholds.disliked(feedback))
@@ -276,7 +276,7 @@ def _check_thresholds(thresholds: Thresholds, parts: Sequence[RawRows]) -> None:
         )
 
 
-def _repeats(rows: pl.DataFrame) -> pl.Expr:
+def repeated(rows: pl.DataFrame) -> pl.Expr:
     """Whether a row repeats the user, the item and the time of an earlier one."""
     if "time" not in rows.columns:
         return pl.lit(False)

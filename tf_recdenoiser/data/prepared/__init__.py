@@ -1,0 +1,6 @@
+"""Prepared data sets: a log's sequences in files, one after the other, made in little memory."""
+
+from tf_recdenoiser.data.prepared.dataset import PreparedDataset, is_prepared
+from tf_recdenoiser.data.prepared.preparing import Observer, prepare_files
+
+__all__ = ["Observer", "PreparedDataset", "is_prepared", "prepare_files"]
