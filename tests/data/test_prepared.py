@@ -98,7 +98,10 @@ def test_times_of_all_units_are_compared_in_the_finest(tmp_path: Path) -> None:
     seconds = 1_600_000_000
     logs = write(
         tmp_path,
-        [[("7", "1", seconds + 5)], [("7", "2", 1000 * seconds + 4999), ("7", "3", 1000 * seconds)]],
+        [
+            [("7", "1", seconds + 5)],
+            [("7", "2", 1000 * seconds + 4999), ("7", "3", 1000 * seconds)],
+        ],
         "user,item,time",
     )
     prepare_files(logs, tmp_path / "prepared", shards=2)
@@ -113,7 +116,7 @@ def test_a_shard_holds_the_whole_sequences_of_its_users(tmp_path: Path) -> None:
     prepared = PreparedDataset(tmp_path / "prepared")
     sizes = []
     for shard in prepared.shards:
-        histories = prepared.histories(shard)
+        histories = prepared.dataset([shard]).histories
         sizes.append(histories.row_count)
         assert histories.last(3).tolist() == [[1, 2, 3]] * histories.row_count
     assert sum(sizes) == 40

@@ -51,7 +51,7 @@ def prepare(
         )
     check_folder(out)
     reading = {name: value for name, value in vars(settings.log).items() if name != NAME}
-    path, k_core = reading.pop("path"), reading.pop("k_core")
+    path, k_core, _ = (reading.pop(name) for name in ("path", "k_core", "stream"))
     with _Bars() as observer:
         try:
             manifest = prepare_files(path, out, k_core, shards, observer, **reading)

@@ -1,6 +1,6 @@
 """Interaction logs: reading, preparing, splitting, batching, and a synthetic log with noise."""
 
-from tf_recdenoiser.data.batches import WINDOWS, TrainingBatches
+from tf_recdenoiser.data.batches import WINDOWS, Batches, TrainingBatches
 from tf_recdenoiser.data.checks import OnBadRow, checked_log
 from tf_recdenoiser.data.dataset import Dataset, Fingerprint
 from tf_recdenoiser.data.histories import Histories
@@ -13,7 +13,12 @@ from tf_recdenoiser.data.log import (
 )
 from tf_recdenoiser.data.negatives import UnseenSampler
 from tf_recdenoiser.data.prepare import prepare
-from tf_recdenoiser.data.prepared import PreparedDataset, is_prepared, prepare_files
+from tf_recdenoiser.data.prepared import (
+    PreparedDataset,
+    StreamedBatches,
+    is_prepared,
+    prepare_files,
+)
 from tf_recdenoiser.data.readers import READERS, read_log
 from tf_recdenoiser.data.split import EvaluationSet, Split, Targets, leave_one_out, user_codes
 from tf_recdenoiser.data.synthetic import SyntheticLog, synthetic_log
@@ -25,6 +30,7 @@ __all__ = [
     "READERS",
     "WINDOWS",
     "BadRow",
+    "Batches",
     "DataError",
     "Dataset",
     "EvaluationSet",
@@ -37,6 +43,7 @@ __all__ = [
     "PreparedDataset",
     "ReadReport",
     "Split",
+    "StreamedBatches",
     "SyntheticLog",
     "Targets",
     "Task",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,72 @@ WINDOWS = ("newest", "random")
 MOST_DRAWN = 2**24
 """How many negatives a batch may have; their vectors take some gigabytes."""
 
+INPUTS = ("item_ids", "user_ids", "times", "clean_probability")
+"""What a backbone may read of a batch; all else is for the objective."""
+
+_TYPES = {
+    "item_ids": "int32",
+    "user_ids": "int32",
+    "times": "float64",
+    "clean_probability": "float32",
+    "positives": "int32",
+    "negatives": "int32",
+    "unseen_counts": "int32",
+    "weights": "float32",
+    "epoch": "float32",
+}
+
 Batch = tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]
 
 
-class TrainingBatches:
+class Batches(ABC):
+    """Batches in epochs, of which each is a function of its number."""
+
+    @property
+    @abstractmethod
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch, smaller ones included."""
+
+    @abstractmethod
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of the epoch with this number, counted from 0."""
+
+    @property
+    @abstractmethod
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """The shapes of what a batch holds, by name."""
+
+    def dataset(self, start_epoch: int = 0, epochs: int = 1) -> tf.data.Dataset:
+        """The batches of several epochs, one after the other, as a `tf.data.Dataset`.
+
+        Hand it to `fit` together with `steps_per_epoch`; without that, Keras would start it anew,
+        and so repeat its first epoch, at every epoch.
+
+        Parameters
+        ----------
+        start_epoch
+            The first epoch's number.
+        epochs
+            How many epochs; the dataset ends after them.
+        """
+        # Imported here so that reading and preparing a log does not have to wait for it.
+        import tensorflow as tf
+
+        def batches() -> Iterator[Batch]:
+            for epoch in range(start_epoch, start_epoch + epochs):
+                yield from self.epoch(epoch)
+
+        specs = {name: tf.TensorSpec(shape, _TYPES[name]) for name, shape in self.shapes.items()}
+        inputs = {name: specs.pop(name) for name in INPUTS if name in specs}
+        dataset = tf.data.Dataset.from_generator(batches, output_signature=(inputs, specs))
+        options = tf.data.Options()
+        # The autotune thread makes every epoch end late, by seconds.
+        options.autotune.enabled = False
+        cardinality = tf.data.experimental.assert_cardinality(epochs * self.steps_per_epoch)
+        return dataset.apply(cardinality).prefetch(2).with_options(options)
+
+
+class TrainingBatches(Batches):
     """Batches of B rows, each a window of one user's training sequence.
 
     An element is `({"item_ids": int32 [B, n]}, {"positives": int32 [B, n], "negatives":
@@ -174,11 +237,9 @@ class TrainingBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in an epoch, the last smaller one included."""
         return -(-self.row_count // self._batch_size)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of the epoch with this number, counted from 0."""
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(epoch,)))
         rows = rng.permutation(self._rows)
         train, weights = self._train, self._weights
@@ -213,51 +274,18 @@ class TrainingBatches:
         """Items in a window."""
         return self._max_length + self._task.further
 
-    def dataset(self, start_epoch: int = 0, epochs: int = 1) -> tf.data.Dataset:
-        """The batches of several epochs, one after the other, as a `tf.data.Dataset`.
-
-        Hand it to `fit` together with `steps_per_epoch`; without that, Keras would start it anew,
-        and so repeat its first epoch, at every epoch.
-
-        Parameters
-        ----------
-        start_epoch
-            The first epoch's number.
-        epochs
-            How many epochs; the dataset ends after them.
-        """
-        # Imported here so that reading and preparing a log does not have to wait for it.
-        import tensorflow as tf
-
-        def batches() -> Iterator[Batch]:
-            for epoch in range(start_epoch, start_epoch + epochs):
-                yield from self.epoch(epoch)
-
+    @property
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
         row = (None, self._max_length)
-        inputs = {
-            "item_ids": tf.TensorSpec(row, tf.int32),
-            "user_ids": tf.TensorSpec(row[:1], tf.int32),
-            "times": tf.TensorSpec(row, tf.float64),
-            "clean_probability": tf.TensorSpec(row, tf.float32),
+        inputs = {"item_ids": row, "user_ids": (None,), "times": row, "clean_probability": row}
+        return {
+            **{name: inputs[name] for name in ("item_ids", *self._extra_inputs)},
+            "positives": row,
+            "negatives": (None, *self._drawn),
+            "unseen_counts": (None,),
+            "weights": row,
+            "epoch": (None,),
         }
-        dataset = tf.data.Dataset.from_generator(
-            batches,
-            output_signature=(
-                {name: inputs[name] for name in ("item_ids", *self._extra_inputs)},
-                {
-                    "positives": tf.TensorSpec(row, tf.int32),
-                    "negatives": tf.TensorSpec((None, *self._drawn), tf.int32),
-                    "unseen_counts": tf.TensorSpec([None], tf.int32),
-                    "weights": tf.TensorSpec(row, tf.float32),
-                    "epoch": tf.TensorSpec([None], tf.float32),
-                },
-            ),
-        )
-        options = tf.data.Options()
-        # The autotune thread makes every epoch end late, by seconds.
-        options.autotune.enabled = False
-        cardinality = tf.data.experimental.assert_cardinality(epochs * self.steps_per_epoch)
-        return dataset.apply(cardinality).prefetch(2).with_options(options)
 
     def _skipped(
         self, lengths: npt.NDArray[np.int64], rng: np.random.Generator

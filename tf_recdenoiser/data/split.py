@@ -190,6 +190,22 @@ def _each_once(rows: Histories, without: Sequence[Histories], item_count: int) -
     return rows.keep(kept & ~np.isin(own, np.concatenate([*map(keys, without)])))
 
 
+def training_lengths(lengths: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """How long training sequences are where users' last two items are held out, int64 [U].
+
+    Examples
+    --------
+    >>> training_lengths(np.array([1, 2, 3, 9]))
+    array([1, 2, 1, 7])
+    """
+    return np.where(lengths >= 3, lengths - 2, lengths).astype(np.int64)
+
+
+def is_learned(lengths: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """Whether something can be learned of training sequences of these lengths, bool [U]."""
+    return lengths >= 2
+
+
 def user_codes(train: Histories) -> npt.NDArray[np.int32]:
     """The code of each user, int32 [U]: 1, 2, … for those of whom something can be learned.
 
@@ -201,5 +217,5 @@ def user_codes(train: Histories) -> npt.NDArray[np.int32]:
     >>> user_codes(Histories(offsets_of([2, 1, 3]), np.arange(6, dtype=np.int32)))
     array([1, 0, 2], dtype=int32)
     """
-    is_learned = train.lengths >= 2
-    return (np.cumsum(is_learned) * is_learned).astype(np.int32)
+    learned = is_learned(train.lengths)
+    return (np.cumsum(learned) * learned).astype(np.int32)

@@ -13,7 +13,13 @@ from tf_recdenoiser import _keras
 from tf_recdenoiser._keras import keras
 from tf_recdenoiser._settings import paths
 from tf_recdenoiser.backbones import Backbone
-from tf_recdenoiser.data import Histories, TrainingBatches
+from tf_recdenoiser.data import (
+    Batches,
+    Histories,
+    PreparedDataset,
+    StreamedBatches,
+    TrainingBatches,
+)
 from tf_recdenoiser.estimators import get_estimator
 from tf_recdenoiser.layers import GATES, get_attention
 from tf_recdenoiser.noise.injection import noise_frequencies
@@ -28,6 +34,7 @@ from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.records import check_room
 from tf_recdenoiser.runs.resolve import build_gates, build_objective, resolve
 from tf_recdenoiser.runs.settings import Settings
+from tf_recdenoiser.runs.sources import streamed
 from tf_recdenoiser.runs.warm_start import warm_start
 from tf_recdenoiser.training import LAZY_FROM, OPTIMIZERS, Adam, Recommender, fix_gates
 
@@ -37,14 +44,16 @@ class Built:
     """A recommender, new or from its last checkpoint, and the batches it is trained by."""
 
     recommender: Recommender
-    batches: TrainingBatches
+    batches: Batches
 
 
 def build(known: NoiseKnown, directory: RunDirectory) -> Built:
     """The recommender of a run: the last checkpoint's, or a new one."""
     settings, item_count = known.settings, known.dataset.item_count
     train, noise = known.noisy.split.train, known.probability
-    recommender = build_recommender(settings, item_count, known.user_count, known.mixture_rate)
+    prepared = streamed(settings)
+    users = known.user_count if prepared is None else sum(prepared.manifest.learned.values())
+    recommender = build_recommender(settings, item_count, users, known.mixture_rate)
     if directory.exists() and directory.last.exists():
         _go_on(recommender, directory)
     else:
@@ -56,8 +65,21 @@ def build(known: NoiseKnown, directory: RunDirectory) -> Built:
         recommender.backbone.adapt(np.bincount(train.items, clean, minlength=item_count + 1))
         if getattr(settings.gates, "source", None) is not None:
             _take_gates(recommender, settings)
-    batches = build_batches(settings, train, item_count, recommender.backbone, noise)
+    batches: Batches
+    if prepared is None:
+        batches = build_batches(settings, train, item_count, recommender.backbone, noise)
+    else:
+        batches = _streamed_batches(settings, prepared, item_count, recommender.backbone)
     return Built(recommender, batches)
+
+
+def _streamed_batches(
+    settings: Settings, prepared: PreparedDataset, item_count: int, backbone: Backbone
+) -> Batches:
+    def batches_of(train: Histories, seed: int) -> Batches:
+        return build_batches(settings.replace({"seed": seed}), train, item_count, backbone)
+
+    return StreamedBatches(prepared, batches_of, settings.fit.batch_size, settings.seed)
 
 
 def _go_on(recommender: Recommender, directory: RunDirectory) -> None:

@@ -37,12 +37,24 @@ DENOISER: Mapping[str, Any] = {"gates": "positional", "model.gamma": 1e-4}
 
 @dataclasses.dataclass(frozen=True)
 class LogFileSettings(Section):
-    """A file with an interaction log, and how it is prepared; see `read_log` and `prepare`."""
+    """A file with an interaction log, and how it is prepared; see `read_log` and `prepare`.
+
+    Attributes
+    ----------
+    path
+        Of the log, or of the folder of a prepared data set.
+    k_core
+        See `prepare`.
+    stream
+        Whether training reads a prepared data set a shard at a time, and some users alone are
+        evaluated; None (default): if it has more than `MOST_IN_MEMORY` interactions.
+    """
 
     rules: ClassVar = {"k_core": at_least(0)}
 
     path: str = ""
     k_core: int = 0
+    stream: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,9 +14,19 @@ from tf_recdenoiser.data import (
     is_prepared,
     prepare,
 )
+from tf_recdenoiser.data.log import counted
 from tf_recdenoiser.noise import NoisySplit, inject_noise
+from tf_recdenoiser.noise.settings import NO_DETECTOR
+from tf_recdenoiser.runs.errors import RunError
+from tf_recdenoiser.runs.resolve import backbone_class
 from tf_recdenoiser.runs.settings import SYNTHETIC, Settings
 from tf_recdenoiser.runs.warm_start import with_known_items
+
+MOST_IN_MEMORY = 20_000_000
+"""How many interactions of a prepared data set are read at once where nothing else is said."""
+
+EVALUATED = 50_000
+"""By so many users at least a model is evaluated where training streams their sequences."""
 
 
 def load_log(settings: Settings) -> InteractionLog | PreparedDataset:
@@ -28,7 +38,7 @@ def load_log(settings: Settings) -> InteractionLog | PreparedDataset:
         If it cannot be read, or how to read it is told of what was prepared already.
     """
     if settings.log.name != SYNTHETIC and is_prepared(settings.log.path):
-        if told := changed(settings.log).keys() - {"path"}:
+        if told := changed(settings.log).keys() - {"path", "stream"}:
             listed = ", ".join(f"log.{name}" for name in sorted(told))
             raise DataError(
                 "How a log is read is said where it is prepared: leave it out here. "
@@ -39,12 +49,55 @@ def load_log(settings: Settings) -> InteractionLog | PreparedDataset:
     return log.log if isinstance(log, SyntheticLog) else log
 
 
+def is_streamed(settings: Settings, prepared: PreparedDataset) -> bool:
+    """Whether training reads a data set a shard at a time."""
+    if settings.log.stream is None:
+        return prepared.manifest.interactions > MOST_IN_MEMORY
+    return bool(settings.log.stream)
+
+
+def streamed(settings: Settings) -> PreparedDataset | None:
+    """What training reads a shard at a time; None if it has all data in memory.
+
+    Raises
+    ------
+    RunError
+        If something is to be done that needs all data in memory.
+    """
+    if settings.log.name == SYNTHETIC:
+        return None
+    if not is_prepared(settings.log.path):
+        if settings.log.stream:
+            raise RunError(
+                "`log.stream` must go with a prepared data set; make one by `tf-recdenoiser "
+                f"prepare`. Received: {settings.log.path!r}, which is none"
+            )
+        return None
+    prepared = PreparedDataset(settings.log.path)
+    if not is_streamed(settings, prepared):
+        return None
+    needs = {
+        "--detector none": settings.detector != NO_DETECTOR,
+        "noise.injection.rate=0": settings.noise.injection.rate > 0,
+        "--targets last": settings.evaluation.targets != "last",
+        "no --from": settings.fit.warm_start is not None,
+        "another backbone": "user_ids" in backbone_class(settings).extra_inputs,
+    }
+    if wanting := [what for what, is_missing in needs.items() if is_missing]:
+        raise RunError(
+            f"Training that reads a shard at a time needs {' and '.join(wanting)}; give that, or "
+            "have all data read into memory by --set log.stream=false. Received: "
+            f"{counted(prepared.manifest.interactions, 'interaction')} in {settings.log.path!r}"
+        )
+    return prepared
+
+
 def load_dataset(
     settings: Settings,
     log: InteractionLog | PreparedDataset | None = None,
     item_ids: np.ndarray | None = None,
 ) -> Dataset:
-    """The users' sequences.
+    """The users' sequences: all, or where training streams them, those of users to evaluate by.
 
     Parameters
     ----------
@@ -58,7 +111,7 @@ def load_dataset(
     """
     log = load_log(settings) if log is None else log
     if isinstance(log, PreparedDataset):
-        dataset = log.dataset()
+        dataset = log.dataset(log.sample(EVALUATED) if is_streamed(settings, log) else None)
     else:
         dataset = prepare(log, getattr(settings.log, "k_core", 0))
     if item_ids is not None:

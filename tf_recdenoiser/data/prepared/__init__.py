@@ -2,5 +2,6 @@
 
 from tf_recdenoiser.data.prepared.dataset import PreparedDataset, is_prepared
 from tf_recdenoiser.data.prepared.preparing import Observer, prepare_files
+from tf_recdenoiser.data.prepared.streaming import StreamedBatches
 
-__all__ = ["Observer", "PreparedDataset", "is_prepared", "prepare_files"]
+__all__ = ["Observer", "PreparedDataset", "StreamedBatches", "is_prepared", "prepare_files"]

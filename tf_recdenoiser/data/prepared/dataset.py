@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Collection
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import polars as pl
 
@@ -70,13 +72,16 @@ class PreparedDataset:
         """The names of the shards' files."""
         return [name for name in self.manifest.files if name != ITEMS]
 
-    def histories(self, shard: str) -> Histories:
-        """The sequences of a shard's users."""
-        return _histories(self._read(shard))
+    def dataset(self, shards: Collection[str] | None = None) -> Dataset:
+        """The sequences of the users of some shards, as `prepare` has them.
 
-    def dataset(self) -> Dataset:
-        """All sequences, in memory, as `prepare` has them."""
-        table = pl.concat([self._read(shard) for shard in self.shards]).sort("user")
+        Parameters
+        ----------
+        shards
+            Their names; None (default) for all.
+        """
+        names = self.shards if shards is None else shards
+        table = pl.concat([self._read(name) for name in names]).sort("user")
         all_users = _histories(table)
         return Dataset(
             user_ids=table["user"].to_numpy(),
@@ -86,6 +91,12 @@ class PreparedDataset:
             offsets=all_users.offsets,
             disliked=all_users.disliked,
         )
+
+    def sample(self, users: int) -> list[str]:
+        """The first shards, with so many users or more of whom something can be learned."""
+        learned = self.manifest.learned
+        so_far = np.cumsum([learned[name] for name in self.shards])
+        return self.shards[: int(np.searchsorted(so_far, users)) + 1]
 
     def describe(self) -> str:
         """What there is, for a person."""

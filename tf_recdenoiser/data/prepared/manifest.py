@@ -35,6 +35,8 @@ class Manifest:
         The name and the SHA-256 of each file of the log.
     files
         The SHA-256 of each file of the data set, by its name.
+    learned
+        Of how many users of each shard something can be learned; see `user_codes`.
     """
 
     users: int
@@ -49,6 +51,7 @@ class Manifest:
     reading: Mapping[str, Any]
     sources: Sequence[Mapping[str, str]]
     files: Mapping[str, str]
+    learned: Mapping[str, int]
 
     def write(self, folder: Path) -> None:
         """Write it into a folder, whole or not at all."""

@@ -170,6 +170,7 @@ def _manifest(
         reading=dict(reading),
         sources=[{"name": one.source, "sha256": one.sha256} for one in parts.records],
         files={name: sha256_of(folder / name) for name in names},
+        learned={name: one.learned for name, one in zip(names[1:], counts, strict=True)},
     )
 
 

@@ -11,13 +11,18 @@ import polars as pl
 from tf_recdenoiser._files import written_whole
 from tf_recdenoiser.data.log import PER_SECOND, DataError
 from tf_recdenoiser.data.prepared.parts import Parts
+from tf_recdenoiser.data.split import is_learned, training_lengths
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardCounts:
-    """How many users and interactions a shard has, and how many of its rows repeat others."""
+    """How many users and interactions a shard has, and how many of its rows repeat others.
+
+    Of `learned` users something can be learned; see `user_codes`.
+    """
 
     users: int
+    learned: int
     interactions: int
     repeated_rows: int
 
@@ -95,8 +100,9 @@ def write_shard(
         table = sequences(in_core(parts.without_repeats(rows), items, k), items, parts.time_unit)
         with written_whole(folder / shard_name(number)) as path:
             table.write_parquet(path)
-        interactions = int(table["items"].list.len().sum())
-        counts = ShardCounts(table.height, interactions, repeats)
+        lengths = table["items"].list.len().to_numpy()
+        learned = int(is_learned(training_lengths(lengths)).sum())
+        counts = ShardCounts(table.height, learned, int(lengths.sum()), repeats)
         with written_whole(record) as path:
             path.write_text(json.dumps(dataclasses.asdict(counts)), encoding="utf-8")
     return ShardCounts(**json.loads(record.read_text("utf-8")))

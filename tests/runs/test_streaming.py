@@ -1,0 +1,144 @@
+"""Training that reads a prepared data set a shard at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.runs.small import history_of, metrics_of, plain
+from tf_recdenoiser.data import (
+    PreparedDataset,
+    StreamedBatches,
+    TrainingBatches,
+    leave_one_out,
+    prepare_files,
+)
+from tf_recdenoiser.runs import (
+    RunDirectory,
+    RunError,
+    Settings,
+    SettingsError,
+    load_dataset,
+    load_run,
+    sources,
+    train,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 users with 1 to 10 items, in four shards."""
+    folder = tmp_path_factory.mktemp("prepared")
+    rng = np.random.default_rng(0)
+    rows = [(user, item) for user in range(80) for item in rng.choice(30, 1 + user % 10, False)]
+    log = folder / "log.txt"
+    log.write_text("\n".join(f"{user} {item}" for user, item in rows))
+    prepare_files(log, folder / "prepared", shards=4)
+    return folder / "prepared"
+
+
+def streaming(folder: Path, **changes: object) -> Settings:
+    return plain({"log.stream": True, **changes}, str(folder))
+
+
+def batches(folder: Path, seed: int = 0) -> StreamedBatches:
+    prepared = PreparedDataset(folder)
+    return StreamedBatches(
+        prepared,
+        lambda rows, seed: TrainingBatches(rows, prepared.manifest.items, 20, 7, 1, seed),
+        batch_size=7,
+        seed=seed,
+    )
+
+
+def test_an_epoch_has_every_users_training_sequence_once(folder: Path) -> None:
+    found = [*batches(folder).epoch(0)]
+    assert len(found) == batches(folder).steps_per_epoch
+    windows = np.concatenate([inputs["item_ids"] for inputs, _ in found])
+    train = leave_one_out(PreparedDataset(folder).dataset()).train
+    rows = np.flatnonzero(train.lengths >= 2)
+    expected = train.last(20, rows, np.ones(len(rows), np.int64))
+    assert sorted(map(tuple, windows.tolist())) == sorted(map(tuple, expected.tolist()))
+
+
+def test_an_epoch_is_a_function_of_its_number_and_the_seed(folder: Path) -> None:
+    def drawn(seed: int, epoch: int) -> list[object]:
+        return [
+            [inputs["item_ids"].tolist(), targets["negatives"].tolist()]
+            for inputs, targets in batches(folder, seed).epoch(epoch)
+        ]
+
+    assert drawn(0, 0) == drawn(0, 0)
+    assert drawn(0, 0) != drawn(0, 1)
+    assert drawn(0, 0) != drawn(1, 0)
+
+
+def test_some_users_are_evaluated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = PreparedDataset(folder)
+    whole = prepared.dataset()
+    learned = [*prepared.manifest.learned.values()]
+    monkeypatch.setattr(sources, "EVALUATED", learned[0] + 1)
+    some = load_dataset(streaming(folder))
+    first_two = prepared.dataset(prepared.shards[:2])
+    assert some.fingerprint() == first_two.fingerprint()
+    assert 0 < some.user_count < whole.user_count
+    assert some.item_count == whole.item_count
+    monkeypatch.setattr(sources, "EVALUATED", 10**6)
+    assert load_dataset(streaming(folder)).fingerprint() == whole.fingerprint()
+
+
+@pytest.mark.parametrize(("most", "is_streamed"), [(10**6, False), (10, True)])
+def test_large_data_are_streamed_unless_it_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, most: int, is_streamed: bool
+) -> None:
+    monkeypatch.setattr(sources, "MOST_IN_MEMORY", most)
+    settings = streaming(folder)
+    assert (sources.streamed(settings.replace({"log.stream": None})) is not None) == is_streamed
+    assert sources.streamed(settings.replace({"log.stream": False})) is None
+    assert sources.streamed(settings) is not None
+
+
+def test_a_run_goes_on_as_an_unbroken_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "EVALUATED", 10)
+    settings = streaming(folder, **{"fit.epochs": 3})
+    dataset = load_dataset(settings)
+    broken, unbroken = RunDirectory(tmp_path / "broken"), RunDirectory(tmp_path / "unbroken")
+    train(settings.replace({"fit.epochs": 1}), dataset, broken)
+    train(settings, dataset, broken, resume=True)
+    train(settings, dataset, unbroken)
+    assert history_of(broken) == history_of(unbroken)
+    assert metrics_of(broken) == metrics_of(unbroken)
+    assert len(history_of(unbroken)) == 3
+    again = load_run(unbroken.path)
+    result = again.scorer("test").result(again.recommender, "full")
+    assert result.summary(ks=(10,))["ndcg@10"] == unbroken.metrics()["test"]["full"]["ndcg@10"]
+    assert len(result.ranks) == len(leave_one_out(dataset).test.users)
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs"),
+    [
+        ({"noise.detector": "context"}, "--detector none"),
+        ({"evaluation.targets": "liked"}, "--targets last"),
+        ({"model": "sse_pt"}, "another backbone"),
+        ({"noise.injection.rate": 0.25}, "noise.injection.rate=0"),
+        ({"fit.warm_start": "another"}, "no --from"),
+    ],
+)
+def test_what_needs_all_data_in_memory_is_refused(
+    folder: Path, changes: dict[str, object], needs: str
+) -> None:
+    with pytest.raises(RunError, match=f"a shard at a time needs {needs}"):
+        sources.streamed(streaming(folder, **changes))
+
+
+def test_a_log_is_not_streamed(folder: Path) -> None:
+    settings = streaming(folder.parent / "log.txt")
+    with pytest.raises(RunError, match=r"`log.stream` must go with a prepared data set"):
+        sources.streamed(settings)
+    with pytest.raises(SettingsError):
+        Settings.of("synthetic", {"log.stream": True})

@@ -1,0 +1,81 @@
+"""Training batches of a prepared data set of which one shard is in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from tf_recdenoiser.data.batches import Batch, Batches
+from tf_recdenoiser.data.histories import Histories
+from tf_recdenoiser.data.prepared.dataset import PreparedDataset
+from tf_recdenoiser.data.split import leave_one_out
+
+
+class StreamedBatches(Batches):
+    r"""The batches of all shards, in an order that is drawn anew in every epoch.
+
+    A batch is of one shard. Which users share one is as good as drawn, by a hash of their ids.
+
+    Parameters
+    ----------
+    prepared
+        The data.
+    batches_of
+        The batches of some training sequences, drawn by a seed.
+    batch_size
+        Rows in a batch; the last of a shard may have fewer.
+    seed
+        Not negative.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from tf_recdenoiser.data import TrainingBatches, prepare_files
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = Path(folder, "log.txt")
+    ...     _ = log.write_text("1 7\n1 8\n1 9\n1 7\n")
+    ...     _ = prepare_files(log, Path(folder, "prepared"))
+    ...     batches = StreamedBatches(
+    ...         PreparedDataset(Path(folder, "prepared")),
+    ...         lambda train, seed: TrainingBatches(train, 3, 2, 1, 1, seed),
+    ...         batch_size=1,
+    ...         seed=0,
+    ...     )
+    ...     [(inputs, targets)] = batches.epoch(0)
+    >>> inputs["item_ids"], targets["positives"]
+    (array([[0, 1]], dtype=int32), array([[0, 2]], dtype=int32))
+    """
+
+    def __init__(
+        self,
+        prepared: PreparedDataset,
+        batches_of: Callable[[Histories, int], Batches],
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        learned = prepared.manifest.learned
+        self._names = [name for name in prepared.shards if learned[name]]
+        self._steps = sum(-(-learned[name] // batch_size) for name in self._names)
+        self._prepared, self._batches_of, self._seed = prepared, batches_of, seed
+        self._shapes = self._batches(0).shapes
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self._steps
+
+    @property
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        return self._shapes
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(epoch,)))
+        for shard in rng.permutation(len(self._names)):
+            yield from self._batches(shard).epoch(epoch)
+
+    def _batches(self, shard: int) -> Batches:
+        """Of one shard, drawn by a seed of its own."""
+        train = leave_one_out(self._prepared.dataset([self._names[shard]])).train
+        own = np.random.SeedSequence(self._seed, spawn_key=(0, shard))
+        return self._batches_of(train, int(own.generate_state(1)[0]))
