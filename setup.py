@@ -68,6 +68,7 @@ setup(
         "uvicorn>=0.40",
     ],
     extras_require={
+        "beam": ["apache-beam>=2.70"],
         "bayesian": ["scikit-learn>=1.5"],
         "docs": [
             "mkdocs>=1.6",

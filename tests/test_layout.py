@@ -59,7 +59,7 @@ RULES: Mapping[str, Rule] = {
         "_keras _files ops estimators layers backbones training noise",
         f"tensorflow tensorflow_serving google {TFRS}",
     ),
-    "data": rule("_files", "polars scipy zstandard"),
+    "data": rule("_files", "polars scipy zstandard apache_beam"),
     "evaluation": rule("", ""),
     "runs": FREE,
     "experiments": FREE,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,8 @@ from tf_recdenoiser.data import (
     prepare_files,
     read_log,
 )
-from tf_recdenoiser.data.prepared import parts
+from tf_recdenoiser.data.prepared import ENGINES, Engine, parts
+from tf_recdenoiser.data.prepared.engines.base import Piece
 
 FEEDBACK = {"feedback_column": "stars", "disliked_below": 3.0}
 
@@ -153,6 +157,49 @@ def test_it_goes_on_where_it_was_interrupted(
     assert len(read) == max(4 - after, 0)
     assert_same(PreparedDataset(out).dataset(), prepare(read_log(log)))
     assert not (out / "work").exists()
+
+
+class Elsewhere(Engine):
+    """Does pieces last to first, each in what another process would make of it, and some twice."""
+
+    def run(self, piece: Piece, count: int, advance: Callable[[], None]) -> None:
+        for number in [*reversed(range(count)), 0]:
+            pickle.loads(pickle.dumps(piece))(number)
+
+
+@pytest.mark.parametrize("k_core", [0, 2])
+def test_other_processes_can_do_the_pieces(tmp_path: Path, k_core: int) -> None:
+    rng = np.random.default_rng(0)
+    content = [[(rng.integers(9), rng.integers(12), 5, "") for _ in range(9)] for _ in range(4)]
+    log, out = write(tmp_path, content), tmp_path / "prepared"
+    prepare_files(log, out, k_core, shards=3, engine=Elsewhere())
+    assert_same(PreparedDataset(out).dataset(), prepare(read_log(log), k_core))
+
+
+@pytest.mark.slow
+def test_beam_makes_the_same_of_a_million_rows(tmp_path: Path) -> None:
+    pytest.importorskip("apache_beam")
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        columns = {"user": rng.integers(0, 20_000, 250_000), "item": rng.integers(0, 5000, 250_000)}
+        rows = pl.DataFrame({**columns, "time": rng.integers(0, 10**9, 250_000)})
+        rows.write_parquet(tmp_path / f"{number}.parquet")
+    log = str(tmp_path / "*.parquet")
+    one, other = (
+        prepare_files(log, tmp_path / name, k_core=5, shards=4, engine=ENGINES[name]())
+        for name in ("local", "beam")
+    )
+    assert one == other
+    assert_same(PreparedDataset(tmp_path / "beam").dataset(), prepare(read_log(log), 5))
+
+
+def test_without_beam_it_is_said_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    log = write(tmp_path, [[("7", "1", 1, "")]])
+    with pytest.raises(DataError, match=r"install tf_recdenoiser\[beam\]"):
+        prepare_files(log, tmp_path / "prepared", engine=ENGINES["beam"]())
 
 
 def test_nothing_else_is_gone_on_with(tmp_path: Path) -> None:

@@ -17,13 +17,8 @@ import polars as pl
 from tf_recdenoiser.data.dataset import Dataset
 from tf_recdenoiser.data.histories import Histories, offsets_of
 from tf_recdenoiser.data.log import DataError, counted
-from tf_recdenoiser.data.prepared.manifest import NAME, Manifest
-from tf_recdenoiser.data.prepared.preparing import ITEMS
-
-
-def is_prepared(path: str | PathLike[str]) -> bool:
-    """Whether a path is the folder of a prepared data set."""
-    return Path(path, NAME).is_file()
+from tf_recdenoiser.data.prepared.manifest import Manifest
+from tf_recdenoiser.data.prepared.shards import ITEMS
 
 
 class PreparedDataset:

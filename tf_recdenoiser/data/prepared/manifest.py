@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,11 @@ class Manifest:
                 "A prepared data set must have the manifest that `tf-recdenoiser prepare` wrote; "
                 f"prepare it anew. Received: {str(path)!r} ({error})"
             ) from error
+
+
+def is_prepared(path: str | PathLike[str]) -> bool:
+    """Whether a path is the folder of a prepared data set."""
+    return Path(path, NAME).is_file()
 
 
 def sha256_of(path: Path) -> str:

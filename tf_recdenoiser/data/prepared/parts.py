@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -15,6 +14,7 @@ from tf_recdenoiser._files import written_whole
 from tf_recdenoiser.data.checks import repeated
 from tf_recdenoiser.data.log import PER_SECOND, DataError, InteractionLog
 from tf_recdenoiser.data.prepared.manifest import sha256_of
+from tf_recdenoiser.data.prepared.plan import Plan
 from tf_recdenoiser.data.readers import read_log
 from tf_recdenoiser.data.times import AS_NUMBERS, in_unit
 
@@ -75,12 +75,8 @@ class Parts:
 
     Parameters
     ----------
-    folder
-        Where the rows are kept.
-    records
-        Of the files, in order.
-    drops_repeats
-        Whether rows that repeat the user, the item and the time of an earlier one are left out.
+    work
+        The folder in which `read_part` left them all.
 
     Raises
     ------
@@ -88,12 +84,17 @@ class Parts:
         If the times of the files cannot be compared.
     """
 
-    def __init__(self, folder: Path, records: Sequence[PartRecord], drops_repeats: bool) -> None:
-        self._folder, self.records, self._drops_repeats = folder, records, drops_repeats
-        self._texts = {name for one in records for name in one.texts}
-        units = [one.time_unit for one in records if one.time_unit is not None]
+    def __init__(self, work: Path) -> None:
+        plan = Plan.read(work)
+        self._work, self._drops_repeats = work, plan.reading.get("repeats") == "drop"
+        self.records = [
+            PartRecord(**json.loads(_record_path(work, number).read_text("utf-8")))
+            for number in range(len(plan.sources))
+        ]
+        self._texts = {name for one in self.records for name in one.texts}
+        units = [one.time_unit for one in self.records if one.time_unit is not None]
         self.time_unit = max(units, key=PER_SECOND.__getitem__) if units else None
-        _check_alike(records)
+        _check_alike(self.records)
 
     @property
     def has_feedback(self) -> bool:
@@ -103,7 +104,7 @@ class Parts:
     def items(self) -> pl.Series:
         """The ids of all items, rising."""
         found = [
-            self._typed(_scan(self._folder, number).select("item").unique().collect())
+            self._typed(_scan(self._work, number).select("item").unique().collect())
             for number in range(len(self.records))
         ]
         return pl.concat(found)["item"].unique().sort()
@@ -113,7 +114,7 @@ class Parts:
         parts = []
         for number, record in enumerate(self.records):
             part = self._typed(
-                _scan(self._folder, number).filter(shard=shard).drop("shard").collect()
+                _scan(self._work, number).filter(shard=shard).drop("shard").collect()
             )
             if record.time_unit is not None and self.time_unit is not None:
                 part = part.with_columns(in_unit(part["time"], record.time_unit, self.time_unit))
@@ -130,45 +131,30 @@ class Parts:
         return rows.with_columns(pl.col(name).cast(pl.String) for name in texts)
 
 
-def read_parts(
-    paths: Sequence[Path],
-    folder: Path,
-    shards: int,
-    reading: Mapping[str, Any],
-    advance: Callable[[], None],
-) -> list[PartRecord]:
-    """Read each file of a log, unless that was done before, and keep its rows in a folder.
+def read_part(work: Path, number: int) -> None:
+    """Read a file of a log, unless that was done before, and keep its rows.
 
     Parameters
     ----------
-    paths
-        The files.
-    folder
-        Where the rows are kept.
-    shards
-        How many shards there are to be.
-    reading
-        What `read_log` is told.
-    advance
-        Called after each file.
+    work
+        The folder in which the plan lies, and the rows are kept.
+    number
+        Of the file.
 
     Raises
     ------
     DataError
-        If a file cannot be read, or has bad rows that are not to be skipped.
+        If it cannot be read, or has bad rows that are not to be skipped.
     """
-    records = []
-    for number, path in enumerate(paths):
-        record_path = _rows_path(folder, number).with_suffix(".json")
-        if not record_path.exists():
-            log = read_log(path, **{**reading, "repeats": "keep"})
-            _write_rows(log.table, _rows_path(folder, number), shards)
-            with written_whole(record_path) as temporary:
-                content = json.dumps(dataclasses.asdict(PartRecord.of(path, log)))
-                temporary.write_text(content, encoding="utf-8")
-        records.append(PartRecord(**json.loads(record_path.read_text("utf-8"))))
-        advance()
-    return records
+    if _record_path(work, number).exists():
+        return
+    plan = Plan.read(work)
+    path = plan.paths[number]
+    log = read_log(path, **{**plan.reading, "repeats": "keep"})
+    _write_rows(log.table, _rows_path(work, number), plan.shards)
+    with written_whole(_record_path(work, number)) as temporary:
+        content = json.dumps(dataclasses.asdict(PartRecord.of(path, log)))
+        temporary.write_text(content, encoding="utf-8")
 
 
 def _write_rows(table: pl.DataFrame, path: Path, shards: int) -> None:
@@ -188,12 +174,16 @@ def _shards_of(users: pl.Series, shards: int) -> pl.Series:
     return users.replace_strict(ids, pl.Series(numbers, dtype=pl.Int32))
 
 
-def _scan(folder: Path, number: int) -> pl.LazyFrame:
-    return pl.scan_parquet(_rows_path(folder, number))
+def _scan(work: Path, number: int) -> pl.LazyFrame:
+    return pl.scan_parquet(_rows_path(work, number))
 
 
-def _rows_path(folder: Path, number: int) -> Path:
-    return folder / f"part-{number:05}.parquet"
+def _rows_path(work: Path, number: int) -> Path:
+    return work / f"part-{number:05}.parquet"
+
+
+def _record_path(work: Path, number: int) -> Path:
+    return work / f"part-{number:05}.json"
 
 
 def _check_alike(records: Sequence[PartRecord]) -> None:

@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
+import functools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
 
-import polars as pl
-
 from tf_recdenoiser._files import locked, written_whole
-from tf_recdenoiser.data.log import DataError
-from tf_recdenoiser.data.prepared.manifest import NAME, Manifest, sha256_of
-from tf_recdenoiser.data.prepared.parts import Parts, read_parts
-from tf_recdenoiser.data.prepared.shards import ShardCounts, core, shard_name, write_shard
+from tf_recdenoiser.data.prepared.engines import Engine, Local
+from tf_recdenoiser.data.prepared.manifest import Manifest, is_prepared, sha256_of
+from tf_recdenoiser.data.prepared.parts import Parts, read_part
+from tf_recdenoiser.data.prepared.plan import NAME as PLAN
+from tf_recdenoiser.data.prepared.plan import Plan
+from tf_recdenoiser.data.prepared.shards import (
+    ITEMS,
+    core_items,
+    count_items,
+    next_core,
+    set_core_items,
+    shard_counts,
+    shard_name,
+    write_shard,
+)
 from tf_recdenoiser.data.readers._paths import log_paths
 
-ITEMS = "items.parquet"
 _WORK = "work"
 _BYTES_A_SHARD = 16 << 20
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """What is to be prepared, and how: a preparation goes on only where it is the same."""
-
-    sources: list[list[Any]]
-    k_core: int
-    shards: int
-    reading: dict[str, Any]
-
-    @classmethod
-    def of(
-        cls, paths: Sequence[Path], k_core: int, shards: int, reading: Mapping[str, Any]
-    ) -> _Plan:
-        """That of files as they are now."""
-        sources = [[str(path.absolute()), *_state(path)] for path in paths]
-        return cls(sources, k_core, shards, dict(reading))
 
 
 class Observer(Protocol):
@@ -66,6 +54,7 @@ def prepare_files(
     folder: str | PathLike[str],
     k_core: int = 0,
     shards: int | None = None,
+    engine: Engine | None = None,
     observer: Observer | None = None,
     **reading: Any,
 ) -> Manifest:
@@ -85,6 +74,8 @@ def prepare_files(
         As `prepare` takes it.
     shards
         Parts of about as many users, 1 or more; None (default): one for each 16 MB of the log.
+    engine
+        What does the pieces; None (default) for this process.
     observer
         Who is told how far it has come; None (default): nobody.
     reading
@@ -114,94 +105,69 @@ def prepare_files(
         raise ValueError(f"`k_core` must be at least 0. Received: {k_core!r}")
     if shards is not None and shards < 1:
         raise ValueError(f"`shards` must be at least 1. Received: {shards!r}")
-    folder, paths = Path(folder), log_paths(log)
-    count = shards or max(math.ceil(sum(_state(path)[0] for path in paths) / _BYTES_A_SHARD), 1)
-    work = folder / _WORK
+    folder = Path(folder)
+    work, observer = folder / _WORK, observer or _Nobody()
+    plan = Plan.of(log_paths(log), k_core, shards, reading, _BYTES_A_SHARD)
     with locked(folder, work):
-        _begin(folder, work, _Plan.of(paths, k_core, count, reading))
-        return _prepare(folder, work, paths, k_core, count, reading, observer or _Nobody())
+        _begin(folder, work, plan)
+        _prepare(folder, work, plan, Local() if engine is None else engine, observer)
+        manifest = _manifest(folder, work, plan)
+        manifest.write(folder)
+        shutil.rmtree(work)
+        return manifest
 
 
-def _prepare(
-    folder: Path,
-    work: Path,
-    paths: Sequence[Path],
-    k_core: int,
-    shards: int,
-    reading: Mapping[str, Any],
-    observer: Observer,
-) -> Manifest:
-    observer.begin("files", len(paths))
-    records = read_parts(paths, work, shards, reading, observer.advance)
-    parts = Parts(work, records, reading.get("repeats") == "drop")
-    items = core(parts, shards, k_core)
-    with written_whole(folder / ITEMS) as path:
-        pl.DataFrame({"item": items}).write_parquet(path)
-    observer.begin("shards", shards)
-    counts = []
-    for number in range(shards):
-        counts.append(write_shard(parts, number, items, k_core, folder, work))
-        observer.advance()
-    manifest = _manifest(folder, parts, counts, len(items), k_core, reading)
-    manifest.write(folder)
-    shutil.rmtree(work)
-    return manifest
+def _prepare(folder: Path, work: Path, plan: Plan, engine: Engine, observer: Observer) -> None:
+    def run(what: str, piece: Callable[[Path, int], None], count: int) -> None:
+        observer.begin(what, count)
+        engine.run(functools.partial(piece, work), count, observer.advance)
+
+    run("files", read_part, len(plan.sources))
+    if not (folder / ITEMS).exists():
+        set_core_items(work, Parts(work).items())
+        is_core = plan.k_core <= 1
+        while not is_core:
+            run("shards, counted", count_items, plan.shards)
+            is_core = not next_core(work)
+        with written_whole(folder / ITEMS) as path:
+            shutil.copyfile(work / ITEMS, path)
+    run("shards", write_shard, plan.shards)
 
 
-def _manifest(
-    folder: Path,
-    parts: Parts,
-    counts: Sequence[ShardCounts],
-    items: int,
-    k_core: int,
-    reading: Mapping[str, Any],
-) -> Manifest:
-    names = [ITEMS, *map(shard_name, range(len(counts)))]
+def _manifest(folder: Path, work: Path, plan: Plan) -> Manifest:
+    names, counts = [*map(shard_name, range(plan.shards))], shard_counts(work)
+    parts = Parts(work)
     return Manifest(
         users=sum(one.users for one in counts),
-        items=items,
+        items=len(core_items(work)),
         interactions=sum(one.interactions for one in counts),
         has_times=parts.time_unit is not None,
         has_feedback=parts.has_feedback,
         rows_read=sum(one.rows_read for one in parts.records),
         bad_rows=sum(one.bad_rows for one in parts.records),
         repeated_rows=sum(one.repeated_rows for one in counts),
-        k_core=k_core,
-        reading=dict(reading),
+        k_core=plan.k_core,
+        reading=plan.reading,
         sources=[{"name": one.source, "sha256": one.sha256} for one in parts.records],
-        files={name: sha256_of(folder / name) for name in names},
-        learned={name: one.learned for name, one in zip(names[1:], counts, strict=True)},
+        files={name: sha256_of(folder / name) for name in (ITEMS, *names)},
+        learned={name: one.learned for name, one in zip(names, counts, strict=True)},
     )
 
 
-def _begin(folder: Path, work: Path, plan: _Plan) -> None:
+def _begin(folder: Path, work: Path, plan: Plan) -> None:
     """Write down what is begun; ValueError where something else is, or was begun."""
-    path, content = work / "plan.json", json.dumps(dataclasses.asdict(plan))
-    if path.exists():
-        if path.read_text("utf-8") != content:
+    if (work / PLAN).exists():
+        if Plan.read(work) != plan:
             raise ValueError(
                 "The preparation of another log, or in another way, was begun in the folder: "
                 f"delete it, or choose another one. Received: folder={str(folder)!r}"
             )
         return
     if any(not one.name.startswith(".") for one in folder.iterdir()):
-        what = "a prepared data set" if (folder / NAME).exists() else "other files"
+        what = "a prepared data set" if is_prepared(folder) else "other files"
         raise ValueError(
             "The folder must be new or empty: delete it, or choose another one. "
             f"Received: folder={str(folder)!r}, which holds {what}"
         )
     work.mkdir()
-    with written_whole(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
-
-
-def _state(path: Path) -> tuple[int, int]:
-    """The size of a file and when it was changed."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise DataError(
-            "The files of a log must be there and be allowed to be read. "
-            f"Received: {str(path)!r} ({error.strerror})"
-        ) from error
-    return found.st_size, found.st_mtime_ns
+    plan.write(work)

@@ -11,6 +11,7 @@ import polars as pl
 from tf_recdenoiser._files import written_whole
 from tf_recdenoiser.data.log import PER_SECOND, DataError
 from tf_recdenoiser.data.prepared.parts import Parts
+from tf_recdenoiser.data.prepared.plan import Plan
 from tf_recdenoiser.data.split import is_learned, training_lengths
 
 
@@ -27,46 +28,63 @@ class ShardCounts:
     repeated_rows: int
 
 
+ITEMS = "items.parquet"
+"""The file of all items' ids."""
+
+
 def shard_name(number: int) -> str:
     """The file of a shard."""
     return f"shard-{number:05}.parquet"
 
 
-def core(parts: Parts, shards: int, k: int) -> pl.Series:
-    """The ids of the items of the k-core, rising: every user and item has k rows or more in it.
+def count_items(work: Path, number: int) -> None:
+    """Count the rows of each item in the core so far of a shard.
 
     Parameters
     ----------
-    parts
-        The log.
-    shards
-        How many there are.
-    k
-        0 and 1: all items.
+    work
+        The folder in which the rows lie, and the ids of the items that are in the core so far.
+    number
+        Of the shard.
+    """
+    parts = Parts(work)
+    rows = in_core(
+        parts.without_repeats(parts.rows(number)), core_items(work), Plan.read(work).k_core
+    )
+    with written_whole(_counts_path(work, number)) as path:
+        rows["item"].value_counts().write_parquet(path)
+
+
+def next_core(work: Path) -> bool:
+    """Take the items out of the core so far that have too few rows; whether there are any.
 
     Raises
     ------
     DataError
         If nothing is left.
     """
-    items = parts.items()
-    if k <= 1:
-        return items
-    while True:
-        counts = [
-            in_core(parts.without_repeats(parts.rows(shard)), items, k)["item"].value_counts()
-            for shard in range(shards)
-        ]
-        total = pl.concat(counts).group_by("item").agg(pl.col("count").sum())
-        left = total.filter(pl.col("count") >= k)["item"].sort()
-        if len(left) == len(items):
-            return items
-        if left.is_empty():
-            raise DataError(
-                "`k_core` must leave at least one interaction; choose a smaller one. "
-                f"Received: {k!r}, which leaves none"
-            )
-        items = left
+    plan, items = Plan.read(work), core_items(work)
+    counts = [pl.read_parquet(_counts_path(work, number)) for number in range(plan.shards)]
+    total = pl.concat(counts).group_by("item").agg(pl.col("count").sum())
+    left = total.filter(pl.col("count") >= plan.k_core)["item"].sort()
+    if left.is_empty():
+        raise DataError(
+            "`k_core` must leave at least one interaction; choose a smaller one. "
+            f"Received: {plan.k_core!r}, which leaves none"
+        )
+    set_core_items(work, left)
+    return len(left) < len(items)
+
+
+def core_items(work: Path) -> pl.Series:
+    """The ids of the items that are in the core so far, rising."""
+    return pl.read_parquet(work / ITEMS)["item"]
+
+
+def set_core_items(work: Path, items: pl.Series) -> None:
+    """Write down what `core_items` reads."""
+    with written_whole(work / ITEMS) as path:
+        pl.DataFrame({"item": items}).write_parquet(path)
 
 
 def in_core(rows: pl.DataFrame, items: pl.Series, k: int) -> pl.DataFrame:
@@ -75,37 +93,38 @@ def in_core(rows: pl.DataFrame, items: pl.Series, k: int) -> pl.DataFrame:
     return rows.filter(pl.len().over("user") >= k) if k > 1 else rows
 
 
-def write_shard(
-    parts: Parts, number: int, items: pl.Series, k: int, folder: Path, work: Path
-) -> ShardCounts:
+def write_shard(work: Path, number: int) -> None:
     """Write the sequences of a shard's users, unless that was done before.
 
     Parameters
     ----------
-    parts
-        The log.
+    work
+        The folder in which the rows lie, within that of the data set.
     number
         Of the shard.
-    items
-        The ids of all items, by code.
-    k
-        Of the k-core.
-    folder, work
-        Where shards lie, and what is only known while they are made.
     """
-    record = work / f"shard-{number:05}.json"
-    if not record.exists():
-        rows = parts.rows(number)
-        repeats = int(rows["is_repeat"].sum())
-        table = sequences(in_core(parts.without_repeats(rows), items, k), items, parts.time_unit)
-        with written_whole(folder / shard_name(number)) as path:
-            table.write_parquet(path)
-        lengths = table["items"].list.len().to_numpy()
-        learned = int(is_learned(training_lengths(lengths)).sum())
-        counts = ShardCounts(table.height, learned, int(lengths.sum()), repeats)
-        with written_whole(record) as path:
-            path.write_text(json.dumps(dataclasses.asdict(counts)), encoding="utf-8")
-    return ShardCounts(**json.loads(record.read_text("utf-8")))
+    if _shard_record_path(work, number).exists():
+        return
+    parts, items = Parts(work), core_items(work)
+    rows = parts.rows(number)
+    repeats = int(rows["is_repeat"].sum())
+    rows = in_core(parts.without_repeats(rows), items, Plan.read(work).k_core)
+    table = sequences(rows, items, parts.time_unit)
+    with written_whole(work.parent / shard_name(number)) as path:
+        table.write_parquet(path)
+    lengths = table["items"].list.len().to_numpy()
+    learned = int(is_learned(training_lengths(lengths)).sum())
+    counts = ShardCounts(table.height, learned, int(lengths.sum()), repeats)
+    with written_whole(_shard_record_path(work, number)) as path:
+        path.write_text(json.dumps(dataclasses.asdict(counts)), encoding="utf-8")
+
+
+def shard_counts(work: Path) -> list[ShardCounts]:
+    """Of all shards, once they are written."""
+    return [
+        ShardCounts(**json.loads(_shard_record_path(work, number).read_text("utf-8")))
+        for number in range(Plan.read(work).shards)
+    ]
 
 
 def sequences(rows: pl.DataFrame, items: pl.Series, time_unit: str | None) -> pl.DataFrame:
@@ -145,3 +164,11 @@ def sequences(rows: pl.DataFrame, items: pl.Series, time_unit: str | None) -> pl
         known = pl.col("disliked").cast(pl.Float32).fill_null(float("nan"))
         lists.append(known.alias("disliked"))
     return rows.group_by("user", maintain_order=True).agg(lists)
+
+
+def _shard_record_path(work: Path, number: int) -> Path:
+    return work / f"shard-{number:05}.json"
+
+
+def _counts_path(work: Path, number: int) -> Path:
+    return work / f"counts-{number:05}.parquet"
