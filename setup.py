@@ -68,6 +68,7 @@ setup(
         "uvicorn>=0.40",
     ],
     extras_require={
+        # It wants protobuf below 7, and TensorFlow has nothing against that.
         "beam": ["apache-beam>=2.70"],
         "bayesian": ["scikit-learn>=1.5"],
         "docs": [
