@@ -25,7 +25,8 @@ from tf_recdenoiser.tuning import TUNERS
 
 EXPERIMENTS = ("noise", "gates", "models")
 COMMANDS = (
-    *("train", "tune", "settings", "evaluate", "recommend", "explain", "serve", "export", "demo"),
+    *("prepare", "train", "tune", "settings", "evaluate", "recommend", "explain", "serve"),
+    *("export", "demo", "similar"),
 )
 CHOICES = {
     ("train", "--preset"): PRESETS,

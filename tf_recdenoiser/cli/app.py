@@ -11,48 +11,20 @@ from rich.text import Text
 
 from tf_recdenoiser import __version__
 from tf_recdenoiser._files import FolderError
+from tf_recdenoiser.cli.commands import MARKUP, Commands
 from tf_recdenoiser.cli.console import errors, note, output
-from tf_recdenoiser.cli.demo import demo
-from tf_recdenoiser.cli.evaluate import evaluate
-from tf_recdenoiser.cli.experiment import app as experiment
-from tf_recdenoiser.cli.explain import explain
-from tf_recdenoiser.cli.export import export
-from tf_recdenoiser.cli.prepare import prepare
-from tf_recdenoiser.cli.recommend import recommend
-from tf_recdenoiser.cli.serve import serve
-from tf_recdenoiser.cli.settings import settings
-from tf_recdenoiser.cli.similar import similar
-from tf_recdenoiser.cli.train import train
-from tf_recdenoiser.cli.tune import tune
-from tf_recdenoiser.data import DataError
-from tf_recdenoiser.runs import RunError, SettingsError
 
 _NAME = "tf-recdenoiser"
 
 app = typer.Typer(
     name=_NAME,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=MARKUP,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (
-    prepare,
-    train,
-    tune,
-    evaluate,
-    recommend,
-    similar,
-    explain,
-    serve,
-    export,
-    settings,
-    demo,
-)
-for command in COMMANDS:
-    app.command(no_args_is_help=command not in (settings, demo))(command)
-app.add_typer(experiment, name="experiment")
 
 
 def _show_version(wanted: bool) -> None:
@@ -105,6 +77,10 @@ def _fail(error: Exception) -> int:
     if os.environ.get("TRACEBACK") or not isinstance(error, (ValueError, RuntimeError, OSError)):
         raise error
     errors.print(Text("Error:", "bold red"), str(error), soft_wrap=True, highlight=False)
+    # Whoever raised one of these has imported them already.
+    from tf_recdenoiser.data import DataError
+    from tf_recdenoiser.runs import RunError, SettingsError
+
     if not isinstance(error, (DataError, FolderError, RunError, SettingsError)):
         note("(With TRACEBACK=1 in the environment, where it was raised is shown.)", errors)
     return 1

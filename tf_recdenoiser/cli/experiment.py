@@ -15,6 +15,7 @@ from typer import Option
 from typer.models import OptionInfo
 
 from tf_recdenoiser._files import check_folder
+from tf_recdenoiser.cli.commands import MARKUP
 from tf_recdenoiser.cli.console import (
     ABOUT_DISLIKED,
     JsonOption,
@@ -50,7 +51,7 @@ from tf_recdenoiser.experiments import (
 from tf_recdenoiser.runs import RunDirectory, RunError, Settings, load_run
 from tf_recdenoiser.runs.settings import NO_GATES
 
-app = typer.Typer(no_args_is_help=True, help="Compare models on the same data and seeds.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=MARKUP)
 
 
 @app.callback()

@@ -96,9 +96,10 @@ class Histories:
 
         NaN at the padding too, and everywhere if nothing is known of any item.
         """
-        unknown = np.full(self.items.shape, np.nan, np.float32)
-        values = unknown if self.disliked is None else self.disliked
-        return self._last(values, n, rows, skipped, np.nan)
+        if self.disliked is None:
+            count = self.row_count if rows is None else len(np.asarray(rows))
+            return np.full([count, n], np.nan, np.float32)
+        return self._last(self.disliked, n, rows, skipped, np.nan)
 
     def _last(
         self,
