@@ -328,6 +328,7 @@ OTHER = {
     "noise.injection.distribution": "uniform",
     "noise.injection.places": "test",
     "fit.windows": "newest",
+    "fit.optimizer": "lazy_adam",
     "fit.precision": "mixed_bfloat16",
     "fit.warm_start": "/another",
 }
