@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.cli.shell import PLAIN, tf_recdenoiser
+from tf_recdenoiser.data.prepared import preparing
 from tf_recdenoiser.runs import RunDirectory
 
 
@@ -45,6 +47,18 @@ def test_how_it_was_done_can_be_had_as_json(tmp_path: Path, log: str) -> None:
     done = tf_recdenoiser("prepare", log, "--out", out, "--json", "--on-bad-row", "skip")
     said = json.loads(done.out)
     assert (said["folder"], said["users"], said["rows_read"]) == (str(out), 12, 73)
+
+
+def test_after_ctrl_c_it_is_said_how_to_go_on(
+    tmp_path: Path, log: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("prepare", log, "--out", tmp_path / "prepared", "--on-bad-row", "skip")
+    with monkeypatch.context() as patch:
+        patch.setattr(preparing, "write_shard", lambda *piece: signal.raise_signal(signal.SIGINT))
+        done = tf_recdenoiser(*command)
+    assert done.status == 130
+    assert done.err.splitlines()[0] == "Interrupted. The same command goes on where it was."
+    assert tf_recdenoiser(*command).status == 0
 
 
 @pytest.mark.parametrize(

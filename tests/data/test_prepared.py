@@ -214,6 +214,12 @@ def test_nothing_else_is_gone_on_with(tmp_path: Path) -> None:
         prepare_files(log, out)
 
 
+def test_one_that_was_killed_at_once_is_begun_again(tmp_path: Path) -> None:
+    log = write(tmp_path, [[("7", "1", 1, "")]])
+    (tmp_path / "prepared" / "work").mkdir(parents=True)
+    assert prepare_files(log, tmp_path / "prepared").users == 1
+
+
 def test_a_folder_with_something_in_it_is_left_as_it_is(tmp_path: Path) -> None:
     log = write(tmp_path, [[("7", "1", 1, "")]])
     with pytest.raises(ValueError, match=r"must be new or empty.*which holds other files"):

@@ -14,7 +14,7 @@ from typer import Option
 from tf_recdenoiser._files import check_folder
 from tf_recdenoiser._settings import NAME
 from tf_recdenoiser.cli.choices import one_of
-from tf_recdenoiser.cli.console import JsonOption, counting, note, print_json
+from tf_recdenoiser.cli.console import JsonOption, counting, errors, note, print_json
 from tf_recdenoiser.cli.options import OF_DATA, settings_of, with_settings
 from tf_recdenoiser.data import PreparedDataset, prepare_files
 from tf_recdenoiser.data.prepared import ENGINES
@@ -71,6 +71,9 @@ def prepare(
         try:
             does = ENGINES[engine](engine_options)
             manifest = prepare_files(path, out, k_core, shards, does, observer, **reading)
+        except KeyboardInterrupt:
+            note("Interrupted. The same command goes on where it was.", errors)
+            raise
         except ValueError as error:
             raise RunError(str(error)) from error
     if json:

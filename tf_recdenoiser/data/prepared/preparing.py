@@ -163,11 +163,11 @@ def _begin(folder: Path, work: Path, plan: Plan) -> None:
                 f"delete it, or choose another one. Received: folder={str(folder)!r}"
             )
         return
-    if any(not one.name.startswith(".") for one in folder.iterdir()):
+    if any(one != work and not one.name.startswith(".") for one in folder.iterdir()):
         what = "a prepared data set" if is_prepared(folder) else "other files"
         raise ValueError(
             "The folder must be new or empty: delete it, or choose another one. "
             f"Received: folder={str(folder)!r}, which holds {what}"
         )
-    work.mkdir()
+    work.mkdir(exist_ok=True)
     plan.write(work)
