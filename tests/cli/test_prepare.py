@@ -6,11 +6,14 @@ import json
 import signal
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.cli.shell import PLAIN, tf_recdenoiser
 from tf_recdenoiser.data.prepared import preparing
-from tf_recdenoiser.runs import RunDirectory
+from tf_recdenoiser.runs import RunDirectory, sources
+
+READERS = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".jsonl": pl.read_ndjson}
 
 
 @pytest.fixture
@@ -89,3 +92,36 @@ def test_how_to_read_is_not_told_twice(tmp_path: Path, log: str) -> None:
     )
     assert done.status == 1
     assert "log.k_core, log.user_column with the prepared data set" in done.err
+
+
+def test_all_users_of_what_is_streamed_get_recommendations(
+    tmp_path: Path, log: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not those alone by whom the run was evaluated."""
+    monkeypatch.setattr(sources, "EVALUATED", 1)
+    folder, run = tmp_path / "prepared", tmp_path / "run"
+    skip = ("--on-bad-row", "skip", "--shards", 3)
+    assert tf_recdenoiser("prepare", log, "--out", folder, *skip).status == 0
+    stream = ("--set", "log.stream=true")
+    assert tf_recdenoiser("train", folder, "--out", run, *PLAIN, *stream).status == 0
+    for name, source in (
+        ("all.parquet", ("--all-users",)),
+        ("all.csv", ("--histories", folder)),
+        ("all.jsonl", ("--all-users",)),
+    ):
+        out = tmp_path / name
+        done = tf_recdenoiser("recommend", run, *source, "--out", out, "-k", 2)
+        assert done.status == 0, done.err
+        assert f"24 recommendations to 12 users are in {out}." in done.out
+        table = READERS[out.suffix](out)
+        assert (table["user"].n_unique(), table.columns) == (12, ["user", "rank", "item", "score"])
+    assert not [*tmp_path.glob(".recommend-*")]
+
+
+def test_an_engine_goes_with_shards(tmp_path: Path, log: str) -> None:
+    run, out = tmp_path / "run", tmp_path / "all.csv"
+    assert tf_recdenoiser("train", log, "--out", run, *PLAIN, "--on-bad-row", "skip").status == 0
+    command = ("recommend", run, "--all-users", "--out", out)
+    done = tf_recdenoiser(*command, "--engine", "beam")
+    assert (done.status, "`--engine` must go with a prepared data set" in done.err) == (1, True)
+    assert not out.exists()

@@ -13,11 +13,10 @@ from typer import Option
 
 from tf_recdenoiser._files import check_folder
 from tf_recdenoiser._settings import NAME
-from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import JsonOption, counting, errors, note, print_json
+from tf_recdenoiser.cli.engines import HERE, EngineOption, EngineOptionsOption, engine_of
 from tf_recdenoiser.cli.options import OF_DATA, settings_of, with_settings
 from tf_recdenoiser.data import PreparedDataset, prepare_files
-from tf_recdenoiser.data.prepared import ENGINES
 from tf_recdenoiser.runs import RunError, Settings
 from tf_recdenoiser.runs.settings import SYNTHETIC
 
@@ -34,17 +33,8 @@ def prepare(
             show_default=False,
         ),
     ] = None,
-    engine: Annotated[
-        str, Option(**one_of(ENGINES, "Where it is done: in this process, or by Apache Beam."))
-    ] = "local",
-    engine_options: Annotated[
-        str,
-        Option(
-            help="What the engine is told, such as Beam's `--runner=FlinkRunner`; Beam uses "
-            "the cores of this machine if nothing else is said.",
-            show_default=False,
-        ),
-    ] = "",
+    engine: EngineOption = HERE,
+    engine_options: EngineOptionsOption = "",
     json: JsonOption = False,
 ) -> None:
     """Write a log's sequences into a folder, which `train` then takes in the place of the log.
@@ -62,14 +52,12 @@ def prepare(
             "The files of a log must be given, or a `--config` that names them. "
             f"Received: {'none' if settings.log == Settings().log else SYNTHETIC}"
         )
-    if engine_options and engine == "local":
-        raise RunError("`--engine-options` must go with another engine. Received: --engine local")
+    does = engine_of(engine, engine_options)
     check_folder(out)
     reading = {name: value for name, value in vars(settings.log).items() if name != NAME}
     path, k_core, _ = (reading.pop(name) for name in ("path", "k_core", "stream"))
     with _Bars() as observer:
         try:
-            does = ENGINES[engine](engine_options)
             manifest = prepare_files(path, out, k_core, shards, does, observer, **reading)
         except KeyboardInterrupt:
             note("Interrupted. The same command goes on where it was.", errors)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 import typer
@@ -13,6 +14,7 @@ from typer import Argument, Option
 from tf_recdenoiser._files import check_folder, written_whole
 from tf_recdenoiser.cli.console import JsonOption, busy, counting, errors, note
 from tf_recdenoiser.cli.device import computes
+from tf_recdenoiser.cli.engines import HERE, EngineOption, EngineOptionsOption, engine_of
 from tf_recdenoiser.cli.histories import (
     DislikedOption,
     LikedOption,
@@ -22,15 +24,19 @@ from tf_recdenoiser.cli.histories import (
     parse_history,
 )
 from tf_recdenoiser.cli.items import show_items
-from tf_recdenoiser.data import Dataset, MissingColumnError
+from tf_recdenoiser.data import Dataset, MissingColumnError, PreparedDataset, is_prepared
 from tf_recdenoiser.data.feedback import Thresholds
 from tf_recdenoiser.data.log import counted
+from tf_recdenoiser.data.prepared import Engine
 from tf_recdenoiser.runs import Run, RunError, load_dataset, load_run
+from tf_recdenoiser.runs.recommending import Wanted
+from tf_recdenoiser.runs.sharded import recommend_shards
+from tf_recdenoiser.runs.sources import streamed
 
-WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
-    ".parquet": pl.DataFrame.write_parquet,
-    ".csv": pl.DataFrame.write_csv,
-    ".jsonl": pl.DataFrame.write_ndjson,
+WRITERS: dict[str, Callable[[pl.LazyFrame, Path], Any]] = {
+    ".parquet": pl.LazyFrame.sink_parquet,
+    ".csv": pl.LazyFrame.sink_csv,
+    ".jsonl": pl.LazyFrame.sink_ndjson,
 }
 
 
@@ -55,8 +61,8 @@ def recommend(
         Path | None,
         Option(
             help="Recommend to every user of this log, which has the columns that the run's own "
-            "has; it may lack the feedback. Items and users that the run does not know are passed "
-            "over.",
+            "has, though it may lack the feedback; or of what was prepared of one. Items and "
+            "users that the run does not know are passed over.",
             show_default=False,
         ),
     ] = None,
@@ -80,6 +86,8 @@ def recommend(
         Option(help="Do not recommend the items in this file, an id a line.", show_default=False),
     ] = None,
     json: JsonOption = False,
+    engine: EngineOption = HERE,
+    engine_options: EngineOptionsOption = "",
 ) -> None:
     """Recommend the next items: after one history, or to many users at once.
 
@@ -104,19 +112,62 @@ def recommend(
         show_items(found, "score", json)
         return
     assert out is not None
-    with busy("Reading histories"):
-        dataset = _dataset(loaded, histories)
-    with counting("users", dataset.user_count) as advance:
-        table = loaded.recommend_all(dataset, loaded.wanted(k, not include_seen, **lists), advance)
-    with written_whole(out) as temporary:
-        WRITERS[out.suffix](table, temporary)
-    done = table["user"].n_unique()
-    note(f"{counted(table.height, 'recommendation')} to {counted(done, 'user')} are in {out}.")
-    if done < dataset.user_count:
+    wanted, prepared = loaded.wanted(k, not include_seen, **lists), _prepared(loaded, histories)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".recommend-") as folder:
+        if prepared is None:
+            if engine != HERE:
+                raise RunError(
+                    "`--engine` must go with a prepared data set, which has shards; see "
+                    f"`prepare --help`. Received: --engine {engine}"
+                )
+            user_count, parts = _of_dataset(loaded, histories, wanted)
+        else:
+            does = engine_of(engine, engine_options)
+            user_count, parts = _of_shards(loaded, prepared, wanted, Path(folder), does)
+        sizes = [
+            part.select(pl.len(), pl.col("user").n_unique()).collect().row(0) for part in parts
+        ]
+        with written_whole(out) as temporary:
+            WRITERS[out.suffix](pl.concat(parts), temporary)
+    rows, done = (sum(column) for column in zip(*sizes, strict=True))
+    note(f"{counted(rows, 'recommendation')} to {counted(done, 'user')} are in {out}.")
+    if done < user_count:
         note(
-            f"{counted(dataset.user_count - done, 'user')} of whom the run knows no item got none.",
+            f"{counted(user_count - done, 'user')} of whom the run knows no item got none.",
             errors,
         )
+
+
+def _prepared(run: Run, histories: Path | None) -> PreparedDataset | None:
+    """What is gone through a shard at a time; None if all histories are in memory."""
+    if histories is not None:
+        return PreparedDataset(histories) if is_prepared(histories) else None
+    prepared = streamed(run.settings)
+    if prepared is not None:
+        run.dataset()  # is what the run was trained on
+    return prepared
+
+
+def _of_dataset(run: Run, histories: Path | None, wanted: Wanted) -> tuple[int, list[pl.LazyFrame]]:
+    """How many users there are, and what is recommended to them."""
+    with busy("Reading histories"):
+        dataset = _dataset(run, histories)
+    with counting("users", dataset.user_count) as advance:
+        return dataset.user_count, [run.recommend_all(dataset, wanted, advance).lazy()]
+
+
+def _of_shards(
+    run: Run, prepared: PreparedDataset, wanted: Wanted, folder: Path, engine: Engine
+) -> tuple[int, list[pl.LazyFrame]]:
+    """The same of all shards, each in a file of the folder."""
+    with counting("shards", len(prepared.shards)) as advance:
+        paths = recommend_shards(run, prepared, folder, wanted, engine, lambda: advance(1))
+    if not paths:
+        raise RunError(
+            "The histories must hold an item that the run knows. "
+            f"Received: {prepared.folder}, which holds none"
+        )
+    return prepared.manifest.users, [pl.scan_parquet(path) for path in paths]
 
 
 def _check_out(out: Path | None) -> None:

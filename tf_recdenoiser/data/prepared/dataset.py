@@ -31,6 +31,8 @@ class PreparedDataset:
 
     Attributes
     ----------
+    folder
+        As given.
     manifest
         What there is, and how it was made.
 
@@ -54,8 +56,8 @@ class PreparedDataset:
     """
 
     def __init__(self, folder: str | PathLike[str]) -> None:
-        self._folder = Path(folder)
-        self.manifest = Manifest.read(self._folder)
+        self.folder = Path(folder)
+        self.manifest = Manifest.read(self.folder)
 
     @cached_property
     def item_ids(self) -> npt.NDArray[Any]:
@@ -107,7 +109,7 @@ class PreparedDataset:
 
     def _read(self, name: str) -> pl.DataFrame:
         """A file, whose content is what was written."""
-        path = self._folder / name
+        path = self.folder / name
         try:
             content = path.read_bytes()
         except OSError as error:
