@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import sys
@@ -235,8 +236,12 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
         prepare_files(log, tmp_path / "prepared")
     with pytest.raises(DataError, match="must hold at least one usable"):
         prepare_files(log, tmp_path / "another", on_bad_row="skip")
-    with pytest.raises(DataError, match=r"must be there.*none\.csv"):
-        prepare_files([*log, str(tmp_path / "none.csv")], tmp_path / "third")
+    for path, why in ((tmp_path / "none.csv", "No such file"), (tmp_path, "a folder")):
+        with pytest.raises(DataError, match=rf"such as can be read again.*{path}.*{why}"):
+            prepare_files([*log, path], tmp_path / "third")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="no file"):
+        prepare_files(tmp_path / "pipe", tmp_path / "third")
 
 
 def test_files_with_and_without_times_do_not_go_together(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,14 @@ def _state(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
     except OSError as error:
-        raise DataError(
-            "The files of a log must be there and be allowed to be read. "
-            f"Received: {str(path)!r} ({error.strerror})"
-        ) from error
+        raise _unusable(path, error.strerror) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise _unusable(path, "a folder" if path.is_dir() else "no file")
     return found.st_size, found.st_mtime_ns
+
+
+def _unusable(path: Path, why: object) -> DataError:
+    return DataError(
+        "The files of a log must be there, and be such as can be read again; give those of a "
+        f"folder as a pattern in quotes, as 'logs/*.csv'. Received: {str(path)!r} ({why})"
+    )
