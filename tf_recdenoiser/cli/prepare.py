@@ -40,8 +40,8 @@ def prepare(
     """Write a log's sequences into a folder, which `train` then takes in the place of the log.
 
     For logs of many files, such as `'logs/*.parquet'`, that are too large for memory: each file is
-    read and checked by itself, and so is each shard of users. If it is interrupted, the same command
-    goes on where it was. A run on the folder is the run on the log, bit for bit.
+    read and checked by itself, and so is each shard of users. If it is interrupted, the same
+    command goes on where it was. A run on the folder is the run on the log, bit for bit.
 
     `tf-recdenoiser prepare 'logs/*.parquet' --out data/clicks`, then
     `tf-recdenoiser train data/clicks --out runs/first`.
