@@ -104,7 +104,7 @@ def test_a_run_goes_on_as_an_unbroken_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "EVALUATED", 10)
-    settings = streaming(folder, **{"fit.epochs": 3})
+    settings = streaming(folder, **{"fit.epochs": 3, "fit.optimizer": "lazy_adam"})
     dataset = load_dataset(settings)
     broken, unbroken = RunDirectory(tmp_path / "broken"), RunDirectory(tmp_path / "unbroken")
     train(settings.replace({"fit.epochs": 1}), dataset, broken)
