@@ -22,9 +22,13 @@ from tf_recdenoiser.runs import (
     SettingsError,
     load_dataset,
     load_run,
+    load_split,
     sources,
     train,
 )
+from tf_recdenoiser.runs.detect import detect
+from tf_recdenoiser.runs.noise_known import NoiseKnown
+from tf_recdenoiser.runs.shard_noise import ShardNoise
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +51,7 @@ def batches(folder: Path, seed: int = 0) -> StreamedBatches:
     prepared = PreparedDataset(folder)
     return StreamedBatches(
         prepared,
-        lambda rows, seed: TrainingBatches(rows, prepared.manifest.items, 20, 7, 1, seed),
+        lambda _, rows, seed: TrainingBatches(rows, prepared.manifest.items, 20, 7, 1, seed),
         batch_size=7,
         seed=seed,
     )
@@ -119,10 +123,63 @@ def test_a_run_goes_on_as_an_unbroken_one(
     assert len(result.ranks) == len(leave_one_out(dataset).test.users)
 
 
+@pytest.fixture(scope="module")
+def searched(folder: Path) -> tuple[NoiseKnown, PreparedDataset]:
+    """What was found of noise among the users of two shards of four."""
+    prepared = PreparedDataset(folder)
+    settings = streaming(folder, **{"noise.detector": "context"})
+    dataset = prepared.dataset(prepared.shards[:2])
+    known = NoiseKnown(settings, dataset, load_split(settings, dataset), None)
+    return detect(known, lambda text: None), prepared
+
+
+def test_users_who_were_searched_keep_what_was_found(
+    searched: tuple[NoiseKnown, PreparedDataset],
+) -> None:
+    known, prepared = searched
+    noise, found = ShardNoise(known), {}
+    for shard in prepared.shards[:2]:
+        train = leave_one_out(prepared.dataset([shard])).train
+        values = noise(shard, train)
+        found |= {
+            train.user_ids[row]: values[train.offsets[row] : train.offsets[row + 1]].tolist()
+            for row in range(train.row_count)
+        }
+    own, probability = known.noisy.split.train, known.probability.astype(np.float32)
+    for row, user in enumerate(own.user_ids):
+        assert found[user] == probability[own.offsets[row] : own.offsets[row + 1]].tolist()
+
+
+def test_all_detectors_judge_the_others(searched: tuple[NoiseKnown, PreparedDataset]) -> None:
+    known, prepared = searched
+    shard = prepared.shards[3]
+    train = leave_one_out(prepared.dataset([shard])).train  # of at most 8 items, where n is 12
+    expected = known.detection.scorer(train.last(12))[train.last(12) > 0]
+    noise = ShardNoise(known)
+    for _ in range(2):
+        np.testing.assert_allclose(noise(shard, train), expected, rtol=1e-5)
+
+
+def test_a_run_that_finds_noise_goes_on_as_an_unbroken_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "EVALUATED", 20)
+    settings = streaming(folder, **{"fit.epochs": 2, "noise.detector": "context"})
+    dataset = load_dataset(settings)
+    broken, unbroken = RunDirectory(tmp_path / "broken"), RunDirectory(tmp_path / "unbroken")
+    train(settings.replace({"fit.epochs": 1}), dataset, broken)
+    train(settings, dataset, broken, resume=True)
+    train(settings, dataset, unbroken)
+    assert history_of(broken) == history_of(unbroken)
+    assert metrics_of(broken) == metrics_of(unbroken)
+    plain_run = RunDirectory(tmp_path / "plain")
+    train(settings.replace({"noise.detector": "none"}), dataset, plain_run)
+    assert history_of(plain_run) != history_of(unbroken)
+
+
 @pytest.mark.parametrize(
     ("changes", "needs"),
     [
-        ({"noise.detector": "context"}, "--detector none"),
         ({"evaluation.targets": "liked"}, "--targets last"),
         ({"model": "sse_pt"}, "another backbone"),
         ({"noise.injection.rate": 0.25}, "noise.injection.rate=0"),

@@ -34,6 +34,7 @@ from tf_recdenoiser.runs.noise_known import NoiseKnown
 from tf_recdenoiser.runs.records import check_room
 from tf_recdenoiser.runs.resolve import build_gates, build_objective, resolve
 from tf_recdenoiser.runs.settings import Settings
+from tf_recdenoiser.runs.shard_noise import ShardNoise
 from tf_recdenoiser.runs.sources import streamed
 from tf_recdenoiser.runs.warm_start import warm_start
 from tf_recdenoiser.training import LAZY_FROM, OPTIMIZERS, Adam, Recommender, fix_gates
@@ -69,15 +70,18 @@ def build(known: NoiseKnown, directory: RunDirectory) -> Built:
     if prepared is None:
         batches = build_batches(settings, train, item_count, recommender.backbone, noise)
     else:
-        batches = _streamed_batches(settings, prepared, item_count, recommender.backbone)
+        batches = _streamed_batches(known, prepared, recommender.backbone)
     return Built(recommender, batches)
 
 
-def _streamed_batches(
-    settings: Settings, prepared: PreparedDataset, item_count: int, backbone: Backbone
-) -> Batches:
-    def batches_of(train: Histories, seed: int) -> Batches:
-        return build_batches(settings.replace({"seed": seed}), train, item_count, backbone)
+def _streamed_batches(known: NoiseKnown, prepared: PreparedDataset, backbone: Backbone) -> Batches:
+    settings, item_count = known.settings, known.dataset.item_count
+    noise_of = None if known.detection is None else ShardNoise(known)
+
+    def batches_of(shard: str, train: Histories, seed: int) -> Batches:
+        noise = None if noise_of is None else noise_of(shard, train)
+        seeded = settings.replace({"seed": seed})
+        return build_batches(seeded, train, item_count, backbone, noise)
 
     return StreamedBatches(prepared, batches_of, settings.fit.batch_size, settings.seed)
 

@@ -16,7 +16,6 @@ from tf_recdenoiser.data import (
 )
 from tf_recdenoiser.data.log import counted
 from tf_recdenoiser.noise import NoisySplit, inject_noise
-from tf_recdenoiser.noise.settings import NO_DETECTOR
 from tf_recdenoiser.runs.errors import RunError
 from tf_recdenoiser.runs.resolve import backbone_class
 from tf_recdenoiser.runs.settings import SYNTHETIC, Settings
@@ -77,7 +76,6 @@ def streamed(settings: Settings) -> PreparedDataset | None:
     if not is_streamed(settings, prepared):
         return None
     needs = {
-        "--detector none": settings.detector != NO_DETECTOR,
         "noise.injection.rate=0": settings.noise.injection.rate > 0,
         "--targets last": settings.evaluation.targets != "last",
         "no --from": settings.fit.warm_start is not None,

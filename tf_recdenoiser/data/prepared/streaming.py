@@ -22,7 +22,7 @@ class StreamedBatches(Batches):
     prepared
         The data.
     batches_of
-        The batches of some training sequences, drawn by a seed.
+        The batches of a shard, from its name and its training sequences, drawn by a seed.
     batch_size
         Rows in a batch; the last of a shard may have fewer.
     seed
@@ -39,7 +39,7 @@ class StreamedBatches(Batches):
     ...     _ = prepare_files(log, Path(folder, "prepared"))
     ...     batches = StreamedBatches(
     ...         PreparedDataset(Path(folder, "prepared")),
-    ...         lambda train, seed: TrainingBatches(train, 3, 2, 1, 1, seed),
+    ...         lambda shard, train, seed: TrainingBatches(train, 3, 2, 1, 1, seed),
     ...         batch_size=1,
     ...         seed=0,
     ...     )
@@ -51,7 +51,7 @@ class StreamedBatches(Batches):
     def __init__(
         self,
         prepared: PreparedDataset,
-        batches_of: Callable[[Histories, int], Batches],
+        batches_of: Callable[[str, Histories, int], Batches],
         batch_size: int,
         seed: int,
     ) -> None:
@@ -76,6 +76,7 @@ class StreamedBatches(Batches):
 
     def _batches(self, shard: int) -> Batches:
         """Of one shard, drawn by a seed of its own."""
-        train = leave_one_out(self._prepared.dataset([self._names[shard]])).train
+        name = self._names[shard]
+        train = leave_one_out(self._prepared.dataset([name])).train
         own = np.random.SeedSequence(self._seed, spawn_key=(0, shard))
-        return self._batches_of(train, int(own.generate_state(1)[0]))
+        return self._batches_of(name, train, int(own.generate_state(1)[0]))
