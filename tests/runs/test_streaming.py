@@ -9,6 +9,7 @@ import pytest
 
 from tests.runs.small import history_of, metrics_of, plain
 from tf_recdenoiser.data import (
+    Dataset,
     PreparedDataset,
     StreamedBatches,
     TrainingBatches,
@@ -104,18 +105,24 @@ def test_large_data_are_streamed_unless_it_is_said(
     assert sources.streamed(settings) is not None
 
 
+def same_when_broken(settings: Settings, dataset: Dataset, folder: Path) -> RunDirectory:
+    """A run, which is what it is when it is broken off after an epoch and goes on."""
+    broken, unbroken = RunDirectory(folder / "broken"), RunDirectory(folder / "unbroken")
+    train(settings.replace({"fit.epochs": 1}), dataset, broken)
+    train(settings, dataset, broken, resume=True)
+    train(settings, dataset, unbroken)
+    assert history_of(broken) == history_of(unbroken)
+    assert metrics_of(broken) == metrics_of(unbroken)
+    return unbroken
+
+
 def test_a_run_goes_on_as_an_unbroken_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "EVALUATED", 10)
     settings = streaming(folder, **{"fit.epochs": 3, "fit.optimizer": "lazy_adam"})
     dataset = load_dataset(settings)
-    broken, unbroken = RunDirectory(tmp_path / "broken"), RunDirectory(tmp_path / "unbroken")
-    train(settings.replace({"fit.epochs": 1}), dataset, broken)
-    train(settings, dataset, broken, resume=True)
-    train(settings, dataset, unbroken)
-    assert history_of(broken) == history_of(unbroken)
-    assert metrics_of(broken) == metrics_of(unbroken)
+    unbroken = same_when_broken(settings, dataset, tmp_path)
     assert len(history_of(unbroken)) == 3
     again = load_run(unbroken.path)
     result = again.scorer("test").result(again.recommender, "full")
@@ -166,12 +173,7 @@ def test_a_run_that_finds_noise_goes_on_as_an_unbroken_one(
     monkeypatch.setattr(sources, "EVALUATED", 20)
     settings = streaming(folder, **{"fit.epochs": 2, "noise.detector": "context"})
     dataset = load_dataset(settings)
-    broken, unbroken = RunDirectory(tmp_path / "broken"), RunDirectory(tmp_path / "unbroken")
-    train(settings.replace({"fit.epochs": 1}), dataset, broken)
-    train(settings, dataset, broken, resume=True)
-    train(settings, dataset, unbroken)
-    assert history_of(broken) == history_of(unbroken)
-    assert metrics_of(broken) == metrics_of(unbroken)
+    unbroken = same_when_broken(settings, dataset, tmp_path)
     plain_run = RunDirectory(tmp_path / "plain")
     train(settings.replace({"noise.detector": "none"}), dataset, plain_run)
     assert history_of(plain_run) != history_of(unbroken)
