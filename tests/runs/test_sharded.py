@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,3 +67,17 @@ def test_what_is_there_is_not_made_again(
     before = [path.stat().st_mtime_ns for path in paths[1:]]
     assert recommend_shards(run, prepared, tmp_path) == paths
     assert [path.stat().st_mtime_ns for path in paths[1:]] == before
+
+
+def test_a_run_that_was_trained_anew_is_the_one_that_recommends(
+    prepared: PreparedDataset, tmp_path: Path
+) -> None:
+    found = []
+    for seed in (0, 1):
+        settings = plain({"fit.epochs": 1, "seed": seed}, str(prepared.folder))
+        train(settings, load_dataset(settings), tmp_path / "run")
+        run = load_run(tmp_path / "run")
+        paths = recommend_shards(run, prepared, tmp_path / str(seed))
+        found.append(pl.read_parquet(paths).sort("user", "rank")["score"].to_list())
+        shutil.rmtree(tmp_path / "run")
+    assert found[0] != found[1]

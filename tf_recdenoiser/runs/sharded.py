@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tf_recdenoiser._files import written_whole
 from tf_recdenoiser.data import PreparedDataset
@@ -30,7 +31,7 @@ def recommend_shards(
     prepared
         The users' histories; items that the run does not know are passed over.
     folder
-        Where the files go. What is there already is not made again.
+        Where the files go, which is made if need be. What is there already is not made again.
     wanted
         How many items, and which; None (default) for `Wanted()`.
     engine
@@ -42,30 +43,43 @@ def recommend_shards(
     -------
     The paths of the files, in the order of the shards, with what `Run.recommend_all` returns.
     """
-    piece = functools.partial(
-        _recommend_shard, run.directory.path, prepared.folder, folder, wanted or Wanted()
-    )
+    folder.mkdir(parents=True, exist_ok=True)
+    piece = _Recommend(run, prepared, folder, Wanted() if wanted is None else wanted)
     count = len(prepared.shards)
     (Local() if engine is None else engine).run(piece, count, advance)
-    return [path for path in map(functools.partial(_path, folder), range(count)) if path.exists()]
+    return [path for path in map(piece.path, range(count)) if path.exists()]
 
 
-def _recommend_shard(
-    run_path: Path, prepared_path: Path, folder: Path, wanted: Wanted, number: int
-) -> None:
-    path = _path(folder, number)
-    if path.exists():
-        return
-    prepared = PreparedDataset(prepared_path)
-    dataset = prepared.dataset([prepared.shards[number]])
-    table = _loaded(run_path).recommend_all(dataset, wanted)
-    if not table.is_empty():
-        with written_whole(path) as temporary:
-            table.write_parquet(temporary)
+@dataclasses.dataclass(frozen=True)
+class _Recommend:
+    """Writes what is recommended to the users of a shard, unless it is there.
+
+    Elsewhere it loads the run, once, for a model cannot be sent.
+    """
+
+    run: Run
+    prepared: PreparedDataset
+    folder: Path
+    wanted: Wanted
+
+    def __call__(self, number: int) -> None:
+        path = self.path(number)
+        if path.exists():
+            return
+        dataset = self.prepared.dataset([self.prepared.shards[number]])
+        table = self.run.recommend_all(dataset, self.wanted)
+        if not table.is_empty():
+            with written_whole(path) as temporary:
+                table.write_parquet(temporary)
+
+    def path(self, number: int) -> Path:
+        """The file of a shard."""
+        return self.folder / f"part-{number:05}.parquet"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        places = self.run.directory.path.absolute(), self.prepared.folder.absolute()
+        return _loaded, (*places, self.folder.absolute(), self.wanted)
 
 
-_loaded = functools.lru_cache(maxsize=1)(load_run)  # by each worker once, and not for each shard
-
-
-def _path(folder: Path, number: int) -> Path:
-    return folder / f"part-{number:05}.parquet"
+def _loaded(run: Path, prepared: Path, folder: Path, wanted: Wanted) -> _Recommend:
+    return _Recommend(load_run(run), PreparedDataset(prepared), folder, wanted)
