@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,22 @@ def test_all_detectors_judge_the_others(searched: tuple[NoiseKnown, PreparedData
     noise = ShardNoise(known)
     for _ in range(2):
         np.testing.assert_allclose(noise(shard, train), expected, rtol=1e-5)
+
+
+def test_no_use_is_made_of_feedback_where_none_is_wanted(
+    searched: tuple[NoiseKnown, PreparedDataset],
+) -> None:
+    known, prepared = searched
+    shard = prepared.shards[3]
+    rows = leave_one_out(prepared.dataset([shard])).train
+    told = dataclasses.replace(rows, disliked=np.ones(len(rows.items), np.float32))
+    expected = ShardNoise(known)(shard, rows)
+    np.testing.assert_array_equal(ShardNoise(known)(shard, told), expected)
+    own = known.noisy.split.train
+    own = dataclasses.replace(own, disliked=np.full(len(own.items), np.nan, np.float32))
+    split = dataclasses.replace(known.noisy.split, train=own)
+    listens = dataclasses.replace(known, noisy=dataclasses.replace(known.noisy, split=split))
+    assert ShardNoise(listens)(shard, told).tolist() == [1.0] * len(rows.items)
 
 
 def test_a_run_that_finds_noise_goes_on_as_an_unbroken_one(

@@ -48,6 +48,7 @@ class ShardNoise:
         assert self._known.detection is not None
         length = self._known.settings.model.max_length
         windows = Windows.over(train, np.arange(train.row_count), length)
-        disliked = None if train.disliked is None else windows.cut_disliked(train)
+        # The searched users' has none if no use is to be made of it.
+        disliked = None if searched.disliked is None else windows.cut_disliked(train)
         found = self._known.detection.scorer(windows.cut(train), disliked)
         return windows.join(finite("P(noise)", found))
