@@ -124,4 +124,8 @@ def test_an_engine_goes_with_shards(tmp_path: Path, log: str) -> None:
     command = ("recommend", run, "--all-users", "--out", out)
     done = tf_recdenoiser(*command, "--engine", "beam")
     assert (done.status, "`--engine` must go with a prepared data set" in done.err) == (1, True)
+    done = tf_recdenoiser(*command, "--engine-options", "--runner=DirectRunner")
+    assert (done.status, "`--engine-options` must go with another" in done.err) == (1, True)
+    done = tf_recdenoiser("recommend", run, "--history", "i1", "--engine", "beam")
+    assert (done.status, "--engine goes with --all-users" in done.err) == (2, True)
     assert not out.exists()

@@ -102,6 +102,9 @@ def recommend(
         if any(one is not None for one in (user, times, disliked, liked)):
             raise typer.BadParameter("--user, --times, --disliked and --liked go with --history.")
         _check_out(out)
+    elif engine != HERE:
+        raise typer.BadParameter("--engine goes with --all-users and --histories.")
+    does = engine_of(engine, engine_options)
     loaded = load_run(run)
     lists = {"allow": _listed(loaded, allow), "deny": _listed(loaded, deny)}
     if history is not None:
@@ -122,7 +125,6 @@ def recommend(
                 )
             user_count, parts = _of_dataset(loaded, histories, wanted)
         else:
-            does = engine_of(engine, engine_options)
             user_count, parts = _of_shards(loaded, prepared, wanted, Path(folder), does)
         sizes = [
             part.select(pl.len(), pl.col("user").n_unique()).collect().row(0) for part in parts
