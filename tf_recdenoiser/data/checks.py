@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -251,19 +251,36 @@ def _parsed(part: RawRows, nulls: tuple[str, ...], time_unit: TimeUnit) -> _Pars
 
 def _check_alike(parts: Sequence[RawRows], parsed: Sequence[_Parsed]) -> None:
     """DataError if the times of several parts cannot be compared."""
-    timed = {"time" in part.table.columns: part for part in parts}
+    check_times_alike(
+        {"time" in part.table.columns: part for part in parts},
+        {
+            AS_NUMBERS in one.kinds: part
+            for one, part in zip(parsed, parts, strict=True)
+            if one.kinds
+        },
+    )
+
+
+def check_times_alike(timed: Mapping[bool, object], as_numbers: Mapping[bool, object]) -> None:
+    """DataError if the times of several files cannot be compared.
+
+    Parameters
+    ----------
+    timed
+        A file with times, and one without, as far as there are such.
+    as_numbers
+        One whose times are numbers that are no seconds since 1970, and one with others.
+    """
     if len(timed) > 1:
         raise DataError(
             "Either all files of a log must have times, or none; name their columns alike, or with "
             f"--time-column. Received: {timed[True]} with times and {timed[False]} without"
         )
-    both = zip(parsed, parts, strict=True)
-    kinds = {AS_NUMBERS in one.kinds: part for one, part in both if one.kinds}
-    if len(kinds) > 1:
+    if len(as_numbers) > 1:
         raise DataError(
             "The times of all files of a log must be in one unit; if they are, give it with "
-            f"--time-unit. Received: {kinds[False]}, which says when things happened, and "
-            f"{kinds[True]}, whose times are other numbers"
+            f"--time-unit. Received: {as_numbers[False]}, which says when things happened, and "
+            f"{as_numbers[True]}, whose times are other numbers"
         )
 
 

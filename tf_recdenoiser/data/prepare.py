@@ -70,6 +70,14 @@ def _feedback(table: pl.DataFrame) -> npt.NDArray[np.float32] | None:
     return table["disliked"].cast(pl.Float32).fill_null(math.nan).to_numpy()
 
 
+def no_core(k: int) -> DataError:
+    """What is said where nothing is left."""
+    return DataError(
+        "`k_core` must leave at least one interaction; choose a smaller one. "
+        f"Received: {k!r}, which leaves none"
+    )
+
+
 def _k_core(table: pl.DataFrame, k: int) -> pl.DataFrame:
     if k < 0:
         raise ValueError(f"`k_core` must be at least 0. Received: {k!r}")
@@ -79,8 +87,5 @@ def _k_core(table: pl.DataFrame, k: int) -> pl.DataFrame:
     while (kept := table.filter(frequent)).height < table.height:
         table = kept
     if table.is_empty():
-        raise DataError(
-            "`k_core` must leave at least one interaction; choose a smaller one. "
-            f"Received: {k!r}, which leaves none"
-        )
+        raise no_core(k)
     return table

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from tf_recdenoiser._files import written_whole
-from tf_recdenoiser.data.checks import repeated
-from tf_recdenoiser.data.log import PER_SECOND, DataError, InteractionLog
+from tf_recdenoiser.data.checks import check_times_alike, repeated
+from tf_recdenoiser.data.log import PER_SECOND, InteractionLog
 from tf_recdenoiser.data.prepared.manifest import sha256_of
 from tf_recdenoiser.data.prepared.plan import Plan
 from tf_recdenoiser.data.readers import read_log
@@ -39,8 +38,6 @@ class PartRecord:
         The columns, of `user` and `item`, in which not all ids are whole numbers.
     has_feedback
         Whether it says what was disliked.
-    said
-        The report, for a person.
     """
 
     source: str
@@ -51,7 +48,6 @@ class PartRecord:
     as_numbers: bool
     texts: list[str]
     has_feedback: bool
-    said: str
 
     @classmethod
     def of(cls, path: Path, log: InteractionLog) -> PartRecord:
@@ -66,7 +62,6 @@ class PartRecord:
             as_numbers=AS_NUMBERS in log.report.times,
             texts=[name for name in ("user", "item") if types[name] == pl.String],
             has_feedback="disliked" in types,
-            said=log.report.describe(),
         )
 
 
@@ -94,7 +89,10 @@ class Parts:
         self._texts = {name for one in self.records for name in one.texts}
         units = [one.time_unit for one in self.records if one.time_unit is not None]
         self.time_unit = max(units, key=PER_SECOND.__getitem__) if units else None
-        _check_alike(self.records)
+        check_times_alike(
+            {one.time_unit is not None: repr(one.source) for one in self.records},
+            {one.as_numbers: repr(one.source) for one in self.records},
+        )
 
     @property
     def has_feedback(self) -> bool:
@@ -184,20 +182,3 @@ def _rows_path(work: Path, number: int) -> Path:
 
 def _record_path(work: Path, number: int) -> Path:
     return work / f"part-{number:05}.json"
-
-
-def _check_alike(records: Sequence[PartRecord]) -> None:
-    """DataError if the times of several files cannot be compared."""
-    timed = {one.time_unit is not None: one.source for one in records}
-    if len(timed) > 1:
-        raise DataError(
-            "Either all files of a log must have times, or none; name their columns alike, or with "
-            f"--time-column. Received: {timed[True]!r} with times and {timed[False]!r} without"
-        )
-    kinds = {one.as_numbers: one.source for one in records}
-    if len(kinds) > 1:
-        raise DataError(
-            "The times of all files of a log must be in one unit; if they are, give it with "
-            f"--time-unit. Received: {kinds[False]!r}, which says when things happened, and "
-            f"{kinds[True]!r}, whose times are other numbers"
-        )

@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from tf_recdenoiser._files import written_whole
-from tf_recdenoiser.data.log import PER_SECOND, DataError
+from tf_recdenoiser.data.log import PER_SECOND
+from tf_recdenoiser.data.prepare import no_core
 from tf_recdenoiser.data.prepared.parts import Parts
 from tf_recdenoiser.data.prepared.plan import Plan
 from tf_recdenoiser.data.split import is_learned, training_lengths
@@ -68,10 +69,7 @@ def next_core(work: Path) -> bool:
     total = pl.concat(counts).group_by("item").agg(pl.col("count").sum())
     left = total.filter(pl.col("count") >= plan.k_core)["item"].sort()
     if left.is_empty():
-        raise DataError(
-            "`k_core` must leave at least one interaction; choose a smaller one. "
-            f"Received: {plan.k_core!r}, which leaves none"
-        )
+        raise no_core(plan.k_core)
     set_core_items(work, left)
     return len(left) < len(items)
 
