@@ -42,6 +42,12 @@ def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
+def mean_over_replicas(values: tf.Tensor) -> tf.Tensor:
+    """The mean of `values`, over their first axis and over what all replicas have."""
+    total = sum_over_replicas(tf.reduce_sum(values, axis=0))
+    return total / sum_over_replicas(tf.cast(tf.shape(values)[0], values.dtype))
+
+
 def raw_variable(variable: Any) -> tf.Variable:
     """The `tf.Variable` behind a Keras variable (tf_keras variables already are one)."""
     return variable if isinstance(variable, tf.Variable) else variable.value

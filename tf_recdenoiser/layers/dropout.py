@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers.sample import noise_seed
+from tf_recdenoiser.layers.sample import noise_seed, part_at_hand
 from tf_recdenoiser.ops import dropout
 from tf_recdenoiser.ops.checks import require
 from tf_recdenoiser.ops.dropout import dropout_noise
@@ -41,7 +41,9 @@ class Dropout(keras.layers.Layer):
         if not training or self.rate == 0:
             return inputs
         seed = noise_seed()
-        return inputs if seed is None else dropout(inputs, self.rate, seed)
+        if seed is None:
+            return inputs
+        return dropout(inputs, self.rate, seed, part_at_hand().start(tf.size(inputs)))
 
     def noise(
         self, shape: tf.Tensor, training: bool | None = None
@@ -50,7 +52,8 @@ class Dropout(keras.layers.Layer):
         seed = noise_seed() if training and self.rate > 0 else None
         if seed is None:
             return None, 1.0
-        return dropout_noise(shape, self.rate, seed, self.compute_dtype)
+        start = part_at_hand().start(tf.reduce_prod(shape))
+        return dropout_noise(shape, self.rate, seed, self.compute_dtype, start)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -17,6 +17,7 @@ from tf_recdenoiser._keras import (
     losses_kept,
     register,
 )
+from tf_recdenoiser.layers.part import Part
 from tf_recdenoiser.layers.penalty import Penalty
 from tf_recdenoiser.layers.records import GateRecord, Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample, current_evaluation
@@ -143,11 +144,10 @@ class JacobianRegularizedBlock(keras.layers.Layer):
         gates: dict[Any, GateRecord],
     ) -> tf.Tensor:
         """The sum over the batch of ||J||_F^2, with the gates that the block has drawn."""
-        batch = tf.shape(inputs)[0]
         seeds = map(sample.noise_seed, itertools.count(1))
+        part, scale = sample.part, 1.0
         if self.batch_size is not None:
-            order = tf.argsort(tf.random.stateless_uniform([batch], next(seeds)))
-            rows = order[: self.batch_size]
+            rows, part, scale = self._drawn_rows(tf.shape(inputs)[0], part, next(seeds))
             sample = dataclasses.replace(sample, rows=rows)
             inputs, mask, constants = tf.nest.map_structure(
                 lambda part: tf.gather(part, rows) if tf.is_tensor(part) else part,
@@ -158,16 +158,33 @@ class JacobianRegularizedBlock(keras.layers.Layer):
             norms = jacobian_frobenius(
                 lambda x: self._run_block(x, mask, True, constants),
                 inputs,
-                lambda _, outputs: self._projection(tf.shape(outputs), next(seeds)),
+                lambda _, outputs: self._projection(tf.shape(outputs), next(seeds), part),
                 self.projections,
                 mask,
             )
-        return tf.reduce_mean(norms) * tf.cast(batch, tf.float32)
+        return scale * tf.reduce_sum(norms)
 
-    def _projection(self, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def _drawn_rows(
+        self, rows: tf.Tensor, part: Part, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, Part, tf.Tensor]:
+        """Which of the `rows` at hand are among the `batch_size` that are drawn from the batch.
+
+        With which part of those they are, and for how many each stands.
+        """
+        total = part.count(rows)
+        drawn = tf.argsort(tf.random.stateless_uniform([total], seed))[: self.batch_size]
+        own = tf.sort(drawn) - part.first
+        chosen = tf.boolean_mask(own, (own >= 0) & (own < rows))
+        before = tf.reduce_sum(tf.cast(own < 0, tf.int32))
+        scale = tf.cast(total, tf.float32) / tf.cast(tf.size(drawn), tf.float32)
+        return chosen, Part(before, tf.size(chosen), tf.size(drawn)), scale
+
+    def _projection(self, shape: tf.Tensor, seed: tf.Tensor, part: Part) -> tf.Tensor:
         if self.distribution == "normal":
-            return tf.random.stateless_normal(shape, seed)
-        bits = tf.random.stateless_uniform(shape, seed, maxval=2, dtype=tf.int32)
+            return part.of(lambda shape: tf.random.stateless_normal(shape, seed), shape)
+        bits = part.of(
+            lambda shape: tf.random.stateless_uniform(shape, seed, maxval=2, dtype=tf.int32), shape
+        )
         return tf.cast(2 * bits - 1, tf.float32)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

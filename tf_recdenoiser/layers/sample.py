@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import replica_count
 from tf_recdenoiser.estimators import Estimator, StraightThrough
+from tf_recdenoiser.layers.part import WHOLE, Part
 from tf_recdenoiser.layers.records import GateRecord, Recorder, is_per_sequence
 
 _GATE_STREAM, _NOISE_STREAM, _BRANCH_STREAM, _COIN_STREAM = range(4)
@@ -52,6 +52,9 @@ class Sample:
         default.
     rows
         Which sequences of the batch are looked at, integers `[R]`; None (default) for all.
+    part
+        Which part of the batch is at hand, where several replicas take a step together; all of it
+        by default. What is drawn for a sequence does not depend on which replica has it.
     """
 
     seed: tf.Tensor
@@ -65,12 +68,12 @@ class Sample:
     is_shared: bool = False
     before_gates: Mapping[Any, tuple[tf.Tensor, ...]] = dataclasses.field(default_factory=dict)
     rows: tf.Tensor | None = None
+    part: Part = WHOLE
 
     def again(self, index: int, earlier: Recorder, changed: Any = None) -> Sample:
         """The same noise and uniform numbers, with the gates of evaluation `index`.
 
-        The model may be called with the first sequences of the batch alone. `earlier` is of
-        another evaluation; see the attributes for `changed`.
+        `earlier` is of another evaluation; see the attributes for `changed`.
         """
         return dataclasses.replace(
             self,
@@ -80,6 +83,10 @@ class Sample:
             changed=changed,
             with_penalties=False,
         )
+
+    def of_first(self, rows: tf.Tensor) -> Sample:
+        """Where the model is called with the first `rows` sequences at hand alone."""
+        return dataclasses.replace(self, part=dataclasses.replace(self.part, rows=rows))
 
     def branch(self, number: int) -> Sample:
         """Of a call of a part of the model once more, without dropout and without penalties."""
@@ -95,7 +102,7 @@ class Sample:
 
     def noise_seed(self, number: int) -> tf.Tensor:
         """The seed, integers `[2]`, of the noise of the layer with this number."""
-        return _of_replica(self._fold(_NOISE_STREAM, number))
+        return self._fold(_NOISE_STREAM, number)
 
     def uniform(self, layer: Any, logits: tf.Tensor, number: int) -> tf.Tensor:
         """What the gates of `layer` are drawn by, `[S, *logits.shape]`; `number` of the layer."""
@@ -103,8 +110,11 @@ class Sample:
             return self.earlier[layer].first(tf.shape(logits)[0]).uniform
         shape = tf.concat([[self.estimator.uniforms], tf.shape(logits)], axis=0)
         seed = self._fold(_GATE_STREAM, number)
-        seed = _of_replica(seed) if is_per_sequence(logits) else seed
-        return tf.random.stateless_uniform(shape, seed, dtype=logits.dtype)
+
+        def draw(shape: tf.Tensor) -> tf.Tensor:
+            return tf.random.stateless_uniform(shape, seed, dtype=logits.dtype)
+
+        return self.part.of(draw, shape, axis=1) if is_per_sequence(logits) else draw(shape)
 
     def gates(self, record: GateRecord) -> tf.Tensor:
         """Of the gates that a layer has drawn, those that this evaluation uses."""
@@ -123,14 +133,6 @@ class Sample:
     def _fold(self, stream: int, number: int) -> tf.Tensor:
         seed = tf.random.experimental.stateless_fold_in(self.seed, stream)
         return tf.random.experimental.stateless_fold_in(seed, number)
-
-
-def _of_replica(seed: tf.Tensor) -> tf.Tensor:
-    """A seed for sequences that are on this replica alone."""
-    if replica_count() == 1:
-        return seed
-    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    return tf.random.experimental.stateless_fold_in(seed, replica)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,3 +205,9 @@ def noise_seed() -> tf.Tensor | None:
     if not evaluation.sample.with_dropout:
         return None
     return evaluation.sample.noise_seed(next(evaluation.recorder.noises))
+
+
+def part_at_hand() -> Part:
+    """Which part of the step's batch the layer that asks is called with."""
+    evaluation = current_evaluation()
+    return WHOLE if evaluation is None else evaluation.sample.part

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_recdenoiser._keras import keras, register
-from tf_recdenoiser.layers.sample import noise_seed
+from tf_recdenoiser.layers.sample import noise_seed, part_at_hand
 from tf_recdenoiser.ops import swap
 from tf_recdenoiser.ops.checks import require
 
@@ -41,7 +41,10 @@ class Swap(keras.layers.Layer):
         if not training or self.rate == 0:
             return inputs
         seed = noise_seed()
-        return inputs if seed is None else swap(inputs, self.rate, self.count, seed)
+        if seed is None:
+            return inputs
+        start = part_at_hand().start(tf.size(inputs))
+        return swap(inputs, self.rate, self.count, seed, start)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

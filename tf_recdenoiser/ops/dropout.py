@@ -7,7 +7,9 @@ import tensorflow as tf
 _LEVELS = 256
 
 
-def dropout(inputs: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+def dropout(
+    inputs: tf.Tensor, rate: float, seed: tf.Tensor, start: tf.Tensor | int = 0
+) -> tf.Tensor:
     """Zero each entry with probability `rate` and rescale the rest to keep the mean.
 
     The noise comes from 8-bit integers compared with a threshold: `rate` is rounded to a
@@ -22,6 +24,8 @@ def dropout(inputs: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
         Probability of dropping an entry, in [0, 1).
     seed
         Integers `[2]`, as `tf.random.stateless_uniform` takes them.
+    start
+        How many entries of the batch come before these, where they are a part of it; 0 by default.
 
     Examples
     --------
@@ -30,13 +34,17 @@ def dropout(inputs: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
     >>> bool(tf.reduce_all(first == second))
     True
     """
-    kept, scale = dropout_noise(tf.shape(inputs), rate, seed, inputs.dtype)
+    kept, scale = dropout_noise(tf.shape(inputs), rate, seed, inputs.dtype, start)
     # A product rather than `tf.where`: its gradient is one multiplication.
     return inputs if kept is None else inputs * (kept * scale)
 
 
 def dropout_noise(
-    shape: tf.Tensor, rate: float, seed: tf.Tensor, dtype: tf.DType = tf.float32
+    shape: tf.Tensor,
+    rate: float,
+    seed: tf.Tensor,
+    dtype: tf.DType = tf.float32,
+    start: tf.Tensor | int = 0,
 ) -> tuple[tf.Tensor | None, float]:
     """What `dropout` multiplies entries by, in two factors.
 
@@ -48,6 +56,8 @@ def dropout_noise(
         As `dropout` takes them.
     dtype
         Of the noise; float32 by default.
+    start
+        As `dropout` takes it.
 
     Returns
     -------
@@ -65,18 +75,19 @@ def dropout_noise(
     dropped = min(round(rate * _LEVELS), _LEVELS - 1)
     if dropped == 0:
         return None, 1.0
-    noise = tf.reshape(_random_bytes(tf.reduce_prod(shape), seed), shape)
+    noise = tf.reshape(_random_bytes(tf.reduce_prod(shape), seed, start), shape)
     kept = tf.cast(noise >= tf.constant(dropped, tf.uint8), dtype)
     return kept, _LEVELS / (_LEVELS - dropped)
 
 
-def _random_bytes(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    words = _random_words((count + 3) // 4, seed)
-    return tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:count]
+def _random_bytes(count: tf.Tensor, seed: tf.Tensor, start: tf.Tensor | int) -> tf.Tensor:
+    words = _random_words(tf.range(start // 4, (start + count + 3) // 4), seed)
+    cut = start % 4
+    return tf.reshape(tf.bitcast(words, tf.uint8), [-1])[cut : cut + count]
 
 
-def _random_words(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """`count` words of 32 random bits, each a hash of its place and of the seed.
+def _random_words(places: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """For each place, an int32, a word of 32 random bits: a hash of the place and of the seed.
 
     Multiplications and shifts in turn spread every bit of a place over the word (multipliers and
     shifts of github.com/skeeto/hash-prospector, which searched for those that do it best). On a CPU
@@ -87,8 +98,7 @@ def _random_words(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     first, second = tf.unstack(
         tf.random.stateless_uniform([2], seed, minval=None, maxval=None, dtype=tf.uint32)
     )
-    words = tf.bitcast(tf.range(count, dtype=tf.int32), tf.uint32)
-    words = words * tf.constant(0x9E3779B9, tf.uint32) + first
+    words = tf.bitcast(places, tf.uint32) * tf.constant(0x9E3779B9, tf.uint32) + first
     words = _mixed(words, 16) * tf.constant(0x21F0AAAD, tf.uint32) + second
     words = _mixed(words, 15) * tf.constant(0x735A2D97, tf.uint32)
     return _mixed(words, 15)

@@ -20,8 +20,14 @@ def _hard(probability: tf.Tensor) -> tf.Tensor:
     return tf.cast(probability > 0.5, probability.dtype)
 
 
-def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+def weighted_mean(
+    values: tf.Tensor,
+    weights: tf.Tensor,
+    gather: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+) -> tf.Tensor:
     """The mean of `values` with `weights`, each broadcast to the other; 0 if no weight is above 0.
+
+    `gather` makes the sums of which the mean is the ratio from those of what is at hand.
 
     Examples
     --------
@@ -32,7 +38,8 @@ def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     weights = tf.broadcast_to(
         weights, tf.broadcast_dynamic_shape(*map(tf.shape, (values, weights)))
     )
-    return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
+    total, weight = tf.reduce_sum(values * weights), tf.reduce_sum(weights)
+    return tf.math.divide_no_nan(gather(total), gather(weight))
 
 
 INFERENCE_GATES: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {

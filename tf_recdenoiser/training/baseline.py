@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import MEAN_OF_REPLICAS, keras
+from tf_recdenoiser._keras import MEAN_OF_REPLICAS, keras, mean_over_replicas
 from tf_recdenoiser.layers import Gates
 from tf_recdenoiser.layers.records import is_per_sequence
 
@@ -71,7 +71,7 @@ class Baseline(keras.layers.Layer):
         seen = tf.convert_to_tensor(self.losses_seen)
         mean = tf.convert_to_tensor(self.mean_loss)
         earlier = own = tf.math.divide_no_nan(mean, 1.0 - tf.pow(decay, seen))
-        added = tf.reduce_mean(loss, axis=0)[0] if is_per_sequence(loss) else loss
+        added = mean_over_replicas(loss)[0] if is_per_sequence(loss) else loss
         if self._is_of_other_length(added):
             own, added = self._aligned(earlier, added, seen > 0)
         self.mean_loss.assign(decay * mean + (1.0 - decay) * added)

@@ -12,6 +12,7 @@ from tf_recdenoiser import _keras
 from tf_recdenoiser._keras import NotInHDF5, OfGraphOrOwnCall, keras
 from tf_recdenoiser.estimators import Estimator, causal_credit, get_estimator
 from tf_recdenoiser.layers import Gates
+from tf_recdenoiser.layers.part import Part
 from tf_recdenoiser.layers.penalty import penalties_of
 from tf_recdenoiser.layers.records import GateRecord, Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample
@@ -191,7 +192,8 @@ class GateTraining(OfGraphOrOwnCall, NotInHDF5, _BeforeKerasModel):
     ) -> tuple[list[Any], Any, dict[str, Any]]:
         """The gradients of one batch, the first evaluation's outputs, the parts of the loss."""
         with tf.GradientTape() as tape:
-            sample = Sample(seed, self.estimator, is_shared=self.repeats_exactly)
+            part = Part.of_replica(_row_count(batch))
+            sample = Sample(seed, self.estimator, is_shared=self.repeats_exactly, part=part)
             with Evaluation(sample) as recorder:
                 losses, targets, outputs = self._batch_losses(batch)
             targets = self._targets_of_step(targets)
@@ -256,6 +258,7 @@ class GateTraining(OfGraphOrOwnCall, NotInHDF5, _BeforeKerasModel):
         if self.estimator_batch_size is not None:
             size = tf.shape(first)[0]
             rows = tf.minimum(self.estimator_batch_size, size)
+            sample = sample.of_first(rows)
             scale = tf.cast(size, tf.float32) / tf.cast(rows, tf.float32)
             batch, first = tf.nest.map_structure(
                 lambda tensor: None if tensor is None else tensor[:rows], (batch, first)
@@ -384,6 +387,12 @@ def _with_older(losses: tf.Tensor, record: GateRecord) -> tf.Tensor:
     """Position losses `[B, n]` with 0 for the older positions that a layer's logits know."""
     older = record.older[1 if record.layer.same_in_every_row else 0]
     return losses if isinstance(older, int) and older == 0 else tf.pad(losses, [[0, 0], [older, 0]])
+
+
+def _row_count(batch: Any) -> tf.Tensor:
+    """How many rows a batch has: each of its tensors has one for each."""
+    tensors = [tensor for tensor in tf.nest.flatten(batch) if tensor is not None]
+    return tf.shape(tensors[0])[0]
 
 
 def _sum(values: list[tf.Tensor]) -> tf.Tensor:

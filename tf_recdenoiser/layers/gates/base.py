@@ -10,7 +10,14 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from tf_recdenoiser._keras import MEAN_OF_REPLICAS, implicit_mask, keras, replica_count
+from tf_recdenoiser._keras import (
+    MEAN_OF_REPLICAS,
+    implicit_mask,
+    keras,
+    replica_count,
+    sum_over_replicas,
+)
+from tf_recdenoiser.layers.part import Part
 from tf_recdenoiser.layers.penalty import Penalty
 from tf_recdenoiser.layers.place import Place, check_length, length_of
 from tf_recdenoiser.layers.records import GateRecord, is_per_sequence
@@ -250,7 +257,8 @@ class Gates(keras.layers.Layer):
         dual = None
         if evaluation.sample.with_penalties and (self.beta > 0 or self.target_density is not None):
             shape = tf.concat([tf.shape(query)[:1], tf.shape(reachable)[-2:]], axis=0)
-            weights = self._weights(logits, reachable, tf.broadcast_to(visible, shape))
+            edges = tf.broadcast_to(visible, shape)
+            weights = self._weights(logits, reachable, edges, evaluation.sample.part)
             dual = self._add_penalty(evaluation, logits, weights, _positions(live, shape))
         record = GateRecord(self, logits, reachable, None, (), dual, place.older)
         return place.newest(self._draw(evaluation, record))
@@ -289,16 +297,17 @@ class Gates(keras.layers.Layer):
     def compute_mask(self, *_: Any, **__: Any) -> None:
         """None: gates belong to pairs of positions."""
 
-    def _weights(self, logits: tf.Tensor, reachable: tf.Tensor, edges: tf.Tensor) -> tf.Tensor:
+    def _weights(
+        self, logits: tf.Tensor, reachable: tf.Tensor, edges: tf.Tensor, part: Part
+    ) -> tf.Tensor:
         """How often the penalty counts each gate, of `edges` `[B, n, m]` attention can use.
 
         Each of several replicas counts its part of what is no sum over sequences.
         """
         edges = tf.cast(edges, tf.float32)
         if is_per_sequence(logits):
-            sequences = tf.cast(tf.shape(edges)[0], tf.float32)
-            divisor = 1.0 if self.penalty == "edges" else replica_count() * sequences
-            return edges[:, tf.newaxis] / divisor
+            sequences = tf.cast(part.count(tf.shape(edges)[0]), tf.float32)
+            return edges[:, tf.newaxis] / (1.0 if self.penalty == "edges" else sequences)
         if self.penalty == "edges":
             return tf.reduce_sum(edges, axis=0)
         return tf.cast(reachable, tf.float32) / replica_count()
@@ -316,7 +325,7 @@ class Gates(keras.layers.Layer):
                 "whose train step does not find their sparsity weight; build the model with "
                 f"`DenoisingModel`. Received: target_density={self.target_density}"
             )
-        excess = weighted_mean(keep, weights) - self.target_density
+        excess = weighted_mean(keep, weights, sum_over_replicas) - self.target_density
         dual = tf.convert_to_tensor(self.dual) + _DUAL_STEP * tf.stop_gradient(excess)
         dual = tf.maximum(dual, 0.0)
         return positions * ((dual + excess) * excess), dual
