@@ -13,7 +13,9 @@ from typer import Option
 
 from tf_recdenoiser.runs import RunError
 
-_PANEL = "Computing"
+PANEL = "Computing"
+"""Under which help lists these options."""
+
 _OPTIONS = {
     "device": Annotated[
         str | None,
@@ -21,7 +23,7 @@ _OPTIONS = {
             "--device",
             metavar="NAME",
             help="Compute on `cpu`, or on one accelerator, as `gpu:0`; on all, if not given.",
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ],
     "threads": Annotated[
@@ -31,7 +33,7 @@ _OPTIONS = {
             min=1,
             help="Compute with so many threads; with one for each core, if not given.",
             show_default=False,
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ],
 }

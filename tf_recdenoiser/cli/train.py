@@ -12,6 +12,7 @@ from typer import Option
 
 from tf_recdenoiser._files import check_folder
 from tf_recdenoiser._keras import keras
+from tf_recdenoiser.cli.choices import one_of
 from tf_recdenoiser.cli.console import (
     JsonOption,
     errors,
@@ -19,12 +20,20 @@ from tf_recdenoiser.cli.console import (
     print_json,
     show_metrics,
 )
-from tf_recdenoiser.cli.device import computes, stated_computing
+from tf_recdenoiser.cli.device import PANEL, computes, stated_computing
 from tf_recdenoiser.cli.options import refuse_idle, settings_of, with_settings
 from tf_recdenoiser.cli.progress import ShowRun
 from tf_recdenoiser.cli.reading import read_dataset
 from tf_recdenoiser.data import read_titles
-from tf_recdenoiser.runs import RunDirectory, RunError, Settings
+from tf_recdenoiser.runs import (
+    ALONE,
+    STRATEGIES,
+    Cluster,
+    RunDirectory,
+    RunError,
+    Settings,
+    cluster_of,
+)
 from tf_recdenoiser.runs import train as train_run
 
 
@@ -63,6 +72,28 @@ def train(
     tensorboard: Annotated[
         bool, Option("--tensorboard", help="Also write event files for TensorBoard.")
     ] = False,
+    strategy: Annotated[
+        str | None,
+        Option(
+            **one_of(
+                STRATEGIES,
+                "Share each batch among the devices of this machine, or among workers: processes "
+                "that are all given this same command, with `--out` on a folder that all reach, "
+                "each with its own TF_CONFIG. They train what one device would.",
+            ),
+            show_default=False,
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    wait: Annotated[
+        float,
+        Option(
+            min=1.0,
+            metavar="SECONDS",
+            help="How long workers wait for one another at the start.",
+            rich_help_panel=PANEL,
+        ),
+    ] = 300.0,
 ) -> None:
     """Train a recommender on an interaction log, and show how good it is.
 
@@ -86,7 +117,10 @@ def train(
     if titles is not None and goes_on:
         raise RunError("`--titles` is for a run that begins: leave it out. Received: --resume")
     computing = stated_computing(context)
-    metrics = train_and_show(settings, directory, resume, tensorboard, computing, titles)
+    if strategy is not None:
+        computing += ["--strategy", strategy]
+    cluster = cluster_of(strategy, wait)
+    metrics = train_and_show(settings, directory, resume, tensorboard, computing, titles, cluster)
     if json:
         print_json({"run": str(out), **metrics})
         return
@@ -134,6 +168,7 @@ def train_and_show(
     tensorboard: bool = False,
     computing: Sequence[str] = (),
     titles: Path | None = None,
+    cluster: Cluster = ALONE,
 ) -> dict[str, Any]:
     """Train with a progress display; the run's metrics."""
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
@@ -147,8 +182,13 @@ def train_and_show(
     # All else is among the settings, which the run holds.
     go_on += ["--tensorboard"] if tensorboard else []
     go_on += computing
+    if not cluster.is_chief:
+        note(f"Worker {cluster.index} of {cluster.workers} trains; worker 0 shows how.", errors)
+        return train_run(settings, dataset, directory, resume, titles=texts, cluster=cluster)
     with ShowRun(errors, go_on) as observer:
         if tensorboard:
             log = keras.callbacks.TensorBoard(str(directory.tensorboard))
             observer.callbacks = [*observer.callbacks, log]
-        return train_run(settings, dataset, directory, resume, observer, titles=texts)
+        return train_run(
+            settings, dataset, directory, resume, observer, titles=texts, cluster=cluster
+        )

@@ -1,6 +1,6 @@
 """Interaction logs: reading, preparing, splitting, batching, and a synthetic log with noise."""
 
-from tf_recdenoiser.data.batches import WINDOWS, Batches, TrainingBatches
+from tf_recdenoiser.data.batches import WINDOWS, Batches, PartOfBatches, TrainingBatches
 from tf_recdenoiser.data.checks import OnBadRow, checked_log
 from tf_recdenoiser.data.dataset import Dataset, Fingerprint
 from tf_recdenoiser.data.histories import Histories
@@ -40,6 +40,7 @@ __all__ = [
     "MissingColumnError",
     "NextItem",
     "OnBadRow",
+    "PartOfBatches",
     "PreparedDataset",
     "ReadReport",
     "Split",

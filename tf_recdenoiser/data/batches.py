@@ -59,7 +59,7 @@ class Batches(ABC):
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
         """The shapes of what a batch holds, by name."""
 
-    def dataset(self, start_epoch: int = 0, epochs: int = 1) -> tf.data.Dataset:
+    def dataset(self, start_epoch: int = 0, epochs: int = 1, pieces: int = 1) -> tf.data.Dataset:
         """The batches of several epochs, one after the other, as a `tf.data.Dataset`.
 
         Hand it to `fit` together with `steps_per_epoch`; without that, Keras would start it anew,
@@ -71,13 +71,18 @@ class Batches(ABC):
             The first epoch's number.
         epochs
             How many epochs; the dataset ends after them.
+        pieces
+            In how many elements to hand out a batch, one after the other; 1 by default. With
+            fewer rows than pieces some are empty.
         """
         # Imported here so that reading and preparing a log does not have to wait for it.
         import tensorflow as tf
 
         def batches() -> Iterator[Batch]:
             for epoch in range(start_epoch, start_epoch + epochs):
-                yield from self.epoch(epoch)
+                for batch in self.epoch(epoch):
+                    for piece in range(pieces):
+                        yield _piece(batch, piece, pieces)
 
         specs = {name: tf.TensorSpec(shape, _TYPES[name]) for name, shape in self.shapes.items()}
         inputs = {name: specs.pop(name) for name in INPUTS if name in specs}
@@ -85,8 +90,49 @@ class Batches(ABC):
         options = tf.data.Options()
         # The autotune thread makes every epoch end late, by seconds.
         options.autotune.enabled = False
-        cardinality = tf.data.experimental.assert_cardinality(epochs * self.steps_per_epoch)
+        cardinality = tf.data.experimental.assert_cardinality(
+            epochs * self.steps_per_epoch * pieces
+        )
         return dataset.apply(cardinality).prefetch(2).with_options(options)
+
+
+class PartOfBatches(Batches):
+    """Of each batch the rows that are for one of several workers.
+
+    Parameters
+    ----------
+    batches
+        What all workers train on together.
+    worker
+        Which worker, from 0.
+    workers
+        How many there are.
+    """
+
+    def __init__(self, batches: Batches, worker: int, workers: int) -> None:
+        self._batches, self._worker, self._workers = batches, worker, workers
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self._batches.steps_per_epoch
+
+    @property
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        return self._batches.shapes
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        for batch in self._batches.epoch(epoch):
+            yield _piece(batch, self._worker, self._workers)
+
+
+def _piece(batch: Batch, piece: int, pieces: int) -> Batch:
+    """Of a batch cut into so many pieces, as even as can be, the one with this number."""
+    if pieces == 1:
+        return batch
+    rows = len(batch[0]["item_ids"])
+    own = slice(rows * piece // pieces, rows * (piece + 1) // pieces)
+    inputs, targets = ({name: values[own] for name, values in part.items()} for part in batch)
+    return inputs, targets
 
 
 class TrainingBatches(Batches):

@@ -2,6 +2,7 @@
 
 from tf_recdenoiser._settings import SettingsError
 from tf_recdenoiser.runs.build import build_recommender
+from tf_recdenoiser.runs.cluster import ALONE, STRATEGIES, Cluster, cluster_of
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.errors import RunError
 from tf_recdenoiser.runs.loading import Run, load_run
@@ -14,7 +15,10 @@ from tf_recdenoiser.runs.sources import load_dataset, load_log, load_split
 from tf_recdenoiser.runs.toml import as_toml, assignment, read_settings
 
 __all__ = [
+    "ALONE",
     "PRESETS",
+    "STRATEGIES",
+    "Cluster",
     "Observer",
     "Run",
     "RunDirectory",
@@ -24,6 +28,7 @@ __all__ = [
     "as_toml",
     "assignment",
     "build_recommender",
+    "cluster_of",
     "load_dataset",
     "load_log",
     "load_run",

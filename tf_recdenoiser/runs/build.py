@@ -28,6 +28,7 @@ from tf_recdenoiser.runs.checkpoints import (
     read_checkpoint,
     training_variables,
 )
+from tf_recdenoiser.runs.cluster import Cluster
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.errors import parsed
 from tf_recdenoiser.runs.noise_known import NoiseKnown
@@ -48,13 +49,17 @@ class Built:
     batches: Batches
 
 
-def build(known: NoiseKnown, directory: RunDirectory) -> Built:
-    """The recommender of a run: the last checkpoint's, or a new one."""
+def build(known: NoiseKnown, directory: RunDirectory, cluster: Cluster) -> Built:
+    """The recommender of a run: the last checkpoint's, or a new one.
+
+    It is made for the devices of `cluster`, and its batches are those of this process.
+    """
     settings, item_count = known.settings, known.dataset.item_count
     train, noise = known.noisy.split.train, known.probability
     prepared = streamed(settings)
     users = known.user_count if prepared is None else sum(prepared.manifest.learned.values())
-    recommender = build_recommender(settings, item_count, users, known.mixture_rate)
+    with cluster.scope():
+        recommender = build_recommender(settings, item_count, users, known.mixture_rate)
     if directory.exists() and directory.last.exists():
         _go_on(recommender, directory)
     else:
@@ -68,22 +73,28 @@ def build(known: NoiseKnown, directory: RunDirectory) -> Built:
             _take_gates(recommender, settings)
     batches: Batches
     if prepared is None:
-        batches = build_batches(settings, train, item_count, recommender.backbone, noise)
+        whole = build_batches(settings, train, item_count, recommender.backbone, noise)
+        batches = cluster.part(whole)
     else:
-        batches = _streamed_batches(known, prepared, recommender.backbone)
+        batches = _streamed_batches(known, prepared, recommender.backbone, cluster)
     return Built(recommender, batches)
 
 
-def _streamed_batches(known: NoiseKnown, prepared: PreparedDataset, backbone: Backbone) -> Batches:
+def _streamed_batches(
+    known: NoiseKnown, prepared: PreparedDataset, backbone: Backbone, cluster: Cluster
+) -> Batches:
     settings, item_count = known.settings, known.dataset.item_count
     noise_of = None if known.detection is None else ShardNoise(known)
+    own_rows = max(1, settings.fit.batch_size // cluster.workers)
 
     def batches_of(shard: str, train: Histories, seed: int) -> Batches:
         noise = None if noise_of is None else noise_of(shard, train)
-        seeded = settings.replace({"seed": seed})
+        seeded = settings.replace({"seed": seed, "fit.batch_size": own_rows})
         return build_batches(seeded, train, item_count, backbone, noise)
 
-    return StreamedBatches(prepared, batches_of, settings.fit.batch_size, settings.seed)
+    return StreamedBatches(
+        prepared, batches_of, own_rows, settings.seed, cluster.index, cluster.workers
+    )
 
 
 def _go_on(recommender: Recommender, directory: RunDirectory) -> None:

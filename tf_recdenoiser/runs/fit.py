@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tf_recdenoiser._keras import raw_variable
 from tf_recdenoiser.runs.build import Built
+from tf_recdenoiser.runs.cluster import Cluster
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.errors import RunError
 from tf_recdenoiser.runs.finite import RequireFinite
-from tf_recdenoiser.runs.recording import Recording, is_exhausted
+from tf_recdenoiser.runs.recording import Following, Recording, is_exhausted
 from tf_recdenoiser.runs.scoring import Scorer
 from tf_recdenoiser.runs.settings import Settings
 
 
 def epochs_done(built: Built, directory: RunDirectory) -> list[dict[str, Any]]:
     """The log of the epochs that a recommender has behind it."""
-    done = int(built.recommender.optimizer.iterations) // built.batches.steps_per_epoch
+    done = (
+        int(raw_variable(built.recommender.optimizer.iterations).numpy())
+        // built.batches.steps_per_epoch
+    )
     history = directory.history()[:done]
     if [row.get("epoch") for row in history] != [*range(1, done + 1)]:
         raise RunError(
@@ -34,6 +39,7 @@ def fit(
     directory: RunDirectory,
     history: list[dict[str, Any]],
     callbacks: Sequence[Any],
+    cluster: Cluster,
 ) -> None:
     """Train on from the epochs of `history`, which grows, until the settings or patience end it."""
     recommender, batches, done = built.recommender, built.batches, len(history)
@@ -41,16 +47,20 @@ def fit(
     epochs = settings.fit.epochs if recommender.trainable_variables else 1
     if done >= epochs or (history and is_exhausted(history, settings.fit.patience)):
         return
-    recording = Recording(
-        directory,
-        lambda: valid.result(recommender, "full").summary(ks=(10,)),
-        settings.evaluation.validate_every,
-        epochs,
-        settings.fit.patience,
-        history,
-    )
+    if not cluster.is_chief:
+        recording: Any = Following(cluster.of_chief)
+    else:
+        recording = Recording(
+            directory,
+            lambda: valid.result(recommender, "full").summary(ks=(10,)),
+            settings.evaluation.validate_every,
+            epochs,
+            settings.fit.patience,
+            history,
+            cluster.of_chief,
+        )
     recommender.fit(
-        batches.dataset(done, epochs - done).map(recommender.objective.example),
+        cluster.dataset(batches, done, epochs - done, recommender.objective.example),
         initial_epoch=done,
         epochs=epochs,
         steps_per_epoch=batches.steps_per_epoch,

@@ -53,6 +53,8 @@ class Recording(keras.callbacks.Callback):
         See `Settings`; the last of `epochs` is always validated.
     history
         Epochs recorded before.
+    of_chief
+        Tells other processes what this one, which decides, has decided.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class Recording(keras.callbacks.Callback):
         epochs: int,
         patience: int,
         history: list[dict[str, Any]],
+        of_chief: Callable[[bool], bool],
     ) -> None:
         super().__init__()
+        self._of_chief = of_chief
         self._directory = directory
         self._run = directory.model_record().run
         self._validate = validate
@@ -91,5 +95,17 @@ class Recording(keras.callbacks.Callback):
         # The log first: what is in it beyond the checkpoint is dropped when a run is resumed.
         self._directory.write_history(self._history)
         write_checkpoint(self._directory.last, training_variables(self.model), self._run)
-        if is_exhausted(self._history, self._patience):
+        if self._of_chief(is_exhausted(self._history, self._patience)):
+            self.model.stop_training = True
+
+
+class Following(keras.callbacks.Callback):
+    """Stops when the process that records says so, which it waits for after each epoch."""
+
+    def __init__(self, of_chief: Callable[[bool], bool]) -> None:
+        super().__init__()
+        self._of_chief = of_chief
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._of_chief(False):
             self.model.stop_training = True

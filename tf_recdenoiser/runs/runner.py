@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.runs.build import Built, best_recommender, build
 from tf_recdenoiser.runs.checkpoints import model_variables, size_of, training_variables
+from tf_recdenoiser.runs.cluster import ALONE, Cluster
 from tf_recdenoiser.runs.detect import detect, read_detection, with_detector
 from tf_recdenoiser.runs.directory import RunDirectory
 from tf_recdenoiser.runs.errors import RunError
@@ -41,6 +43,7 @@ def train(
     observer: Observer | None = None,
     detection: Detection | None = None,
     titles: np.ndarray | None = None,
+    cluster: Cluster = ALONE,
 ) -> dict[str, Any]:
     """Train on `dataset`, evaluate, and record all of it in `directory`.
 
@@ -63,6 +66,9 @@ def train(
     titles
         Of the items, `[item_count]`, to be kept with the run; see `read_titles`. Where they are
         None (default) or empty: those of the run that the settings begin with, if any.
+    cluster
+        The devices and processes that train together, each of which calls this with a directory
+        that all of them reach; one device alone by default.
 
     Returns
     -------
@@ -83,8 +89,11 @@ def train(
     if not isinstance(directory, RunDirectory):
         directory = RunDirectory(Path(directory))
     observer = Observer() if observer is None else observer
-    with directory.locked():
-        return _train(settings, dataset, directory, resume, observer, detection, titles)
+    with (
+        directory.locked() if cluster.is_chief else contextlib.nullcontext(),
+        cluster.naming_failures(),
+    ):
+        return _train(settings, dataset, directory, resume, observer, detection, titles, cluster)
 
 
 def _train(
@@ -95,6 +104,7 @@ def _train(
     observer: Observer,
     detection: Detection | None,
     titles: np.ndarray | None,
+    cluster: Cluster,
 ) -> dict[str, Any]:
     fresh = not (resume and directory.exists())
     if fresh:
@@ -106,24 +116,50 @@ def _train(
     if not fresh:
         _check_resumable(settings, dataset, directory)
     check_known_items(settings, dataset)
+    _check_batch(settings, cluster)
     observer.begin_run(settings, directory)
     # Before the first op: sums in one order, so that a run can be repeated exactly.
     tf.config.experimental.enable_op_determinism()
+    cluster.wait()
+    known, ready = NoiseKnown(settings, dataset, noisy, detection), None
+    if cluster.is_chief:
+        known, ready = _begin(known, directory, fresh, titles, observer, cluster)
+    cluster.wait()
+    if not cluster.is_chief and settings.looks_for_noise and detection is None:
+        known = dataclasses.replace(known, detection=read_detection(directory))
+    ready = ready or _ready(known, directory, cluster)
+    return _fit_and_evaluate(ready, directory, observer, cluster)
+
+
+def _begin(
+    known: NoiseKnown,
+    directory: RunDirectory,
+    fresh: bool,
+    titles: np.ndarray | None,
+    observer: Observer,
+    cluster: Cluster,
+) -> tuple[NoiseKnown, _Ready | None]:
+    """Look for noise and write what comes before training, unless that is done.
+
+    Returns what is known, and what training needs if that is made for one device.
+    """
+    settings, dataset = known.settings, known.dataset
     goes_on = not fresh and directory.has_begun_training()
-    if goes_on and settings.looks_for_noise and detection is None:
-        detection = read_detection(directory)
-    ready = _ready(NoiseKnown(settings, dataset, noisy, detection), directory)
+    looks = settings.looks_for_noise and known.detection is None
+    if goes_on and looks:
+        known = dataclasses.replace(known, detection=read_detection(directory))
+    ready = _ready(known, directory)
     if fresh:
         titles = known_titles(settings, dataset, titles)
         directory.create(settings, dataset, ready.user_ids, titles)
     else:
         directory.reopen(settings)
     if not goes_on:
-        if settings.looks_for_noise and detection is None:
+        if looks:
             ready = _ready(detect(ready.known, observer.report), directory)
         known = ready.known
         directory.begin_training(known.detection, known.user_count, known.mixture_rate)
-    return _fit_and_evaluate(ready, directory, observer)
+    return known, ready if cluster.strategy is None else None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -143,7 +179,7 @@ class _Ready:
         return self.known.user_ids
 
 
-def _ready(known: NoiseKnown, directory: RunDirectory) -> _Ready:
+def _ready(known: NoiseKnown, directory: RunDirectory, cluster: Cluster = ALONE) -> _Ready:
     """What training needs, made or read.
 
     It is made before noise is looked for too: what cannot be made, or will find no room, raises
@@ -151,7 +187,7 @@ def _ready(known: NoiseKnown, directory: RunDirectory) -> _Ready:
     """
     scorers = {part: known.scorer(part) for part in PARTS}
     keras.utils.set_random_seed(known.settings.seed)
-    built = build(known, directory)
+    built = build(known, directory, cluster)
     check_room(directory.path, _room_for(built))
     return _Ready(known, scorers, built, epochs_done(built, directory))
 
@@ -163,14 +199,27 @@ def _room_for(built: Built) -> int:
     )
 
 
-def _fit_and_evaluate(ready: _Ready, directory: RunDirectory, observer: Observer) -> dict[str, Any]:
+def _fit_and_evaluate(
+    ready: _Ready, directory: RunDirectory, observer: Observer, cluster: Cluster
+) -> dict[str, Any]:
     settings, valid = ready.known.settings, ready.scorers["valid"]
-    fit(ready.built, settings, valid, directory, ready.history, observer.callbacks)
-    best = best_recommender(directory)
-    metrics = evaluate(best, ready.known, ready.scorers, directory.history())
-    directory.write_metrics(metrics)
+    fit(ready.built, settings, valid, directory, ready.history, observer.callbacks, cluster)
+    if cluster.is_chief:
+        best = best_recommender(directory)
+        directory.write_metrics(evaluate(best, ready.known, ready.scorers, directory.history()))
+    cluster.wait()
+    metrics = directory.metrics()
     observer.end_run(metrics)
     return metrics
+
+
+def _check_batch(settings: Settings, cluster: Cluster) -> None:
+    """ValueError if a batch has no row for each device."""
+    if settings.fit.batch_size < cluster.replicas:
+        raise ValueError(
+            "`fit.batch_size` must be at least the number of devices that share a batch, "
+            f"{cluster.replicas}. Received: fit.batch_size={settings.fit.batch_size}"
+        )
 
 
 def _check_resumable(settings: Settings, dataset: Dataset, directory: RunDirectory) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from tf_recdenoiser.data.batches import Batch, Batches
 from tf_recdenoiser.data.histories import Histories
+from tf_recdenoiser.data.log import DataError, counted
 from tf_recdenoiser.data.prepared.dataset import PreparedDataset
 from tf_recdenoiser.data.split import leave_one_out
 
@@ -24,9 +26,19 @@ class StreamedBatches(Batches):
     batches_of
         The batches of a shard, from its name and its training sequences, drawn by a seed.
     batch_size
-        Rows in a batch; the last of a shard may have fewer.
+        Rows in a batch of one worker; the last of a shard may have fewer.
     seed
         Not negative.
+    worker
+        Which of several workers these batches are for; 0 by default. It reads shards of its own,
+        and has its share of each batch.
+    workers
+        How many there are; 1 by default.
+
+    Raises
+    ------
+    DataError
+        If there are fewer shards than workers.
 
     Examples
     --------
@@ -54,10 +66,23 @@ class StreamedBatches(Batches):
         batches_of: Callable[[str, Histories, int], Batches],
         batch_size: int,
         seed: int,
+        worker: int = 0,
+        workers: int = 1,
     ) -> None:
         learned = prepared.manifest.learned
-        self._names = [name for name in prepared.shards if learned[name]]
-        self._steps = sum(-(-learned[name] // batch_size) for name in self._names)
+        names = [name for name in prepared.shards if learned[name]]
+        if len(names) < workers:
+            raise DataError(
+                "Each worker must have a shard of its own: prepare the log again with more of "
+                f"them, or start fewer workers. Received: {counted(len(names), 'shard')} for "
+                f"{workers} workers"
+            )
+        self._names, self._places = names[worker::workers], range(worker, len(names), workers)
+        # Those with fewer batches than others go on with empty ones.
+        self._steps = max(
+            sum(-(-learned[name] // batch_size) for name in names[one::workers])
+            for one in range(workers)
+        )
         self._prepared, self._batches_of, self._seed = prepared, batches_of, seed
         self._shapes = self._batches(0).shapes
 
@@ -71,12 +96,17 @@ class StreamedBatches(Batches):
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(epoch,)))
+        done = 0
         for shard in rng.permutation(len(self._names)):
-            yield from self._batches(shard).epoch(epoch)
+            for batch in self._batches(shard).epoch(epoch):
+                yield batch
+                done += 1
+        inputs, targets = ({name: values[:0] for name, values in part.items()} for part in batch)
+        yield from itertools.repeat((inputs, targets), self._steps - done)
 
     def _batches(self, shard: int) -> Batches:
         """Of one shard, drawn by a seed of its own."""
         name = self._names[shard]
         train = leave_one_out(self._prepared.dataset([name])).train
-        own = np.random.SeedSequence(self._seed, spawn_key=(0, shard))
+        own = np.random.SeedSequence(self._seed, spawn_key=(0, self._places[shard]))
         return self._batches_of(name, train, int(own.generate_state(1)[0]))
