@@ -54,7 +54,7 @@ class Part:
         return self.first * (entries // tf.maximum(self.rows, 1))
 
     def of(self, draw: Callable[[Any], tf.Tensor], shape: tf.Tensor, axis: int = 0) -> tf.Tensor:
-        """This part of what `draw` makes for the whole batch.
+        """What belongs to this part of what `draw` makes for the whole batch.
 
         Parameters
         ----------

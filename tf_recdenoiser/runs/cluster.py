@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -80,14 +81,15 @@ class Cluster:
         """What the chief has for a value; all processes wait for one another here."""
         if self.workers == 1:
             return value
-        own = float(value and self.is_chief)
-
-        @tf.function
-        def told() -> Any:
-            return self.strategy.run(lambda: sum_over_replicas(tf.constant(own)))
-
-        found = told()
+        found = self._total(tf.constant(float(value and self.is_chief)))
         return bool(self.strategy.experimental_local_results(found)[0] > 0)
+
+    @functools.cached_property
+    def _total(self) -> Any:
+        """The sum over all devices of what each has, as a graph."""
+        return tf.function(
+            lambda own: self.strategy.run(lambda: sum_over_replicas(tf.identity(own)))
+        )
 
     def wait(self) -> None:
         """Go on when all processes have come here."""

@@ -6,6 +6,7 @@ the answer: empty when all are there, or the numbers of those that are not.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -83,18 +84,28 @@ def _gather(addresses: Sequence[str], until: float) -> list[int]:
     with listener:
         while len(joined) < len(addresses) - 1 and (left := until - time.monotonic()) > 0:
             listener.settimeout(left)
-            try:
-                connection, _ = listener.accept()
-                connection.settimeout(_PROBE_SECONDS)
-                number = int(connection.recv(16))
-            except (TimeoutError, ValueError):
-                continue  # the time is over, or it was no worker
-            joined[number] = connection
+            with contextlib.suppress(TimeoutError):
+                number, connection = _caller(listener)
+                joined[number] = connection
     missing = [number for number in range(1, len(addresses)) if number not in joined]
     for connection in joined.values():
         with connection:
             connection.sendall(json.dumps(missing).encode())
     return missing
+
+
+def _caller(listener: socket.socket) -> tuple[int, socket.socket]:
+    """The number of the worker that calls next, and the line to it."""
+    while True:
+        connection, _ = listener.accept()
+        connection.settimeout(_PROBE_SECONDS)
+        try:
+            said = connection.recv(16)
+        except OSError:
+            said = b""
+        if said.isdigit():
+            return int(said), connection
+        connection.close()  # it was no worker
 
 
 def _join(address: str, index: int, until: float) -> list[int]:
