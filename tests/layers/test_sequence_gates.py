@@ -17,6 +17,7 @@ from tf_recdenoiser.layers import (
     PairwiseGates,
     TransformerBlock,
 )
+from tf_recdenoiser.layers.part import WHOLE
 from tf_recdenoiser.layers.records import GateRecord, Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample
 
@@ -170,7 +171,7 @@ def test_the_jacobian_of_a_part_of_the_batch_is_under_its_own_gates(kind: type[G
         (record,) = recorder.gates.values()
         branch = Sample(tf.constant([step, 0])).branch(1)
         row = int(tf.argsort(tf.random.stateless_uniform([B], branch.noise_seed(1)))[0])
-        projection = layer._projection(tf.constant([1, N, D]), branch.noise_seed(2))
+        projection = layer._projection(tf.constant([1, N, D]), branch.noise_seed(2), WHOLE)
         expected = B / D * squared_projection(block, record.gates[0][row], X[row], projection)
         assert float(tf.add_n(layer.losses)) == pytest.approx(expected, rel=1e-3)
         chosen.add(row)

@@ -167,7 +167,7 @@ def test_its_jacobian_and_what_is_shown_of_it_are_those_of_a_padded_one() -> Non
     projection = tf.constant(np.random.default_rng(1).normal(size=x.shape), tf.float32)
     block = TransformerBlock(2, norm="pre", gates=PositionalGates(max_length=LONGEST))
     regularized = JacobianRegularizedBlock(block, gamma=0.5)
-    regularized._projection = lambda shape, seed: projection[:, -shape[1] :]
+    regularized._projection = lambda shape, seed, part: projection[:, -shape[1] :]
     regularized(x)
     block.attention.gates.logits.assign(np.random.default_rng(2).normal(size=[LONGEST, LONGEST]))
     found, shown = [], []

@@ -16,7 +16,7 @@ from tf_recdenoiser._keras import IS_KERAS_3
 
 pytestmark = pytest.mark.both_keras
 
-CASES = ("plain", "entries", "adam", "per_sequence", "recommender")
+CASES = ("plain", "entries", "adam", "per_sequence", "recommender", "drawn", "density")
 
 SCRIPT = """
 import contextlib
@@ -80,16 +80,19 @@ def stepped(strategy, gates, weights, optimizer, l2, estimator="disarm", epochs=
     how = {"sample_weight": weights, "batch_size": 4, "verbose": 0, "shuffle": False}
     return changes(model, lambda model: model.fit(X, np.ones([4, 3, 1]), epochs=epochs, **how))
 
-def recommending(strategy, gates):
+def recommending(strategy, gates, rows=4, estimator=None, **options):
     scope, how = on(strategy)
+    ids = np.random.default_rng(0).integers(1, 10, size=[rows, 3]).astype(np.int32)
     with scope:
         sizes = {"item_count": 9, "max_length": 3, "hidden_dim": 4, "num_layers": 1}
-        model = Recommender(SASRec(**sizes, dropout=0.0, gates=gates))
-        model.compile(sgd(), gate_optimizer=sgd(), estimator=WithoutChance(), **how)
-    drawn = np.random.default_rng(1).integers(1, 10, size=[4, *model.input["negatives"].shape[1:]])
-    targets = {"positives": IDS[:, ::-1], "weights": WEIGHTS, "negatives": drawn}
-    targets["unseen_counts"] = np.full(4, 6, np.int32)
-    data = tf.data.Dataset.from_tensor_slices(({"item_ids": IDS}, targets)).batch(4)
+        model = Recommender(SASRec(**sizes, **{"dropout": 0.0, **options}, gates=gates))
+        model.compile(sgd(), gate_optimizer=sgd(), estimator=estimator or WithoutChance(), **how)
+    sizes = [rows, *model.input["negatives"].shape[1:]]
+    drawn = np.random.default_rng(1).integers(1, 10, size=sizes)
+    weights = 1.0 + np.arange(rows)[:, None] + np.zeros([rows, 3], np.float32)
+    targets = {"positives": ids[:, ::-1], "weights": weights, "negatives": drawn}
+    targets["unseen_counts"] = np.full(rows, 6, np.int32)
+    data = tf.data.Dataset.from_tensor_slices(({"item_ids": ids}, targets)).batch(4)
     return changes(model, lambda model: model.fit(data.map(model.objective.example), verbose=0))
 
 def retrieving(strategy, rows):
@@ -114,6 +117,15 @@ CASES = {
 found = {name: [stepped(one, *case) for one in STRATEGIES] for name, case in CASES.items()}
 found["recommender"] = [
     recommending(strategy, ItemGates(beta=0.3, penalty="edges")) for strategy in STRATEGIES
+]
+# The second batch has one row, so that the second replica has none.
+random = {"rows": 5, "estimator": "arm", "dropout": 0.4, "gamma": 1e-4, "jacobian_batch_size": 3}
+found["drawn"] = [
+    recommending(strategy, PairwiseGates(beta=0.3), **random) for strategy in STRATEGIES
+]
+found["density"] = [
+    recommending(strategy, ItemGates(target_density=0.5, penalty="edges"), **random)
+    for strategy in STRATEGIES
 ]
 if not IS_KERAS_3:
     halves = [retrieving(None, rows) for rows in (slice(0, 2), slice(2, 4))]
