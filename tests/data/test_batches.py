@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_recdenoiser.data import DataError, Histories, TrainingBatches
+from tf_recdenoiser.data import DataError, Histories, PartOfBatches, TrainingBatches
 from tf_recdenoiser.data.histories import offsets_of
 
 ITEMS = 15
@@ -331,3 +331,27 @@ def test_it_is_said_from_how_many_items_negatives_are_drawn() -> None:
 def test_there_may_be_no_negatives() -> None:
     ((inputs, targets),) = example_batches(batch_size=9, negatives=0).dataset(0, 1)
     assert targets["negatives"].shape == (*inputs["item_ids"].shape, 0)
+
+
+@given(pieces=st.integers(1, 6), epoch=st.integers(0, 2))
+@settings(max_examples=20, deadline=None)
+def test_workers_and_pieces_share_the_rows_of_each_batch(pieces: int, epoch: int) -> None:
+    """Each row is in one part, in order; no part has two rows more than another."""
+    whole = list(example_batches().epoch(epoch))
+    parts = [
+        list(PartOfBatches(example_batches(), worker, pieces).epoch(epoch))
+        for worker in range(pieces)
+    ]
+    dataset = example_batches().dataset(epoch, 1, pieces)
+    in_turn = list(dataset.as_numpy_iterator())
+    assert int(dataset.cardinality()) == len(in_turn) == len(whole) * pieces
+    for step, batch in enumerate(whole):
+        of_workers = [part[step] for part in parts]
+        of_pieces = in_turn[step * pieces : (step + 1) * pieces]
+        for found in (of_workers, of_pieces):
+            sizes = [len(inputs["item_ids"]) for inputs, _ in found]
+            assert max(sizes) - min(sizes) <= 1
+            for kind in range(2):
+                for name, values in batch[kind].items():
+                    together = np.concatenate([part[kind][name] for part in found])
+                    np.testing.assert_array_equal(together, values)

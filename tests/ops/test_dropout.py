@@ -98,3 +98,15 @@ def test_rate_zero_is_the_identity_and_the_graph_agrees_with_eager() -> None:
 def test_a_wrong_rate_is_named(rate: float) -> None:
     with pytest.raises(ValueError, match=rf"`rate` must be in \[0, 1\)\. Received: rate={rate}$"):
         dropout(tf.ones([1]), rate, SEED)
+
+
+@pytest.mark.parametrize("first", range(6))
+def test_a_part_of_a_batch_has_the_noise_it_has_there(first: int) -> None:
+    """Also where a part begins within a word of the generator's."""
+    x = tf.ones([9, 3])
+    whole = dropout(x, 0.4, SEED)
+    part = dropout(x[first : first + 3], 0.4, SEED, start=3 * first)
+    np.testing.assert_array_equal(part, whole[first : first + 3])
+    np.testing.assert_array_equal(
+        dropout(x[:3], 0.4, SEED, start=tf.constant(3 * first)), whole[first : first + 3]
+    )

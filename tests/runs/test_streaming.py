@@ -10,6 +10,7 @@ import pytest
 
 from tests.runs.small import history_of, metrics_of, plain
 from tf_recdenoiser.data import (
+    DataError,
     Dataset,
     PreparedDataset,
     StreamedBatches,
@@ -49,14 +50,33 @@ def streaming(folder: Path, **changes: object) -> Settings:
     return plain({"log.stream": True, **changes}, str(folder))
 
 
-def batches(folder: Path, seed: int = 0) -> StreamedBatches:
+def batches(folder: Path, seed: int = 0, **worker: int) -> StreamedBatches:
     prepared = PreparedDataset(folder)
     return StreamedBatches(
         prepared,
         lambda _, rows, seed: TrainingBatches(rows, prepared.manifest.items, 20, 7, 1, seed),
         batch_size=7,
         seed=seed,
+        **worker,
     )
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_workers_have_shards_of_their_own(folder: Path, workers: int) -> None:
+    """As many batches each, the last ones empty where shards have fewer; each user once."""
+    of_each = [
+        [*batches(folder, worker=worker, workers=workers).epoch(0)] for worker in range(workers)
+    ]
+    steps = batches(folder, workers=workers).steps_per_epoch
+    assert [len(found) for found in of_each] == [steps] * workers
+    rows = [row.tolist() for found in of_each for one, _ in found for row in one["item_ids"]]
+    alone = [row.tolist() for one, _ in batches(folder).epoch(0) for row in one["item_ids"]]
+    assert sorted(rows) == sorted(alone)
+
+
+def test_too_few_shards_for_the_workers_are_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="4 shards for 5 workers"):
+        batches(folder, workers=5)
 
 
 def test_an_epoch_has_every_users_training_sequence_once(folder: Path) -> None:

@@ -137,9 +137,7 @@ def same(one: RunDirectory, two: RunDirectory, tolerance: float = 1e-5) -> None:
         assert set(first) == set(second)
         for name in first:
             most = 1e-3 if "key.bias" in name else tolerance
-            np.testing.assert_allclose(
-                second[name][()], first[name][()], most, most, err_msg=name
-            )
+            np.testing.assert_allclose(second[name][()], first[name][()], most, most, err_msg=name)
     two.verify()
 
 
