@@ -22,7 +22,7 @@ _OPTIONS = {
         Option(
             "--device",
             metavar="NAME",
-            help="Compute on `cpu`, or on one accelerator, as `gpu:0`; on all, if not given.",
+            help="On `cpu`, or one accelerator, as `gpu:0`; else on all.",
             rich_help_panel=PANEL,
         ),
     ],
@@ -31,7 +31,7 @@ _OPTIONS = {
         Option(
             "--threads",
             min=1,
-            help="Compute with so many threads; with one for each core, if not given.",
+            help="How many threads; one for each core if not given.",
             show_default=False,
             rich_help_panel=PANEL,
         ),

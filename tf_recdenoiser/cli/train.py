@@ -77,23 +77,12 @@ def train(
         Option(
             **one_of(
                 STRATEGIES,
-                "Share each batch among the devices of this machine, or among workers: processes "
-                "that are all given this same command, with `--out` on a folder that all reach, "
-                "each with its own TF_CONFIG. They train what one device would.",
+                "Share batches among devices, or workers, each with its TF_CONFIG.",
             ),
             show_default=False,
             rich_help_panel=PANEL,
         ),
     ] = None,
-    wait: Annotated[
-        float,
-        Option(
-            min=1.0,
-            metavar="SECONDS",
-            help="How long workers wait for one another at the start.",
-            rich_help_panel=PANEL,
-        ),
-    ] = 300.0,
 ) -> None:
     """Train a recommender on an interaction log, and show how good it is.
 
@@ -119,7 +108,7 @@ def train(
     computing = stated_computing(context)
     if strategy is not None:
         computing += ["--strategy", strategy]
-    cluster = cluster_of(strategy, wait)
+    cluster = cluster_of(strategy)
     metrics = train_and_show(settings, directory, resume, tensorboard, computing, titles, cluster)
     if json:
         print_json({"run": str(out), **metrics})

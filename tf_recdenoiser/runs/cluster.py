@@ -114,7 +114,7 @@ ALONE = Cluster()
 """One device, in one process."""
 
 
-def cluster_of(strategy: str | None, wait_seconds: float) -> Cluster:
+def cluster_of(strategy: str | None, wait_seconds: float = 300.0) -> Cluster:
     """The cluster of a strategy's name, before TensorFlow has computed anything.
 
     Parameters
@@ -122,7 +122,7 @@ def cluster_of(strategy: str | None, wait_seconds: float) -> Cluster:
     strategy
         One of `STRATEGIES`; None for one device.
     wait_seconds
-        How long workers wait for one another.
+        How long workers wait for one another; 300 by default.
 
     Raises
     ------
