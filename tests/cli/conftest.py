@@ -69,6 +69,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, Dataset, 
         resume: bool,
         observer: Observer,
         titles: Any = None,
+        cluster: Any = None,
     ) -> dict[str, Any]:
         asked.append((settings, dataset, resume))
         if not directory.exists():
