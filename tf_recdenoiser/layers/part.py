@@ -37,15 +37,17 @@ class Part:
 
     @classmethod
     def of_replica(cls, rows: tf.Tensor) -> Part:
-        """That of the replica which asks, with this many sequences."""
+        """That of the replica which asks, one of several, with this many sequences."""
         count = replica_count()
-        if count == 1:
-            return WHOLE
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         # In floats, which every kind of accelerator can add up.
         own = tf.one_hot(replica, count) * tf.cast(rows, tf.float32)
         of_each = tf.cast(sum_over_replicas(own), tf.int32)
         return cls(tf.reduce_sum(of_each[:replica]), rows, tf.reduce_sum(of_each))
+
+    def of_first(self, rows: tf.Tensor) -> Part:
+        """Where only the first `rows` of its sequences are at hand."""
+        return self if self.rows is None else dataclasses.replace(self, rows=rows)
 
     def start(self, entries: tf.Tensor) -> tf.Tensor | int:
         """How many entries come before those of this part, which has `entries` of them."""

@@ -86,7 +86,7 @@ class Sample:
 
     def of_first(self, rows: tf.Tensor) -> Sample:
         """Where the model is called with the first `rows` sequences at hand alone."""
-        return dataclasses.replace(self, part=dataclasses.replace(self.part, rows=rows))
+        return dataclasses.replace(self, part=self.part.of_first(rows))
 
     def branch(self, number: int) -> Sample:
         """Of a call of a part of the model once more, without dropout and without penalties."""

@@ -1,7 +1,7 @@
 """Workers wait for one another before TensorFlow does, which would wait for a missing one forever.
 
 The first worker listens at its own address. Each other one connects, sends its number and waits for
-the answer: empty when all are there, or the numbers of those that are not.
+the answer, a JSON list: the numbers of those that are missing, which is empty when all are there.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ def wait_for_all(addresses: Sequence[str], index: int, seconds: float) -> None:
     RunError
         If a worker is missing when the time is over; it says which.
     """
-    until = time.monotonic() + seconds
-    missing = _gather(addresses, until) if index == 0 else _join(addresses[0], index, until)
+    missing = _gather(addresses, seconds) if index == 0 else _join(addresses[0], index, seconds)
     if missing:
         raise RunError(
             f"All {len(addresses)} workers must start within {seconds:g} s of each other, by the "
@@ -70,8 +69,9 @@ def _split(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _gather(addresses: Sequence[str], until: float) -> list[int]:
+def _gather(addresses: Sequence[str], seconds: float) -> list[int]:
     """Wait for all others, and tell them who is missing; those that are."""
+    until = time.monotonic() + seconds
     host, port = _split(addresses[0])
     joined: dict[int, socket.socket] = {}
     try:
@@ -89,7 +89,8 @@ def _gather(addresses: Sequence[str], until: float) -> list[int]:
                 joined[number] = connection
     missing = [number for number in range(1, len(addresses)) if number not in joined]
     for connection in joined.values():
-        with connection:
+        # One that is gone again is found to be by those that train.
+        with connection, contextlib.suppress(OSError):
             connection.sendall(json.dumps(missing).encode())
     return missing
 
@@ -108,14 +109,15 @@ def _caller(listener: socket.socket) -> tuple[int, socket.socket]:
         connection.close()  # it was no worker
 
 
-def _join(address: str, index: int, until: float) -> list[int]:
+def _join(address: str, index: int, seconds: float) -> list[int]:
     """Tell the first worker that this one is there, and wait for its answer: who is missing."""
+    until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         try:
             with socket.create_connection(_split(address), left) as connection:
                 connection.sendall(str(index).encode())
-                # The first worker began to wait later than this one did, perhaps.
-                connection.settimeout(None)
+                # It may have begun to wait just now, and then answers after all of its time.
+                connection.settimeout(seconds + _PROBE_SECONDS)
                 answer = connection.makefile("rb").read()
         except OSError:
             answer = b""

@@ -148,7 +148,8 @@ def _begin(
     looks = settings.looks_for_noise and known.detection is None
     if goes_on and looks:
         known = dataclasses.replace(known, detection=read_detection(directory))
-    ready = _ready(known, directory)
+    # On one device: what is made for several is made where all processes are.
+    ready = _ready(known, directory, ALONE)
     if fresh:
         titles = known_titles(settings, dataset, titles)
         directory.create(settings, dataset, ready.user_ids, titles)
@@ -156,7 +157,7 @@ def _begin(
         directory.reopen(settings)
     if not goes_on:
         if looks:
-            ready = _ready(detect(ready.known, observer.report), directory)
+            ready = _ready(detect(ready.known, observer.report), directory, ALONE)
         known = ready.known
         directory.begin_training(known.detection, known.user_count, known.mixture_rate)
     return known, ready if cluster.strategy is None else None
@@ -179,7 +180,7 @@ class _Ready:
         return self.known.user_ids
 
 
-def _ready(known: NoiseKnown, directory: RunDirectory, cluster: Cluster = ALONE) -> _Ready:
+def _ready(known: NoiseKnown, directory: RunDirectory, cluster: Cluster) -> _Ready:
     """What training needs, made or read.
 
     It is made before noise is looked for too: what cannot be made, or will find no room, raises

@@ -12,7 +12,7 @@ from tf_recdenoiser import _keras
 from tf_recdenoiser._keras import NotInHDF5, OfGraphOrOwnCall, keras
 from tf_recdenoiser.estimators import Estimator, causal_credit, get_estimator
 from tf_recdenoiser.layers import Gates
-from tf_recdenoiser.layers.part import Part
+from tf_recdenoiser.layers.part import WHOLE, Part
 from tf_recdenoiser.layers.penalty import penalties_of
 from tf_recdenoiser.layers.records import GateRecord, Recorder
 from tf_recdenoiser.layers.sample import Evaluation, Sample
@@ -192,8 +192,8 @@ class GateTraining(OfGraphOrOwnCall, NotInHDF5, _BeforeKerasModel):
     ) -> tuple[list[Any], Any, dict[str, Any]]:
         """The gradients of one batch, the first evaluation's outputs, the parts of the loss."""
         with tf.GradientTape() as tape:
-            part = Part.of_replica(_row_count(batch))
-            sample = Sample(seed, self.estimator, is_shared=self.repeats_exactly, part=part)
+            shared = self.repeats_exactly
+            sample = Sample(seed, self.estimator, is_shared=shared, part=_part_of(batch))
             with Evaluation(sample) as recorder:
                 losses, targets, outputs = self._batch_losses(batch)
             targets = self._targets_of_step(targets)
@@ -389,10 +389,12 @@ def _with_older(losses: tf.Tensor, record: GateRecord) -> tf.Tensor:
     return losses if isinstance(older, int) and older == 0 else tf.pad(losses, [[0, 0], [older, 0]])
 
 
-def _row_count(batch: Any) -> tf.Tensor:
-    """How many rows a batch has: each of its tensors has one for each."""
+def _part_of(batch: Any) -> Part:
+    """Which part of the batch a replica has, whose tensors have a row for each sequence."""
+    if _keras.replica_count() == 1:
+        return WHOLE
     tensors = [tensor for tensor in tf.nest.flatten(batch) if tensor is not None]
-    return tf.shape(tensors[0])[0]
+    return Part.of_replica(tf.shape(tensors[0])[0])
 
 
 def _sum(values: list[tf.Tensor]) -> tf.Tensor:
