@@ -48,12 +48,15 @@ setup(
         "Typing :: Typed",
     ],
     packages=find_packages(include=["tf_recdenoiser", "tf_recdenoiser.*"]),
-    package_data={"tf_recdenoiser": ["py.typed", "serve/page/*"]},
+    package_data={"tf_recdenoiser": ["py.typed", "serve/page/*", "reports/templates/*"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
         "filelock>=4.1",
         "h5py>=3.11",
+        "jinja2>=3.1",
         "keras-tuner>=1.4.8",
+        "markupsafe>=2.1",
+        "matplotlib>=3.9",
         "numpy>=2.0",
         "polars>=2.0",
         "rich>=13.8",
@@ -79,7 +82,6 @@ setup(
             'pymdown-extensions<12 ; python_version < "3.11"',
             "ruff>=0.9",
         ],
-        "plots": ["matplotlib>=3.9"],
         # 1.4.2, the newest when this was written, is made for TensorFlow 2.20. Where it lies beside
         # 2.21, TensorFlow Recommenders cannot be imported.
         "scann": ["scann>1.4.2"],
@@ -88,7 +90,6 @@ setup(
         "test": [
             "hypothesis>=6.100",
             "keras-hub>=0.25",
-            "matplotlib>=3.9",
             "mypy>=1.15",
             "pytest>=8.3",
             "pytest-xdist>=3.6",

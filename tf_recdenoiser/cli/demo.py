@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import shlex
 import sys
 from collections.abc import Mapping
@@ -82,7 +81,8 @@ def demo(
     runs = {name: run_directory(out, name, seed) for name in _MODELS}
     found = _trained(base, dataset, out, runs)
     metrics = RunDirectory(runs[_DETECTOR]).metrics()
-    picture, history = _draw(runs[_DETECTOR], dataset, out / "history.png")
+    picture = out / "history.png"
+    history = _draw(runs[_DETECTOR], dataset, picture)
     if json:
         written = export_and_show(runs[_DETECTOR], to, console=errors)
         print_json(_as_json(found, metrics, runs, picture, written))
@@ -92,10 +92,7 @@ def demo(
     explain_protocols(metric.split()[0] for metric in _METRICS)
     note(sentence(found))
     show_detection(metrics)
-    if picture is None:
-        note("For a picture of a history, install tf_recdenoiser[plots].")
-    else:
-        note(f"A history before and after: {picture}")
+    note(f"A history before and after: {picture}")
     command = ["recommend", str(runs[_DETECTOR]), "--history", ",".join(history[-_RECENT:])]
     note(f"Recommend: tf-recdenoiser {shlex.join(command)}")
     export_and_show(runs[_DETECTOR], to)
@@ -162,11 +159,10 @@ def sentence(found: Found) -> str:
     )
 
 
-def _draw(run: Path, dataset: Dataset, picture: Path) -> tuple[Path | None, list[str]]:
-    """Draw the history of one test user; the picture, and the history as it is cleaned.
+def _draw(run: Path, dataset: Dataset, picture: Path) -> list[str]:
+    """Draw the history of one test user; the history as it is cleaned.
 
     Of all users it is the first whose history comes nearest to twenty items with five mistakes.
-    There is no picture without matplotlib.
     """
     loaded = load_run(run)
     noisy = load_split(loaded.settings, dataset)
@@ -179,17 +175,15 @@ def _draw(run: Path, dataset: Dataset, picture: Path) -> tuple[Path | None, list
     assert judged is not None
     ids = loaded.item_ids[codes - 1]
     cleaned = ids[judged.stays].tolist()
-    if importlib.util.find_spec("matplotlib") is None:
-        return None, cleaned
     draw_history(picture, ids.tolist(), judged, known=marks[user, -len(codes) :] > 0)
-    return picture, cleaned
+    return cleaned
 
 
 def _as_json(
     found: Found,
     metrics: Mapping[str, Any],
     runs: Mapping[str, Path],
-    picture: Path | None,
+    picture: Path,
     saved_model: Path,
 ) -> dict[str, Any]:
     gaps = closed_gap(found, _METRIC)
@@ -203,6 +197,6 @@ def _as_json(
             for name, by_metric in found.items()
         },
         "noise": metrics["noise"],
-        "picture": None if picture is None else str(picture),
+        "picture": str(picture),
         "saved_model": str(saved_model),
     }

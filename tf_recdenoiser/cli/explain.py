@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -105,11 +104,6 @@ def _check_picture(path: Path, run: Run) -> None:
             "`--picture` shows what is noise: train with `--detector context` for it. Received: "
             f"{run.directory.path}, a run that did not look for noise"
         )
-    if importlib.util.find_spec("matplotlib") is None:
-        raise RunError(
-            "`--picture` needs matplotlib: install tf_recdenoiser[plots]. Received: an "
-            "environment without it"
-        )
     if path.suffix not in _PICTURES:
         raise RunError(f"`--picture` must end in {', '.join(_PICTURES)}. Received: {path}")
 
@@ -153,7 +147,7 @@ def draw_history(
 
     Which items are noise may be `known`, bool `[L]`.
     """
-    # Imported here since matplotlib is an extra.
+    # Imported here since matplotlib takes a second.
     from tf_recdenoiser.reports import history_figure
 
     stays = None if judged.above is None else judged.stays
