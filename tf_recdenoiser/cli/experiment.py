@@ -1,20 +1,21 @@
-"""`tf-recdenoiser experiment`."""
+"""`tf-recdenoiser experiment`: a command for each experiment that is declared.
 
-from __future__ import annotations
+Annotations here are not put off: those of a command hold what its experiment says.
+"""
 
 import dataclasses
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from typer import Option
-from typer.models import OptionInfo
 
 from tf_recdenoiser._files import check_folder
+from tf_recdenoiser._settings import NAME
 from tf_recdenoiser.cli.commands import MARKUP
 from tf_recdenoiser.cli.console import (
     ABOUT_DISLIKED,
@@ -26,252 +27,216 @@ from tf_recdenoiser.cli.console import (
     print_json,
 )
 from tf_recdenoiser.cli.device import computes
-from tf_recdenoiser.cli.options import defaults_of, settings_of, with_settings
+from tf_recdenoiser.cli.options import FLAG_OF, settings_of, with_settings
 from tf_recdenoiser.cli.progress import ShowRun
 from tf_recdenoiser.cli.reading import read_dataset
-from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.evaluation import DISLIKED
 from tf_recdenoiser.experiments import (
-    CORRECTING,
-    DISLIKING,
-    GATING,
-    MODELS,
-    PLAIN,
+    EXPERIMENTS,
+    QUICK,
     Comparison,
-    Method,
+    Experiment,
+    Line,
+    Results,
+    Subject,
+    Task,
+    Trial,
     chosen,
     closed_gap,
-    find_disliked,
-    find_injected,
-    fitting_models,
-    run_directory,
-    run_paired,
-    with_sources,
+    results_of,
+    run_tasks,
+    tasks_of,
 )
-from tf_recdenoiser.runs import RunDirectory, RunError, Settings, load_run
-from tf_recdenoiser.runs.settings import NO_GATES
+from tf_recdenoiser.reports.experiment import write_report
+from tf_recdenoiser.runs import RunError, Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=MARKUP)
 
-
-@app.callback()
-def describe() -> None:
-    """Compare models on the same data and seeds."""
-
-
-# What methods decide, and what all of them have alike.
 _DENOISER = (
     *("gates", "estimator", "beta", "gamma", "gate_learning_rate"),
     *("detector", "correction", "seed"),
 )
-_VALIDATION = {"evaluation.validate_every": 5}
+"""What methods decide."""
 
-_Out = Annotated[Path, Option(help="Directory for the runs; finished ones are kept.")]
-_Seeds = Annotated[str, Option(help="Seeds of the runs, `N,N,…`.")]
+_PAIRED = (
+    "±: standard errors over seeds and over users; p: t-test over seeds. Each is compared with its "
+    "baseline."
+)
 
 
-def _methods(what: str, table: Mapping[str, Method]) -> OptionInfo:
-    return Option(
-        help=f"{what}, `NAME,NAME,…`: {', '.join(table)}. `NAME PATH=VALUE` is a method with "
-        "another setting, as `NAME gates.beta=0.03`."
+@app.callback()
+def describe() -> None:
+    """Rerun the paper's tables and figures: several models on the same data and seeds, compared.
+
+    What is finished is kept: stop at any time, and give the same command again to go on. In the
+    end there is a page to read, `report.html`, and `results.jsonl` for programs.
+    """
+
+
+def _command(name: str, experiment: Experiment) -> Callable[..., None]:
+    """The command that runs an experiment."""
+
+    @computes
+    @with_settings(_decided(experiment), several=True, **_defaults(experiment))
+    def command(
+        context: typer.Context,
+        out: Annotated[Path, Option(help="Directory for the runs; finished ones are kept.")] = Path(
+            "runs", name
+        ),
+        methods: Annotated[
+            str | None,
+            Option(
+                help="Only these and what they are compared with, `NAME,NAME,…`: "
+                f"{', '.join(experiment.methods)}. `NAME PATH=VALUE` is a method with another "
+                "setting, as `NAME fit.l2=0.1`. All, if not given.",
+                show_default=False,
+            ),
+        ] = None,
+        seeds: Annotated[str | None, Option(help=_seeds_help(experiment))] = None,
+        quick: Annotated[
+            bool,
+            Option(
+                "--quick", help="A first look: one seed, ten epochs, fewer steps of what varies."
+            ),
+        ] = False,
+        json: JsonOption = False,
+    ) -> None:
+        check_folder(out)
+        trials = _trials(experiment, methods, quick)
+        numbers = _seeds(experiment, seeds, quick)
+        subjects = _subjects(context, experiment, quick)
+        folders = [(one, out / one.name) for one in subjects]
+        tasks = tasks_of(folders, trials, numbers)
+        results = _run(name, experiment, tasks, out)
+        if json:
+            print_json({data: _as_json(results.compared(data)) for data in results.subjects})
+            return
+        _show(results)
+        note(f"To read: {out / 'report.html'}. For programs: {out / 'results.jsonl'}.")
+
+    command.__doc__ = f"{experiment.title}.\n\n{experiment.about}"
+    return command
+
+
+def _decided(experiment: Experiment) -> set[str]:
+    """The flags that an experiment has no use for, since its methods decide."""
+    paths = {
+        path
+        for trial in experiment.trials
+        if isinstance(trial.changes, Mapping)
+        for path in trial.changes
+    }
+    flags = {FLAG_OF.get(path) or FLAG_OF.get(f"{path}.{NAME}") for path in paths}
+    return {*_DENOISER, *(flag for flag in flags if flag is not None)}
+
+
+def _defaults(experiment: Experiment) -> dict[str, Any]:
+    """What the help says of flags of which an experiment has other defaults."""
+    found = {
+        FLAG_OF.get(path) or FLAG_OF.get(f"{path}.{NAME}"): value
+        for path, value in experiment.base.items()
+    }
+    return {flag: value for flag, value in found.items() if flag is not None}
+
+
+def _seeds_help(experiment: Experiment) -> str:
+    return (
+        "Seeds of the trainings, `N,N,…`. Default: "
+        f"{','.join(map(str, experiment.seeds))}; 0 with --quick."
     )
 
 
-@app.command(no_args_is_help=True)
-@computes
-@with_settings(_DENOISER, epochs=60, patience=0)
-def noise(
-    context: typer.Context,
-    out: _Out,
-    methods: Annotated[str, _methods("What is done about it", CORRECTING)] = ", ".join(CORRECTING),
-    seeds: _Seeds = "0,1,2,3,4",
-    json: JsonOption = False,
-) -> None:
-    """Inject noise into a log, and see how much of it is found and corrected.
+def _trials(experiment: Experiment, methods: str | None, quick: bool) -> tuple[Trial, ...]:
+    trials = [one for one in experiment.trials if one.quick or not quick]
+    if methods is None:
+        return tuple(trials)
+    return chosen(trials, [text.strip() for text in methods.split(",")])
 
-    Every method trains the backbone without gates and Jacobian penalty, with the same seeds, and
-    is compared with doing nothing. Oracles know where the noise is: what they gain is what there
-    is to be gained.
+
+def _seeds(experiment: Experiment, texts: str | None, quick: bool) -> tuple[int, ...]:
+    if texts is None:
+        return experiment.seeds[:1] if quick else experiment.seeds
+    return tuple(_number(text) for text in texts.split(","))
+
+
+def _subjects(context: typer.Context, experiment: Experiment, quick: bool) -> list[Subject]:
+    """The data sets, each under a name of its own."""
+    found = [_subject(context, log, experiment, quick) for log in context.params["logs"]]
+    names = [one.name for one in found]
+    if len(set(names)) < len(names):
+        raise RunError(
+            "Data sets must have different names, which are those of the files without what comes "
+            f"after the dot. Received: {', '.join(names)}"
+        )
+    return found
+
+
+def _subject(context: typer.Context, log: str, experiment: Experiment, quick: bool) -> Subject:
+    base = Settings().replace({**experiment.base, **(QUICK if quick else {})})
+    settings = settings_of(context, base, log).plain()
+    if settings.noise.injection.rate > 0:
+        settings = settings.replace({"noise.distribution": settings.noise.injection.distribution})
+    return Subject(_name(log), settings, read_dataset(settings))
+
+
+def _name(log: str) -> str:
+    """What a data set is called: a file's name without its endings, or its folder's."""
+    path = Path(log)
+    name = path.name.partition(".")[0]
+    return path.parent.name if name == "ratings" and path.parent.name else name
+
+
+class _ShowTasks(ShowRun):
+    """Shows the trainings of an experiment, with how many there are and how long they take."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        super().__init__(errors, sys.argv[1:])
+        self._tasks = tasks
+
+    def begin_task(self, task: Task, number: int, seconds: float | None) -> None:
+        """Say what is trained next."""
+        left = "" if seconds is None else f", about {_duration(seconds)} left"
+        place = f"{number + 1} of {len(self._tasks)}{left}"
+        errors.rule(f"{task.subject.name}: {task.trial.name}, seed {task.seed} ({place})")
+
+
+def _duration(seconds: float) -> str:
+    """A time that is long enough to be waited for, in words.
+
+    Examples
+    --------
+    >>> _duration(40), _duration(5400)
+    ('1 min', '1 h 30 min')
     """
-    check_folder(out)
-    base = _base(context, {"noise.injection.rate": 0.25})
-    base = base.replace({"noise.distribution": base.noise.injection.distribution})
-    names, numbers = _words(methods), [_number(text) for text in seeds.split(",")]
-    dataset = read_dataset(base)
-    found = _run(base, dataset, out, chosen(CORRECTING, names), numbers)
-    plain, *others = (run_directory(out, name, numbers[0]) for name in found)
-    finding = find_injected(plain, _one_of_each_kind(others), dataset)
-    if json:
-        print_json({"finding": finding, "correcting": _as_json(found)})
-        return
-    if finding:
-        output.print(_finding_table(finding))
-    for name in next(iter(found.values())):
-        output.print(_table(name, found, closed_gap(found, name)))
-    note(f"{_PAIRED} gap: the share of the best oracle's gain.")
-    _note_disliked(found)
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-@app.command(no_args_is_help=True)
-@computes
-@with_settings((*_DENOISER, "objective"))
-def feedback(
-    context: typer.Context,
-    out: _Out,
-    methods: Annotated[str, _methods("What is done about it", DISLIKING)] = ", ".join(DISLIKING),
-    labelled: Annotated[
-        str, Option(help="Shares of the rows whose feedback is known, `SHARE,SHARE,…`.")
-    ] = "0.01,0.1,0.5",
-    seeds: _Seeds = "0,1,2,3,4",
-    json: JsonOption = False,
-) -> None:
-    """See how well dislikes are found that a log does not tell, and what it gains to know them.
-
-    First every method is trained on the log with all its feedback, and compared with the plain
-    model, by what users liked. Then feedback is hidden, but for the shares `--labelled`, and
-    dislikes are looked for among what is hidden.
-    """
-    check_folder(out)
-    base = _base(context, {"evaluation.targets": "liked"})
-    numbers = [_number(text) for text in seeds.split(",")]
-    shares = [_share(text) for text in labelled.split(",")]
-    dataset = read_dataset(base)
-    compared = _run(base, dataset, out, chosen(DISLIKING, _words(methods)), numbers)
-    judging = [name for name in (PLAIN, "t_ce") if name in compared]
-    runs = [
-        {name: load_run(run_directory(out, name, seed)) for name in judging} for seed in numbers
-    ]
-    with busy("Looking for hidden dislikes"):
-        finding = find_disliked(runs, dataset, shares)
-    if json:
-        print_json({"finding": _as_json(finding), "correcting": _as_json(compared)})
-        return
-    for found in (finding, compared):
-        for name in next(iter(found.values())):
-            output.print(_table(name, found))
-    note(f"{_PAIRED} Areas are compared with those of user and item rates.")
-
-
-@app.command(no_args_is_help=True)
-@computes
-@with_settings(_DENOISER)
-def gates(
-    context: typer.Context,
-    out: _Out,
-    methods: Annotated[str, _methods("What is done to attention", GATING)] = ", ".join(GATING),
-    seeds: _Seeds = "0,1,2,3,4",
-    json: JsonOption = False,
-) -> None:
-    """Compare the paper's gates and Jacobian penalty with the plain backbone, and with controls.
-
-    Gates that are frozen at what other gates learned, the same in a random order, and a window
-    with as many edges say whether a gain comes from learning, from sparsity or from chance.
-    """
-    check_folder(out)
-    base = _base(context)
-    numbers = [_number(text) for text in seeds.split(",")]
-    names = with_sources(_words(methods))
-    _show(_run(base, read_dataset(base), out, chosen(GATING, names), numbers), json)
-
-
-@app.command(no_args_is_help=True)
-@computes
-@with_settings((*_DENOISER, "backbone"))
-def models(
-    context: typer.Context,
-    out: _Out,
-    methods: Annotated[
-        str | None,
-        _methods("The models; if not given, all that the log has the data for", MODELS),
-    ] = None,
-    seeds: _Seeds = "0",
-    json: JsonOption = False,
-) -> None:
-    """Compare the paper's models: baselines, backbones, and backbones with its denoiser.
-
-    All have the same data, objective and number of epochs; "plain" is SASRec.
-    """
-    check_folder(out)
-    base = _base(context)
-    numbers, dataset = [_number(text) for text in seeds.split(",")], read_dataset(base)
-    names = fitting_models(dataset) if methods is None else _words(methods)
-    _show(_run(base, dataset, out, chosen(MODELS, [PLAIN, *names]), numbers), json)
-
-
-_PAIRED = "±: standard errors over seeds and over users; p: t-test over seeds."
-
-
-def _base(context: typer.Context, defaults: Mapping[str, Any] | None = None) -> Settings:
-    """The plain run's settings: what the command line says, without the denoiser.
-
-    `defaults` are values of settings that no flag has, unless `--set` or a file says otherwise.
-    """
-    base = Settings().replace({**_VALIDATION, **defaults_of(context), **(defaults or {})})
-    return settings_of(context, base).plain()
-
-
-def _show(found: dict[str, dict[str, Comparison]], json: bool) -> None:
-    if json:
-        print_json(_as_json(found))
-        return
-    for name in next(iter(found.values())):
-        output.print(_table(name, found))
-    note(_PAIRED)
-    _note_disliked(found)
-
-
-def _note_disliked(found: dict[str, dict[str, Comparison]]) -> None:
-    if any(DISLIKED in name for name in found[PLAIN]):
-        note(ABOUT_DISLIKED)
-
-
-def _run(
-    base: Settings, dataset: Dataset, out: Path, methods: Mapping[str, Method], seeds: list[int]
-) -> dict[str, dict[str, Comparison]]:
-    with ShowRun(errors, sys.argv[1:]) as observer:
-        return run_paired(base, dataset, out, methods, seeds, observer)
-
-
-def _words(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",")]
-
-
-def _as_json(found: dict[str, dict[str, Comparison]]) -> dict[str, Any]:
-    return {
-        method: {name: dataclasses.asdict(one) for name, one in by_name.items()}
-        for method, by_name in found.items()
-    }
-
-
-def _one_of_each_kind(runs: Iterable[Path]) -> Iterable[Path]:
-    """A run with each kind of detector and of gates."""
-    found: dict[str | None, Path] = {}
-    for path in runs:
-        settings = RunDirectory(path).settings()
-        if settings.looks_for_noise:
-            found.setdefault(settings.detector, path)
-        if settings.gates.name != NO_GATES:
-            found.setdefault(settings.gates.name, path)
-    return dict.fromkeys(found.values())
-
-
-def _finding_table(finding: dict[str, dict[str, float]]) -> Table:
-    table = Table("score", title="Noise found in test histories", title_justify="left")
-    table.add_column("ROC AUC", justify="right")
-    table.add_column("precision", justify="right")
-    for name, found in finding.items():
-        table.add_row(name, f"{found['roc_auc']:.3f}", f"{found['precision']:.3f}")
-    return table
-
-
-def _share(text: str) -> float:
+def _run(name: str, experiment: Experiment, tasks: Sequence[Task], out: Path) -> Results:
+    """Do what is to be done, and write what came of it, also where it is stopped."""
     try:
-        share = float(text)
-    except ValueError:
-        share = math.nan
-    if not 0 < share < 1:
-        raise RunError(f"`--labelled` takes shares above 0 and below 1. Received: {text!r}")
-    return share
+        with _ShowTasks(tasks) as observer:
+            run_tasks(tasks, experiment.measures, observer, observer.begin_task)
+    except KeyboardInterrupt:
+        _write(name, experiment, tasks, out)
+        raise
+    return _write(name, experiment, tasks, out)
+
+
+def _write(name: str, experiment: Experiment, tasks: Sequence[Task], out: Path) -> Results:
+    results = results_of(tasks, experiment.measures)
+    if results.rows:
+        results.write(out / "results.jsonl", name)
+        with busy("Writing the report"):
+            write_report(experiment, results, len(tasks), out / "report.html")
+    return results
+
+
+def _as_json(found: Mapping[str, Mapping[str, Comparison]]) -> dict[str, Any]:
+    return {
+        line: {metric: dataclasses.asdict(one) for metric, one in by_metric.items()}
+        for line, by_metric in found.items()
+    }
 
 
 def _number(text: str) -> int:
@@ -280,28 +245,50 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _table(
-    name: str,
-    found: dict[str, dict[str, Comparison]],
-    gaps: dict[str, tuple[float, float]] | None = None,
-) -> Table:
-    table = Table("method", title=name, title_justify="left")
-    for column in ("mean", "difference", "± seeds", "± users", "p", *(["gap"] if gaps else [])):
+def _show(results: Results) -> None:
+    """Print a table for each data set and metric."""
+    for data in results.subjects:
+        lines = results.lines(data)
+        metrics = list(dict.fromkeys(name for line in lines for name in line.comparisons))
+        for metric in metrics:
+            title = f"{data}: {metric}" if len(results.subjects) > 1 else metric
+            output.print(_table(title, metric, [one for one in lines if metric in one.comparisons]))
+        if any(f"{DISLIKED}@" in metric for metric in metrics):
+            note(ABOUT_DISLIKED)
+    note(_PAIRED)
+
+
+def _table(title: str, metric: str, lines: Sequence[Line]) -> Table:
+    gaps = closed_gap({line.name: line.comparisons for line in lines}, metric)
+    table = Table("method", title=title, title_justify="left")
+    columns = ("mean", "difference", "%", "± seeds", "± users", "p", *(["gap"] if gaps else []))
+    for column in columns:
         table.add_column(column, justify="right")
-    for method, by_name in found.items():
-        one = by_name[name]
-        table.add_row(
-            method,
-            f"{one.mean:.4f}",
-            f"{one.difference:+.4f}",
-            _number_or_dash(one.seed_error, ".4f"),
-            _number_or_dash(one.user_error, ".4f"),
-            _number_or_dash(one.p_value, ".2g"),
-            *(["{:.0%} ± {:.0%}".format(*gaps[method])] if gaps else []),
-        )
+    for line in lines:
+        one = line.comparisons[metric]
+        cells = [f"{one.mean:.4f}", *_differences(line, one)]
+        gap = ["{:.0%} ± {:.0%}".format(*gaps[line.name])] if gaps else []
+        table.add_row(line.name, *cells, *gap)
     return table
+
+
+def _differences(line: Line, one: Comparison) -> list[str]:
+    """What a comparison says, or dashes where there is nothing to compare with."""
+    if not line.is_compared:
+        return ["-"] * 5
+    return [
+        f"{one.difference:+.4f}",
+        _number_or_dash(one.gain, "+.1f"),
+        _number_or_dash(one.seed_error, ".4f"),
+        _number_or_dash(one.user_error, ".4f"),
+        _number_or_dash(one.p_value, ".2g"),
+    ]
 
 
 def _number_or_dash(value: float, form: str) -> str:
     """A number, or a dash where one seed is too few to say."""
     return "-" if math.isnan(value) else format(value, form)
+
+
+for _name_of_it, _experiment in EXPERIMENTS.items():
+    app.command(_name_of_it, no_args_is_help=True)(_command(_name_of_it, _experiment))

@@ -28,6 +28,9 @@ _LOG = Argument(
     "`--config` names one.",
     show_default=False,
 )
+_LOGS = Argument(
+    metavar="DATA…", help="One or more logs, as `train` takes them.", show_default=False
+)
 _CONFIG = Option(
     help="A TOML file of settings, such as the `settings.toml` of a run. Options and `--set` go "
     "before it.",
@@ -104,6 +107,9 @@ _FLAGS = {
 
 
 _SETTINGS = all_paths(Settings)
+FLAG_OF = {flag.path: name for name, flag in _FLAGS.items()}
+"""The flag of each setting that has one."""
+
 OF_DATA = frozenset(name for name, flag in _FLAGS.items() if flag.panel == "Data")
 """The flags that say how a log is read."""
 
@@ -121,6 +127,7 @@ def with_settings(
     without: Collection[str] = (),
     only: Collection[str] = frozenset(_FLAGS),
     presets: bool = False,
+    several: bool = False,
     **defaults: Any,
 ) -> Callable[[Command], Command]:
     """Give a command the log and the options of settings, after its own options.
@@ -133,6 +140,8 @@ def with_settings(
         Flags that it has, if not `without`; all by default.
     presets
         Whether it has `--preset`; False by default.
+    several
+        Whether it takes several logs, as `logs`; False by default.
     defaults
         Values, by flag, where the command has others than `Settings`.
     """
@@ -142,7 +151,7 @@ def with_settings(
         own = inspect.signature(command, eval_str=True).parameters
         by_path = {_FLAGS[name].path: value for name, value in defaults.items()}
         shared = {
-            "log": (str | None, _LOG),
+            **({"logs": (list[str], _LOGS)} if several else {"log": (str | None, _LOG)}),
             "config": (Path | None, _CONFIG),
             "assignments": (list[str] | None, _SET),
             **({"preset": (str | None, _PRESET)} if presets else {}),
@@ -154,7 +163,7 @@ def with_settings(
                 inspect.Parameter(
                     name,
                     inspect.Parameter.KEYWORD_ONLY,
-                    default=None,
+                    default=inspect.Parameter.empty if name == "logs" else None,
                     annotation=Annotated[kind, option],
                 )
                 for name, (kind, option) in shared.items()
@@ -173,10 +182,13 @@ def with_settings(
     return decorate
 
 
-def settings_of(context: typer.Context, base: Settings | None = None) -> Settings:
+def settings_of(
+    context: typer.Context, base: Settings | None = None, log: str | None = None
+) -> Settings:
     """The settings that a command line asks for, made of `base` or else of the defaults.
 
-    A file of settings comes first, then a preset, then what the command line states.
+    A file of settings comes first, then a preset, then what the command line states. The `log` is
+    the command line's by default.
     """
     settings = Settings() if base is None else base
     config, preset = context.params.get("config"), context.params.get("preset")
@@ -186,7 +198,7 @@ def settings_of(context: typer.Context, base: Settings | None = None) -> Setting
         settings = settings.replace(read_settings(config))
     if preset is not None:
         settings = settings.replace(PRESETS[preset])
-    log = context.params.get("log")
+    log = context.params.get("log") if log is None else log
     if log is not None and absolute_path(log) != absolute_path(settings.source):
         settings = dataclasses.replace(settings, log=Settings.of(log).log)
     return settings.replace(stated(context))

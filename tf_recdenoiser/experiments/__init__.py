@@ -1,30 +1,46 @@
 """Experiments: several models on the same data and seeds, compared."""
 
-from tf_recdenoiser.experiments.comparison import Comparison, compare
-from tf_recdenoiser.experiments.correcting import CORRECTING, closed_gap
-from tf_recdenoiser.experiments.disliking import DISLIKING, find_disliked
-from tf_recdenoiser.experiments.finding import find_injected, noise_finders
-from tf_recdenoiser.experiments.gating import GATING, window_width, with_sources
-from tf_recdenoiser.experiments.models import MODELS, fitting_models
-from tf_recdenoiser.experiments.paired import PLAIN, Method, chosen, run_directory, run_paired
+from tf_recdenoiser.experiments.comparison import Comparison, closed_gap, compare
+from tf_recdenoiser.experiments.declared import EXPERIMENTS
+from tf_recdenoiser.experiments.engine import (
+    Subject,
+    Task,
+    results_of,
+    run_directory,
+    run_tasks,
+    tasks_of,
+)
+from tf_recdenoiser.experiments.experiment import QUICK, Curve, Experiment, Gains
+from tf_recdenoiser.experiments.measurement import Measure, Measurement
+from tf_recdenoiser.experiments.paired import run_paired
+from tf_recdenoiser.experiments.results import Line, Results, Row
+from tf_recdenoiser.experiments.trials import PLAIN, Method, Trial, chosen, crossed, of_methods
 
 __all__ = [
-    "CORRECTING",
-    "DISLIKING",
-    "GATING",
-    "MODELS",
+    "EXPERIMENTS",
     "PLAIN",
+    "QUICK",
     "Comparison",
+    "Curve",
+    "Experiment",
+    "Gains",
+    "Line",
+    "Measure",
+    "Measurement",
     "Method",
+    "Results",
+    "Row",
+    "Subject",
+    "Task",
+    "Trial",
     "chosen",
     "closed_gap",
     "compare",
-    "find_disliked",
-    "find_injected",
-    "fitting_models",
-    "noise_finders",
+    "crossed",
+    "of_methods",
+    "results_of",
     "run_directory",
     "run_paired",
-    "window_width",
-    "with_sources",
+    "run_tasks",
+    "tasks_of",
 ]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
-import platform
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,11 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tf_recdenoiser._files import locked
-from tf_recdenoiser._keras import IS_KERAS_3
 from tf_recdenoiser.data import Dataset, Fingerprint
 from tf_recdenoiser.noise import Detection
 from tf_recdenoiser.runs import manifest, records
 from tf_recdenoiser.runs.checkpoints import model_variables, write_checkpoint
+from tf_recdenoiser.runs.environment import environment, keras_name
 from tf_recdenoiser.runs.errors import RunError, parsed
 from tf_recdenoiser.runs.files import read_json, read_text, write_json, write_text
 from tf_recdenoiser.runs.records import ModelRecord, NoiseRecord
@@ -28,12 +26,6 @@ from tf_recdenoiser.runs.toml import as_toml, read_settings
 
 _T = TypeVar("_T")
 _LARGEST_SETTINGS = 1 << 20
-_PACKAGES = ("tf_recdenoiser", "tensorflow", "keras", "tf-keras", "numpy", "polars")
-
-
-def keras_name() -> str:
-    """The Keras in use, by the name of its package."""
-    return "keras" if IS_KERAS_3 else "tf_keras"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +33,8 @@ class RunDirectory:
     """Where a run's files lie, and how they are read and written; each is written whole.
 
     `settings.toml`, `data.json` (fingerprint), `model.json` (what building the model needs
-    besides), `environment.json` (package versions), `vocabulary.json` (raw item ids by code),
+    besides), `environment.json` (package versions, commit), `vocabulary.json` (raw item ids by
+    code),
     `users.json` (raw user ids by code, where the backbone reads them), `titles.json` (of the items,
     where they are known), `history.jsonl` (a line an
     epoch), `metrics.json`, `checkpoints/last.h5` and `best.h5`, `manifest.json` (digests),
@@ -127,7 +120,7 @@ class RunDirectory:
         manifest.clear(self.path, manifest.is_listed)
         self._write("data.json", dataclasses.asdict(dataset.fingerprint()))
         self._write("vocabulary.json", dataset.item_ids.tolist())
-        self._write("environment.json", _environment())
+        self._write("environment.json", environment())
         if user_ids is not None:
             self._write("users.json", user_ids.tolist())
         if titles is not None:
@@ -291,9 +284,13 @@ class RunDirectory:
         """The checkpoints of so many detectors."""
         return [self.checkpoints / f"detector_{number + 1}.h5" for number in range(count)]
 
+    def environment(self) -> dict[str, str]:
+        """What the run was made with: versions by package, the Keras in use, the commit."""
+        return self._read("environment.json", records.versions_of)
+
     def check_keras(self) -> None:
         """Raise RunError if the run's models were saved by the other Keras."""
-        recorded = self._read("environment.json", records.versions_of)["keras_in_use"]
+        recorded = self.environment()["keras_in_use"]
         if recorded != keras_name():
             value = "1" if recorded == "tf_keras" else "0"
             raise RunError(
@@ -322,8 +319,3 @@ def _settings(path: Path) -> Settings:
     settings = Settings().replace(read_settings(path))
     records.check_sizes(settings)
     return settings
-
-
-def _environment() -> dict[str, str]:
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), "keras_in_use": keras_name(), **versions}

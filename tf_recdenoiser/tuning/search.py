@@ -11,7 +11,7 @@ from tf_recdenoiser._files import locked
 from tf_recdenoiser.data import Dataset
 from tf_recdenoiser.evaluation import PROTOCOLS
 from tf_recdenoiser.runs import RunDirectory, RunError, Settings, resolve, train
-from tf_recdenoiser.runs.directory import keras_name
+from tf_recdenoiser.runs.environment import keras_name
 from tf_recdenoiser.runs.files import read_json, write_json
 from tf_recdenoiser.tuning.space import CHOICES, Choices, choices_for, search_space, trial_base
 from tf_recdenoiser.tuning.trial import SearchObserver, Trial, best_trial

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser.data import Dataset
+from tf_recdenoiser.experiments.measurement import Measurement
 from tf_recdenoiser.noise import precision_at_noise, roc_auc
 from tf_recdenoiser.noise.detectors.surprisal import next_item_log_ratios
 from tf_recdenoiser.noise.injection import noise_frequencies
-from tf_recdenoiser.runs import Run, load_run, load_split
+from tf_recdenoiser.runs import Run, load_split
 from tf_recdenoiser.runs.scoring import Inputs, evaluation_inputs
 from tf_recdenoiser.training import explain
 
@@ -112,40 +112,34 @@ def _shifted(values: np.ndarray) -> np.ndarray:
     return np.pad(values[:, :-1], [(0, 0), (1, 0)]) if values.ndim == 2 else values
 
 
-def find_injected(
-    path: Path, others: Iterable[Path] = (), dataset: Dataset | None = None
-) -> dict[str, dict[str, float]]:
-    """ROC area and precision of each means on the test histories of a run.
+def finding(run: Run, dataset: Dataset) -> Iterator[Measurement]:
+    """ROC AUC and precision of each means that a run has, on its test histories.
 
     Precision is the share of noise among the M highest scores, M being how much noise there is.
-    Empty where these histories hold none, or nothing else.
-
-    Parameters
-    ----------
-    path
-        Of the run.
-    others
-        Runs with the same data, whose gates and detectors are judged too.
-    dataset
-        These data; None (default) reads them again.
+    Nothing where these histories hold none, or nothing else. Of a run that looks for noise or has
+    gates, these are judged; of a plain run, what needs neither.
     """
-    run = load_run(path)
-    dataset = run.dataset(dataset)
     noisy, n = load_split(run.settings, dataset), run.settings.model.max_length
-    extra_inputs = run.recommender.backbone.extra_inputs
-    inputs = evaluation_inputs(noisy.split, "test", n, extra_inputs)
-    counts = np.bincount(noisy.split.train.items, minlength=dataset.item_count + 1)
+    is_noise = noisy.test.last(n)
+    inputs = evaluation_inputs(noisy.split, "test", n, run.recommender.backbone.extra_inputs)
     is_item = inputs["item_ids"] > 0
-    is_noise = noisy.test.last(n)[is_item] > 0
-    if not is_noise.any() or is_noise.all():
-        return {}
-    found = noise_finders(run, inputs, counts)
-    for other in map(load_run, others):
-        found |= _trained(other, inputs["item_ids"], _explained(other, inputs)[1])
-    return {
-        name: {
-            "roc_auc": roc_auc(scores[is_item], is_noise),
-            "precision": precision_at_noise(scores[is_item], is_noise),
-        }
-        for name, scores in found.items()
-    }
+    marks = is_noise[is_item] > 0
+    if not marks.any() or marks.all():
+        return
+    counts = np.bincount(noisy.split.train.items, minlength=dataset.item_count + 1)
+    for name, scores in _own_finders(run, inputs, counts).items():
+        yield Measurement(
+            {
+                "ROC AUC": roc_auc(scores[is_item], marks),
+                "precision": precision_at_noise(scores[is_item], marks),
+            },
+            {"score": name},
+        )
+
+
+def _own_finders(run: Run, inputs: Inputs, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Of all means of a run those that other runs do not have as well."""
+    if run.detection is None and not run.recommender.gate_layers:
+        return noise_finders(run, inputs, counts)
+    kept = _explained(run, inputs)[1] if run.recommender.gate_layers else np.empty(0)
+    return _trained(run, inputs["item_ids"], kept)

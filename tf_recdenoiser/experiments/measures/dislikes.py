@@ -1,50 +1,30 @@
-"""Feedback: how well untold dislikes are found, and what it gains to know them."""
+"""How well dislikes are found that a log does not tell."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_recdenoiser.data import DataError, Dataset, Histories
-from tf_recdenoiser.experiments.comparison import Comparison, compare
-from tf_recdenoiser.experiments.paired import PLAIN, Changes
+from tf_recdenoiser.experiments.measurement import Measurement
 from tf_recdenoiser.noise import roc_auc
 from tf_recdenoiser.noise.detectors.surprisal import next_item_log_ratios
 from tf_recdenoiser.noise.network import in_batches
 from tf_recdenoiser.noise.windows import Windows
 from tf_recdenoiser.runs import Run, load_split
 from tf_recdenoiser.runs.detect import noise_model
-from tf_recdenoiser.runs.settings import DENOISER
-
-DISLIKING: Mapping[str, Changes] = {
-    PLAIN: {},
-    "bce": {"objective": "bce"},
-    "t_ce": {"objective": "t_ce"},
-    "r_ce": {"objective": "r_ce"},
-    "bootstrap": {"objective": "bootstrap"},
-    "gates": dict(DENOISER),
-    "context": {"noise.detector": "context", "noise.feedback": False},
-    **{
-        f"feedback {correction}": {"noise.detector": "feedback", "noise.correction": correction}
-        for correction in ("sequence", "targets", "mark")
-    },
-}
-"""What is done about dislikes, by name: the settings that differ from the plain run's.
-
-The first seven make no use of what the log says of them: the default objective; binary
-cross-entropy ("bce") and three losses made of it that doubt what is hard to learn ("t_ce", "r_ce",
-"bootstrap"); the paper's denoiser ("gates"); the detector of what does not fit ("context"). The
-others know what the log says, and learn the rest from it: what is disliked is left out of
-sequences, of targets, or of targets and marked in the input.
-"""
 
 USER_AND_ITEM = "user and item rates"
 """The strongest of the simple means: what others said of the item, and the user of other items."""
 
 FEEDBACK = "feedback detector"
+
+SHARES = (0.01, 0.1, 0.5)
+"""Of the rows whose feedback is known."""
 
 _PRIOR = 5.0
 _BATCH = 128
@@ -81,67 +61,62 @@ def area_on_hidden(
     return {name: roc_auc(one[judged], is_disliked) for name, one in scores.items()}
 
 
-def find_disliked(
-    runs: Sequence[Mapping[str, Run]], dataset: Dataset, shares: Sequence[float]
-) -> dict[str, dict[str, Comparison]]:
+def dislikes(run: Run, dataset: Dataset) -> Iterator[Measurement]:
     """How well each means finds dislikes that are hidden from it, where a share is known.
 
-    Parameters
-    ----------
-    runs
-        For each seed, the plain run of `DISLIKING` and others by name, whose losses are judged too.
-        The seed also draws what is known.
-    dataset
-        Their data, with feedback.
-    shares
-        Of the rows of which it is known whether they were disliked, each above 0.
-
-    Returns
-    -------
-    By means and then by title, with the share, the area under the ROC curve, compared with that of
-    the rates of users and items.
+    The area under the ROC curve, and how much that is more than by the rates of users and items.
+    What is known is drawn by the run's seed.
 
     Raises
     ------
     DataError
         If the data have no feedback.
     """
+    train = _training(run, dataset)
+    return _judged(run, train, finders_without_labels(run, train), finders_with_labels)
+
+
+def doubts(run: Run, dataset: Dataset) -> Iterator[Measurement]:
+    """The same of the run's own loss alone, as a sign of what was disliked."""
+    train = _training(run, dataset)
+    found = {f"{run.settings.objective.name} loss": losses(run, train)}
+    return _judged(run, train, found, lambda run, known: {USER_AND_ITEM: sum(_rates(known))})
+
+
+def _training(run: Run, dataset: Dataset) -> Histories:
+    """The training sequences, which must have feedback."""
     if dataset.disliked is None:
         raise DataError(
             "The log must say what users disliked: name the column that does with "
             "--feedback-column. Received: a log without feedback"
         )
-    areas: dict[str, dict[str, list[float]]] = {}
-    for by_name in runs:
-        plain = by_name[PLAIN]
-        train = load_split(plain.settings, dataset).split.train
-        assert train.disliked is not None
-        others = {name: run for name, run in by_name.items() if name != PLAIN}
-        unlabelled = finders_without_labels(plain, train, others)
-        for share in shares:
-            known = hidden(train.disliked, share, plain.settings.seed)
-            labelled = finders_with_labels(plain, dataclasses.replace(train, disliked=known))
-            found = area_on_hidden({**unlabelled, **labelled}, train.disliked, known)
-            for name, area in found.items():
-                title = f"ROC AUC on hidden dislikes, {share:.4g} of the feedback known"
-                areas.setdefault(name, {}).setdefault(title, []).append(area)
-    return {
-        name: {
-            title: compare(np.array([found]).T, np.array([areas[USER_AND_ITEM][title]]).T)
-            for title, found in by_title.items()
-        }
-        for name, by_title in areas.items()
-    }
+    return load_split(run.settings, dataset).split.train
 
 
-def finders_without_labels(
-    run: Run, train: Histories, others: Mapping[str, Run]
-) -> dict[str, np.ndarray]:
+def _judged(
+    run: Run,
+    train: Histories,
+    unlabelled: Mapping[str, np.ndarray],
+    find: Callable[[Run, Histories], Mapping[str, Any]],
+) -> Iterator[Measurement]:
+    """Areas of scores that need no label, and of those found by what is known."""
+    assert train.disliked is not None
+    for share in SHARES:
+        known = hidden(train.disliked, share, run.settings.seed)
+        labelled = find(run, dataclasses.replace(train, disliked=known))
+        areas = area_on_hidden({**unlabelled, **labelled}, train.disliked, known)
+        for name, area in areas.items():
+            yield Measurement(
+                {"ROC AUC": area, "more than by rates": area - areas[USER_AND_ITEM]},
+                {"known": share, "means": name},
+            )
+
+
+def finders_without_labels(run: Run, train: Histories) -> dict[str, np.ndarray]:
     """Scores `[N]` of a log's items by means that need no label.
 
     * `popularity`: the rarer an item, the more suspect;
     * `surprisal`: the loss of each item as a target of the plain run;
-    * `NAME loss`: that of other runs, such as one with the objective `t_ce`;
     * `context detector`: what does not fit what stands around it.
 
     Parameters
@@ -150,18 +125,15 @@ def finders_without_labels(
         The plain run.
     train
         The training sequences, N items in all.
-    others
-        Further runs by name.
     """
     counts = np.bincount(train.items)
     settings = run.settings.replace({"noise.detector": "context"})
     context = noise_model(settings, len(run.item_ids)).cross_fit(
         train, settings.noise.distribution, seed=settings.seed
     )
-    judges = {"surprisal": run, **{f"{name} loss": one for name, one in others.items()}}
     return {
         "popularity": -counts[train.items].astype(float),
-        **{name: losses(one, train) for name, one in judges.items()},
+        "surprisal": losses(run, train),
         "context detector": -context.log_ratios,
     }
 

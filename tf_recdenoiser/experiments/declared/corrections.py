@@ -1,14 +1,13 @@
-"""Injected noise: how much of its harm is corrected."""
+"""Injected noise: how much of it is found, and how much of its harm corrected."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-
-from tf_recdenoiser.evaluation import DISLIKED
-from tf_recdenoiser.experiments.comparison import Comparison
-from tf_recdenoiser.experiments.paired import PLAIN, Changes
+from tf_recdenoiser.experiments.experiment import Experiment
+from tf_recdenoiser.experiments.measures.finding import finding
+from tf_recdenoiser.experiments.measures.ranking import ranking
+from tf_recdenoiser.experiments.trials import PLAIN, Changes, of_methods
 
 _AS_IT_IS: Changes = {
     "noise.correction.clean_above": 1.0,
@@ -56,26 +55,21 @@ and "likelihood" these histories stay as they are, so that the harm in the targe
 `train` cleans them.
 """
 
-
-def closed_gap(
-    found: Mapping[str, Mapping[str, Comparison]], metric: str
-) -> dict[str, tuple[float, float]]:
-    """The share of the best oracle's gap that each method closes, with its standard error.
-
-    The error is that of the method's difference, over seeds and users; the oracle's is taken as
-    it stands. Empty without an oracle that gains anything. Less of "disliked" is a gain.
-    """
-    differences = {name: by_name[metric].difference for name, by_name in found.items()}
-    less_is_better = f" {DISLIKED}@" in metric
-    gains = {name: 0.0 - one if less_is_better else one for name, one in differences.items()}
-    best = max((gain for name, gain in gains.items() if "oracle" in name), default=0.0)
-    if best <= 0:
-        return {}
-    return {
-        name: (
-            gains[name] / best,
-            float(np.hypot(np.nan_to_num(by_name[metric].seed_error), by_name[metric].user_error))
-            / best,
-        )
-        for name, by_name in found.items()
-    }
+EXPERIMENT = Experiment(
+    title="Noise found and corrected",
+    about="A quarter of the log is replaced by noise, so that what is found can be compared with "
+    "what is there. Every method trains the backbone without gates and Jacobian penalty, and is "
+    "compared with doing nothing.\n\n"
+    "Oracles know where the noise is: what they gain is what there is to be gained, and `gap` is "
+    "the share of it that a method has. ROC AUC is the probability that a noise item has a higher "
+    "score than a clean one; precision is the share of noise among the items with the highest "
+    "scores, as many as there is noise.",
+    trials=of_methods(CORRECTING),
+    base={
+        "noise.injection.rate": 0.25,
+        "fit.epochs": 60,
+        "fit.patience": 0,
+        "evaluation.validate_every": 5,
+    },
+    measures=(ranking, finding),
+)

@@ -1,0 +1,1 @@
+"""What may be measured of a trained model, one kind a file."""

@@ -1,0 +1,238 @@
+"""The page of an experiment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from tf_recdenoiser.experiments import Comparison, Curve, Experiment, Gains, Line, Results
+from tf_recdenoiser.reports.page import write_page
+from tf_recdenoiser.reports.pictures import COLOURS, MARKERS, as_svg, drawing, new_figure
+
+_HOW = (
+    "Mean ± standard deviation over seeds. In brackets the gain over the baseline in percent, with "
+    "its 95 % confidence interval: over seeds by Student's t, or over users where there is one "
+    "seed. p: paired t-tests over seeds and over users."
+)
+
+
+def write_report(experiment: Experiment, results: Results, tasks: int, path: Path) -> None:
+    """Write what came out of an experiment as one HTML file.
+
+    Parameters
+    ----------
+    experiment, results
+        What was asked, and what there is of it.
+    tasks
+        How many trainings it has in all.
+    path
+        Of the file.
+    """
+    done = len({(row.data, row.trial.name, row.seed) for row in results.rows})
+    about = experiment.about
+    if done < tasks:
+        about += f"\n\nNot finished: {done} of {tasks} trainings are done."
+    sections = [
+        section for data in results.subjects for section in _sections(experiment, results, data)
+    ]
+    values = {
+        "title": experiment.title,
+        "about": about,
+        "sections": sections,
+        "origin": _origin(results),
+    }
+    write_page(path, "page.html", values)
+
+
+def _sections(experiment: Experiment, results: Results, data: str) -> Iterator[dict[str, Any]]:
+    lines = results.lines(data)
+    of_trials = [line for line in lines if set(line.factors) == set(line.trial.factors)]
+    yield {
+        "title": data,
+        "about": _described(results, data),
+        "pictures": [
+            picture for one in experiment.pictures for picture in _pictures(one, lines, data)
+        ],
+        "tables": [_table(experiment, of_trials)] if of_trials else [],
+        "note": _HOW,
+    }
+    others = [line for line in lines if line not in of_trials]
+    if others:
+        yield {
+            "title": f"{data}: what was measured besides",
+            "about": "",
+            "pictures": [],
+            "tables": [_table(experiment, group) for group in _alike(others)],
+            "note": "",
+        }
+
+
+def _alike(lines: Iterable[Line]) -> list[list[Line]]:
+    """Lines that are measured by the same metrics, together."""
+    groups: dict[tuple[str, ...], list[Line]] = {}
+    for line in lines:
+        groups.setdefault(tuple(line.means), []).append(line)
+    return list(groups.values())
+
+
+def _described(results: Results, data: str) -> str:
+    row = next(one for one in results.rows if one.data == data)
+    found = row.directory.metrics()["data"]
+    return (
+        f"{found['users']:,} users, {found['items']:,} items, {found['interactions']:,} "
+        f"interactions (sha256 {found['sha256'][:8]})."
+    )
+
+
+def _table(experiment: Experiment, lines: Sequence[Line]) -> dict[str, Any]:
+    metrics = list(dict.fromkeys(name for line in lines for name in line.means))
+    claimed = [name for name in metrics if any(name in one for one in experiment.claims.values())]
+    columns = ["method", "over", "seeds"]
+    for metric in metrics:
+        columns += [metric, "gain", "p seeds, users"]
+        columns += ["paper's gain"] if metric in claimed else []
+    rows = []
+    for line in lines:
+        cells = [
+            line.name,
+            (line.trial.baseline or "") if line.is_compared else "–",
+            str(len(line.seeds)),
+        ]
+        for metric in metrics:
+            cells += _cells(line, metric)
+            if metric in claimed:
+                claim = experiment.claims.get(line.trial.method, {}).get(metric)
+                cells.append("" if claim is None else f"{claim:+.2f} %")
+        rows.append(cells)
+    return {"caption": "", "columns": columns, "rows": rows}
+
+
+def _cells(line: Line, metric: str) -> list[str]:
+    if metric not in line.means:
+        return ["", "", ""]
+    values = line.means[metric]
+    spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    mean = f"{np.mean(values):.4f}{spread}"
+    one = line.comparisons.get(metric)
+    if one is None or not line.is_compared:
+        return [mean, "", ""]
+    return [mean, _gain(one), f"{_p(one.p_value)}, {_p(one.user_p_value)}"]
+
+
+def _gain(one: Comparison) -> str:
+    if math.isnan(one.gain):
+        return ""
+    low, high = one.gain_interval
+    interval = "" if math.isnan(low) else f" [{low:+.1f}, {high:+.1f}]"
+    return f"{one.gain:+.1f} %{interval}"
+
+
+def _p(value: float) -> str:
+    """A p-value, or a dash where there are too few to have one."""
+    if math.isnan(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _pictures(picture: Curve | Gains, lines: Sequence[Line], data: str) -> Iterator[dict[str, Any]]:
+    for metric in picture.metrics:
+        known = [line for line in lines if metric in line.means]
+        if isinstance(picture, Curve):
+            shown = [line for line in known if picture.x in line.factors]
+            if shown:
+                yield _curves(picture, metric, shown, data)
+        else:
+            shown = [one for one in known if one.is_compared and metric in one.comparisons]
+            if shown:
+                yield _gains(metric, shown, data)
+
+
+def _curves(picture: Curve, metric: str, lines: Sequence[Line], data: str) -> dict[str, Any]:
+    groups: dict[str, list[Line]] = {}
+    for line in lines:
+        name = line.trial.method if picture.by == "method" else str(line.factors.get(picture.by))
+        groups.setdefault(name, []).append(line)
+    with drawing():
+        figure = new_figure(3.2 + 0.18 * math.ceil(len(groups) / 2))
+        axes = figure.subplots()
+        for number, (name, its) in enumerate(groups.items()):
+            _draw_curve(axes, picture, metric, name, its, number)
+        if picture.log:
+            axes.set_xscale("log")
+        axes.set(xlabel=picture.x, title=metric)
+        figure.legend(loc="outside lower left", ncols=2)
+        return {"svg": as_svg(figure, f"{metric} over {picture.x} on {data}"), "caption": ""}
+
+
+def _draw_curve(
+    axes: Axes, picture: Curve, metric: str, name: str, lines: Sequence[Line], number: int
+) -> None:
+    """A line with a band of a standard deviation over seeds."""
+    lines = sorted(lines, key=lambda line: line.factors[picture.x])
+    x = [line.factors[picture.x] for line in lines]
+    means = np.array([line.means[metric].mean() for line in lines])
+    spread = np.array(
+        [line.means[metric].std(ddof=1) if len(line.seeds) > 1 else 0.0 for line in lines]
+    )
+    colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+    axes.plot(x, means, color=colour, marker=marker, label=name)
+    axes.fill_between(x, means - spread, means + spread, color=colour, alpha=0.15, linewidth=0)
+
+
+def _gains(metric: str, lines: Sequence[Line], data: str) -> dict[str, Any]:
+    names = [line.name for line in lines]
+    found = [line.comparisons[metric] for line in lines]
+    places = np.arange(len(lines))[::-1]
+    with drawing():
+        figure = new_figure(1.1 + 0.24 * len(lines))
+        axes = figure.subplots()
+        axes.axvline(0, color=COLOURS[0], linewidth=1)
+        for place, one in zip(places, found, strict=True):
+            colour = COLOURS[2] if one.difference > 0 else COLOURS[1]
+            low, high = one.gain_interval
+            axes.plot([low, high], [place, place], color=colour, marker="", linewidth=1.5)
+            axes.plot([one.gain], [place], color=colour, marker="o")
+        axes.set_yticks(places, names)
+        axes.set(xlabel="gain over its baseline, %", title=metric)
+        axes.grid(visible=False, axis="y")
+        return {
+            "svg": as_svg(figure, f"Gains in {metric} on {data}"),
+            "caption": "Dots are gains, lines their 95 % confidence intervals.",
+        }
+
+
+def _origin(results: Results) -> dict[str, str]:
+    records = [row.record() for row in results.rows]
+    environments = [record["environment"] for record in records]
+    commits = sorted({one.get("commit", "no checkout") for one in environments})
+    packages = {
+        f"{name} {version}"
+        for one in environments
+        for name, version in one.items()
+        if name not in ("keras_in_use", "commit")
+    }
+    alike = set.intersection(*(set(map(str, _settings(record).items())) for record in records))
+    return {
+        "Settings that all have": ", ".join(
+            f"{path}={value}"
+            for path, value in _settings(records[0]).items()
+            if str((path, value)) in alike
+        ),
+        "Seeds": ", ".join(map(str, sorted({row.seed for row in results.rows}))),
+        "Commit": ", ".join(commits),
+        "Versions": ", ".join(sorted(packages)),
+        "All figures": "results.jsonl, beside this page: a JSON object for each training, with its "
+        "settings, commit, data fingerprint and seed",
+    }
+
+
+def _settings(record: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a row, by path, but for where the data lie."""
+    return {
+        path: value for path, value in record["settings"].items() if not path.startswith("log.")
+    }
