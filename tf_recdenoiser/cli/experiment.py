@@ -58,6 +58,7 @@ _DENOISER = (
 )
 """What methods decide."""
 
+_DIFFERENCES = ("difference", "%", "± seeds", "± users", "p")
 _PAIRED = (
     "±: standard errors over seeds and over users; p: t-test over seeds. Each is compared with its "
     "baseline."
@@ -260,22 +261,22 @@ def _show(results: Results) -> None:
 
 def _table(title: str, metric: str, lines: Sequence[Line]) -> Table:
     gaps = closed_gap({line.name: line.comparisons for line in lines}, metric)
+    compared = any(line.is_compared for line in lines)
     table = Table("method", title=title, title_justify="left")
-    columns = ("mean", "difference", "%", "± seeds", "± users", "p", *(["gap"] if gaps else []))
-    for column in columns:
+    for column in ("mean", *(_DIFFERENCES if compared else []), *(["gap"] if gaps else [])):
         table.add_column(column, justify="right")
     for line in lines:
         one = line.comparisons[metric]
-        cells = [f"{one.mean:.4f}", *_differences(line, one)]
+        differences = _differences(line, one) if compared else []
         gap = ["{:.0%} ± {:.0%}".format(*gaps[line.name])] if gaps else []
-        table.add_row(line.name, *cells, *gap)
+        table.add_row(line.name, f"{one.mean:.4f}", *differences, *gap)
     return table
 
 
 def _differences(line: Line, one: Comparison) -> list[str]:
     """What a comparison says, or dashes where there is nothing to compare with."""
     if not line.is_compared:
-        return ["-"] * 5
+        return ["-"] * len(_DIFFERENCES)
     return [
         f"{one.difference:+.4f}",
         _number_or_dash(one.gain, "+.1f"),

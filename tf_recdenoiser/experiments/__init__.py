@@ -10,7 +10,7 @@ from tf_recdenoiser.experiments.engine import (
     run_tasks,
     tasks_of,
 )
-from tf_recdenoiser.experiments.experiment import QUICK, Curve, Experiment, Gains
+from tf_recdenoiser.experiments.experiment import QUICK, Curve, Experiment, Gains, Picture, Values
 from tf_recdenoiser.experiments.measurement import Measure, Measurement
 from tf_recdenoiser.experiments.paired import run_paired
 from tf_recdenoiser.experiments.results import Line, Results, Row
@@ -28,11 +28,13 @@ __all__ = [
     "Measure",
     "Measurement",
     "Method",
+    "Picture",
     "Results",
     "Row",
     "Subject",
     "Task",
     "Trial",
+    "Values",
     "chosen",
     "closed_gap",
     "compare",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,16 +163,20 @@ def run_tasks(
     """
     check(tasks)
     detections: dict[tuple[str, Settings], Detection] = {}
+    took: dict[tuple[str, str], float] = {}
     for number, task in enumerate(tasks):
-        settings = task.settings
+        settings, began = task.settings, time.monotonic()
         search = (task.subject.name, _search(settings))
-        if not task.is_finished:
-            begin(task, number, _seconds_left(tasks, number))
+        is_new = not task.is_finished
+        if is_new:
+            begin(task, number, _seconds_left(tasks[number:], took))
             found = detections.get(search)
             train(settings, task.subject.dataset, task.directory, True, observer, found)
         if settings.looks_for_noise and search not in detections:
             detections[search] = read_detection(task.directory)
         task.measure(measures)
+        if is_new:
+            took[task.subject.name, task.trial.name] = time.monotonic() - began
 
 
 def results_of(tasks: Iterable[Task], measures: Sequence[Measure]) -> Results:
@@ -199,16 +204,16 @@ def _search(settings: Settings) -> Settings:
     return settings.plain().replace({**noise, "seed": 0})
 
 
-def _seconds_left(tasks: Sequence[Task], number: int) -> float | None:
-    """About how long the trainings from one on take; None if none is done.
+def _seconds_left(tasks: Sequence[Task], took: Mapping[tuple[str, str], float]) -> float | None:
+    """About how long some trainings take; None if none has been done.
 
-    Each as it took with another seed, or else as all took on average.
+    Each as it `took` with another seed, or else as all took on average.
     """
-    took = {
-        (task.subject.name, task.trial.name): float(task.directory.metrics()["seconds"])
-        for task in tasks[:number]
-    }
     if not took:
         return None
     average = sum(took.values()) / len(took)
-    return sum(took.get((one.subject.name, one.trial.name), average) for one in tasks[number:])
+    return sum(
+        took.get((task.subject.name, task.trial.name), average)
+        for task in tasks
+        if not task.directory.is_finished()
+    )

@@ -48,7 +48,23 @@ class Gains:
     metrics: tuple[str, ...] = METRICS
 
 
-Picture = Curve | Gains
+@dataclasses.dataclass(frozen=True)
+class Values:
+    """A dot for each line: a metric, with a line of a standard deviation over seeds.
+
+    Attributes
+    ----------
+    metrics
+        A picture for each.
+    log
+        Whether equal ratios are equally far apart; false by default.
+    """
+
+    metrics: tuple[str, ...]
+    log: bool = False
+
+
+Picture = Curve | Gains | Values
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from tf_recdenoiser.experiments import Comparison, Curve, Experiment, Gains, Line, Results
+from tf_recdenoiser.experiments import (
+    Comparison,
+    Curve,
+    Experiment,
+    Gains,
+    Line,
+    Picture,
+    Results,
+    Values,
+)
 from tf_recdenoiser.reports.page import write_page
 from tf_recdenoiser.reports.pictures import COLOURS, MARKERS, as_svg, drawing, new_figure
 
@@ -139,17 +149,21 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _pictures(picture: Curve | Gains, lines: Sequence[Line], data: str) -> Iterator[dict[str, Any]]:
+def _pictures(picture: Picture, lines: Sequence[Line], data: str) -> Iterator[dict[str, Any]]:
     for metric in picture.metrics:
         known = [line for line in lines if metric in line.means]
-        if isinstance(picture, Curve):
-            shown = [line for line in known if picture.x in line.factors]
-            if shown:
-                yield _curves(picture, metric, shown, data)
-        else:
-            shown = [one for one in known if one.is_compared and metric in one.comparisons]
-            if shown:
-                yield _gains(metric, shown, data)
+        draw: Callable[..., dict[str, Any]]
+        match picture:
+            case Curve(x=x):
+                shown = [line for line in known if x in line.factors]
+                draw = functools.partial(_curves, picture)
+            case Gains():
+                shown = [one for one in known if one.is_compared and metric in one.comparisons]
+                draw = _gains
+            case Values(log=log):
+                shown, draw = known, functools.partial(_values, log)
+        if shown:
+            yield draw(metric, shown, data)
 
 
 def _curves(picture: Curve, metric: str, lines: Sequence[Line], data: str) -> dict[str, Any]:
@@ -191,10 +205,10 @@ def _gains(metric: str, lines: Sequence[Line], data: str) -> dict[str, Any]:
     with drawing():
         figure = new_figure(1.1 + 0.24 * len(lines))
         axes = figure.subplots()
-        axes.axvline(0, color=COLOURS[0], linewidth=1)
+        axes.axvline(0, color=COLOURS[7], linewidth=1)
         for place, one in zip(places, found, strict=True):
-            colour = COLOURS[2] if one.difference > 0 else COLOURS[1]
             low, high = one.gain_interval
+            colour = COLOURS[2] if low > 0 else COLOURS[1] if high < 0 else COLOURS[0]
             axes.plot([low, high], [place, place], color=colour, marker="", linewidth=1.5)
             axes.plot([one.gain], [place], color=colour, marker="o")
         axes.set_yticks(places, names)
@@ -202,8 +216,33 @@ def _gains(metric: str, lines: Sequence[Line], data: str) -> dict[str, Any]:
         axes.grid(visible=False, axis="y")
         return {
             "svg": as_svg(figure, f"Gains in {metric} on {data}"),
-            "caption": "Dots are gains, lines their 95 % confidence intervals.",
+            "caption": "Dots are gains, lines their 95 % confidence intervals; green: above zero, "
+            "red: below, blue: neither.",
         }
+
+
+def _values(log: bool, metric: str, lines: Sequence[Line], data: str) -> dict[str, Any]:
+    places = np.arange(len(lines))[::-1]
+    with drawing():
+        figure = new_figure(1.1 + 0.24 * len(lines))
+        axes = figure.subplots()
+        for place, line in zip(places, lines, strict=True):
+            values = line.means[metric]
+            spread = values.std(ddof=1) if len(values) > 1 else 0.0
+            axes.errorbar(values.mean(), place, xerr=spread, color=COLOURS[0], fmt="o")
+        axes.set_yticks(places, [_short(line) for line in lines])
+        if log:
+            axes.set_xscale("log")
+        axes.set(xlabel=metric, title=metric)
+        axes.grid(visible=False, axis="y")
+        caption = "Dots are means over seeds, lines a standard deviation."
+        return {"svg": as_svg(figure, f"{metric} on {data}"), "caption": caption}
+
+
+def _short(line: Line) -> str:
+    """What distinguishes a line: what was measured of a trial, or else the trial."""
+    own = [str(value) for name, value in line.factors.items() if name not in line.trial.factors]
+    return ", ".join(own) or line.name
 
 
 def _origin(results: Results) -> dict[str, str]:

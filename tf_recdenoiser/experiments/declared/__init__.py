@@ -6,10 +6,12 @@ A new one is one file with an `EXPERIMENT` and one line in `EXPERIMENTS`.
 from tf_recdenoiser.experiments.declared import (
     ablation,
     corrections,
+    estimators,
     feedback,
     length,
     noise,
     regularizers,
+    robustness,
     table2,
 )
 from tf_recdenoiser.experiments.experiment import Experiment
@@ -20,6 +22,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     "length": length.EXPERIMENT,
     "regularizers": regularizers.EXPERIMENT,
     "ablation": ablation.EXPERIMENT,
+    "estimators": estimators.EXPERIMENT,
+    "robustness": robustness.EXPERIMENT,
     "corrections": corrections.EXPERIMENT,
     "feedback": feedback.EXPERIMENT,
 }

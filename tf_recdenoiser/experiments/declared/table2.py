@@ -44,7 +44,7 @@ EXPERIMENT = Experiment(
     "with the paper's denoiser (gates trained by ARM, Jacobian penalty), as this library trains "
     "it (sampled softmax, random windows), and with this library's denoiser (gates by distance, "
     "and noise found and left out).\n\n"
-    "Gains are over the same backbone without the denoiser; `(ours)` is compared with the paper's "
+    "Gains are over the same backbone without the denoiser; (ours) is compared with the paper's "
     "way to train. Baselines are trained as the paper trains.",
     trials=(
         *(
