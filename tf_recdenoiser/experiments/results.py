@@ -46,7 +46,7 @@ class Row:
     def record(self) -> dict[str, Any]:
         """The row with all that it takes to have it again: what `results.jsonl` holds."""
         metrics = self.directory.metrics()
-        changed = self.directory.settings().differences(Settings())
+        usual = Settings().paths()
         return {
             "data": self.data,
             "method": self.trial.method,
@@ -58,7 +58,11 @@ class Row:
             "epochs": metrics["epochs"],
             "seconds": metrics["seconds"],
             "parameters": metrics["parameters"],
-            "settings": {path: here for path, (here, _) in changed.items()},
+            "settings": {
+                path: value
+                for path, value in self.directory.settings().paths().items()
+                if path not in usual or usual[path] != value
+            },
             "fingerprint": metrics["data"],
             "environment": self.directory.environment(),
         }

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tf_recdenoiser.data import DataError, Dataset, Histories
 from tf_recdenoiser.experiments.measurement import Measurement
-from tf_recdenoiser.noise import roc_auc
+from tf_recdenoiser.noise import DETECTORS, roc_auc
 from tf_recdenoiser.noise.detectors.surprisal import next_item_log_ratios
 from tf_recdenoiser.noise.network import in_batches
 from tf_recdenoiser.noise.windows import Windows
@@ -65,7 +65,7 @@ def dislikes(run: Run, dataset: Dataset) -> Iterator[Measurement]:
     """How well each means finds dislikes that are hidden from it, where a share is known.
 
     The area under the ROC curve, and how much that is more than by the rates of users and items.
-    What is known is drawn by the run's seed.
+    What is known is drawn by the run's seed; shares of which nothing can be learned are left out.
 
     Raises
     ------
@@ -103,7 +103,10 @@ def _judged(
     assert train.disliked is not None
     for share in SHARES:
         known = hidden(train.disliked, share, run.settings.seed)
-        labelled = find(run, dataclasses.replace(train, disliked=known))
+        told = dataclasses.replace(train, disliked=known)
+        if not DETECTORS["feedback"].can_learn(told):
+            continue  # so small a share of so small a log says too little
+        labelled = find(run, told)
         areas = area_on_hidden({**unlabelled, **labelled}, train.disliked, known)
         for name, area in areas.items():
             yield Measurement(

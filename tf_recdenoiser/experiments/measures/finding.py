@@ -12,6 +12,7 @@ from tf_recdenoiser.experiments.measurement import Measurement
 from tf_recdenoiser.noise import precision_at_noise, roc_auc
 from tf_recdenoiser.noise.detectors.surprisal import next_item_log_ratios
 from tf_recdenoiser.noise.injection import noise_frequencies
+from tf_recdenoiser.noise.settings import NO_DETECTOR
 from tf_recdenoiser.runs import Run, load_split
 from tf_recdenoiser.runs.scoring import Inputs, evaluation_inputs
 from tf_recdenoiser.training import explain
@@ -139,7 +140,7 @@ def finding(run: Run, dataset: Dataset) -> Iterator[Measurement]:
 
 def _own_finders(run: Run, inputs: Inputs, counts: np.ndarray) -> dict[str, np.ndarray]:
     """Of all means of a run those that other runs do not have as well."""
-    if run.detection is None and not run.recommender.gate_layers:
+    if run.settings.detector == NO_DETECTOR and not run.recommender.gate_layers:
         return noise_finders(run, inputs, counts)
     kept = _explained(run, inputs)[1] if run.recommender.gate_layers else np.empty(0)
     return _trained(run, inputs["item_ids"], kept)

@@ -107,7 +107,7 @@ class Encoder:
         self._blocks = [layer for layer in backbone.layers if isinstance(layer, kinds)]
         self._norm = backbone.get_layer("last_norm")
         self._mask = tf.constant(item_ids > 0)
-        begin = keras.Model(backbone.inputs, self._blocks[0].input)
+        begin = keras.Model(backbone.inputs, tf.nest.flatten(self._blocks[0].input)[0])
         self.first = tf.convert_to_tensor(begin({"item_ids": tf.constant(item_ids)}))
 
     def newest(self, x: tf.Tensor) -> tf.Tensor:

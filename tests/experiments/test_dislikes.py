@@ -14,9 +14,13 @@ from tests.runs.small import DATASET, plain
 from tf_recdenoiser.cli.app import run
 from tf_recdenoiser.data import DataError, Histories
 from tf_recdenoiser.data.histories import offsets_of
-from tf_recdenoiser.experiments import DISLIKING, chosen, find_disliked, run_paired
-from tf_recdenoiser.experiments.disliking import (
+from tf_recdenoiser.experiments import run_paired
+from tf_recdenoiser.experiments.declared.feedback import DISLIKING
+from tf_recdenoiser.experiments.measures.dislikes import (
+    SHARES,
     area_on_hidden,
+    dislikes,
+    doubts,
     finders_with_labels,
     hidden,
     losses,
@@ -31,7 +35,7 @@ BASE = plain({"fit.epochs": 1, "evaluation.targets": "liked"})
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     out = tmp_path_factory.mktemp("feedback")
-    methods = {**chosen(DISLIKING, ["t_ce", "feedback mark"])}
+    methods = {name: DISLIKING[name] for name in ("t_ce", "feedback mark")}
     run_paired(BASE, JUDGED, out, methods, seeds=[1])
     return {name: load_run(out / f"{name}-1") for name in ("plain", "t_ce")}
 
@@ -98,24 +102,29 @@ def test_the_loss_of_an_item_is_that_of_predicting_it_from_those_before(
 
 
 def test_every_means_is_judged_at_every_share(runs: dict[str, Run]) -> None:
-    found = find_disliked([runs], JUDGED, [0.3, 0.6])
-    assert set(found) == {
-        *("popularity", "surprisal", "t_ce loss", "context detector"),
+    found = [*dislikes(runs["plain"], JUDGED)]
+    means = {
+        *("popularity", "surprisal", "context detector"),
         *("item rate", "user and item rates", "feedback detector"),
     }
-    for by_title in found.values():
-        assert [title.split(", ")[1] for title in by_title] == [
-            "0.3 of the feedback known",
-            "0.6 of the feedback known",
-        ]
-        assert all(0 < one.mean < 1 for one in by_title.values())
-    rates = found["user and item rates"]
-    assert all(one.difference == 0 for one in rates.values())
+    judged = {(one.factors["known"], one.factors["means"]): one.values for one in found}
+    # Of a hundredth of these 700 answers nothing can be learned.
+    assert {share for share, _ in judged} < set(SHARES)
+    assert set(judged) == set(itertools.product({share for share, _ in judged}, means))
+    assert all(0 < one["ROC AUC"] < 1 for one in judged.values())
+    for (share, _), values in judged.items():
+        rates = judged[share, "user and item rates"]["ROC AUC"]
+        assert values["more than by rates"] == values["ROC AUC"] - rates
+
+
+def test_what_doubts_is_judged_by_its_loss(runs: dict[str, Run]) -> None:
+    found = {one.factors["means"]: one.values for one in doubts(runs["t_ce"], JUDGED)}
+    assert {"t_ce loss", "user and item rates"} == set(found)
 
 
 def test_a_log_without_feedback_has_no_dislikes_to_find(runs: dict[str, Run]) -> None:
     with pytest.raises(DataError, match=r"--feedback-column. Received: a log without feedback$"):
-        find_disliked([runs], DATASET, [0.5])
+        next(dislikes(runs["plain"], DATASET))
 
 
 def test_methods_that_do_without_feedback_are_not_told(runs: dict[str, Run]) -> None:
@@ -142,13 +151,12 @@ def test_the_command_shows_areas_and_metrics(
     command = ["experiment", "feedback", str(log), "--feedback-column", "rating"]
     command += ["--disliked-below", "3", "--liked-from", "4", "--out", str(tmp_path / "out")]
     command += ["--epochs", "1", "--max-length", "8", "--hidden-dim", "8", "--seeds", "0"]
-    command += ["--methods", "t_ce,context,feedback mark", "--labelled", "0.5"]
+    command += ["--methods", "t_ce,context,feedback mark"]
     assert run(command) == 0
     shown = capsys.readouterr().out
-    assert "ROC AUC on hidden dislikes, 0.5 of the feedback known" in shown
+    assert "ROC AUC" in shown and "plain, known 0.5, means" in " ".join(shown.split())
     assert "full disliked@10" in shown
     assert run([*command, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert set(found["correcting"]) == {"plain", "t_ce", "context", "feedback mark"}
-    assert run([*command[:-1], "1.5"]) == 1
-    assert "`--labelled` takes shares above 0 and below 1" in capsys.readouterr().err
+    found = json.loads(capsys.readouterr().out)["log"]
+    assert {"plain", "t_ce", "context", "feedback mark"} <= set(found)
+    assert "t_ce, known 0.01, means t_ce loss" in found

@@ -13,15 +13,9 @@ import pytest
 from tests.params import only
 from tests.runs.small import DATASET, SYNTHETIC, plain
 from tf_recdenoiser.cli.app import run
-from tf_recdenoiser.experiments import (
-    CORRECTING,
-    Comparison,
-    chosen,
-    closed_gap,
-    find_injected,
-    noise_finders,
-    run_paired,
-)
+from tf_recdenoiser.experiments import Comparison, closed_gap, run_paired
+from tf_recdenoiser.experiments.declared.corrections import CORRECTING
+from tf_recdenoiser.experiments.measures.finding import finding, noise_finders
 from tf_recdenoiser.runs import (
     Run,
     RunDirectory,
@@ -55,7 +49,7 @@ BASE = Settings.of(
 )
 LOG = ["synthetic", *(f"--set={path}={value}" for path, value in SYNTHETIC.items())]
 SEEDS = (0, 1)
-METHODS = chosen(CORRECTING, ["oracle sequence", "context sequence"])
+METHODS = {name: CORRECTING[name] for name in ("oracle sequence", "context sequence")}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +60,11 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(out: Path) -> dict[str, dict[str, Comparison]]:
     return run_paired(BASE, DATASET, out, METHODS, SEEDS)
+
+
+def found_in(path: Path) -> dict[str, dict[str, float]]:
+    """ROC AUC and precision of each means that the run has."""
+    return {str(one.factors["score"]): dict(one.values) for one in finding(load_run(path), DATASET)}
 
 
 def per_user(out: Path, method: str) -> np.ndarray:
@@ -100,20 +99,19 @@ def test_users_whose_newest_item_is_noise_are_shown_apart(
     assert found["plain"]["full ndcg@10, newest is noise"].mean == pytest.approx(expected)
 
 
-@pytest.mark.slow
-def test_noise_is_found_by_each_means_the_run_has(
+def test_noise_is_found_by_each_means_that_is_the_runs_own(
     out: Path, found: dict[str, dict[str, Comparison]]
 ) -> None:
-    plain_run, context_run = (
-        find_injected(out / "plain-0"),
-        find_injected(out / "context-sequence-0"),
-    )
-    assert set(context_run) - set(plain_run) == {"context detector"}
+    assert set(found_in(out / "plain-0")) == {"random", "popularity", "attention 1", "surprisal"}
+    (context,) = found_in(out / "context-sequence-0").items()
     recorded = RunDirectory(out / "context-sequence-0").metrics()["noise"]
-    assert context_run["context detector"]["roc_auc"] == pytest.approx(recorded["roc_auc"])
-    # Judged beside the plain run's own means, not those of the run that was trained with it.
-    together = find_injected(out / "plain-0", [out / "context-sequence-0"])
-    assert together == {**plain_run, "context detector": context_run["context detector"]}
+    assert context == (
+        "context detector",
+        {
+            "ROC AUC": pytest.approx(recorded["roc_auc"]),
+            "precision": pytest.approx(recorded["precision"]),
+        },
+    )
 
 
 def surprised(
@@ -172,10 +170,13 @@ def test_noise_can_be_looked_for_by_every_kind_of_backbone(backbone: str, tmp_pa
     }
     settings = Settings.of("synthetic", {**SYNTHETIC, "model": backbone, **options})
     train(settings, load_dataset(settings), RunDirectory(tmp_path / "run"))
-    found = find_injected(tmp_path / "run")
+    found = {
+        one.factors["score"]: one.values
+        for one in finding(load_run(tmp_path / "run"), load_dataset(settings))
+    }
     assert ("surprisal" in found) == (backbone != "bert4rec")
     assert ("attention 1" in found) == (backbone in ("bert4rec", "tisasrec", "sse_pt"))
-    assert all(0 <= one["roc_auc"] <= 1 for one in found.values())
+    assert all(0 <= one["ROC AUC"] <= 1 for one in found.values())
 
 
 def test_noise_is_looked_for_once(out: Path, found: dict[str, dict[str, Comparison]]) -> None:
@@ -192,12 +193,12 @@ def test_finished_runs_are_kept_and_their_log_is_not_read_again(
     again = run_paired(BASE, DATASET, out, METHODS, SEEDS)
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/metrics.json")} == before
     assert repr(again) == repr(found)  # a NaN equals nothing, itself included
-    assert find_injected(out / "plain-0", dataset=DATASET)
+    assert found_in(out / "plain-0")
 
 
 def test_the_gap_is_the_best_oracles_gain() -> None:
     def gained(difference: float) -> dict[str, Comparison]:
-        return {"m": Comparison(0.5, difference, 0.03, 0.04, 0.1)}
+        return {"m": Comparison(0.5, difference, 0.03, 0.04, 0.1, 0.1, seeds=2)}
 
     found = {
         "plain": gained(0),
@@ -222,42 +223,48 @@ def test_every_run_differs_from_the_plain_one_by_its_method_alone(
             assert run_of_it == plain_run.replace(CORRECTING[name])
 
 
+COMMAND = ["experiment", "corrections", *LOG]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("noise", "method"), [("0.1", "oracle sequence"), ("0", "plain")])
 def test_a_log_as_it_is_can_be_corrected_too(
     noise: str, method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "noise", *LOG, "--out", str(tmp_path / "out")]
     options = ["--methods", method, "--seeds", "0", "--epochs", "1", "--json"]
     sets = ["--set", "noise.injection.rate=0", "--set", f"log.noise={noise}"]
-    assert run([*arguments, *sets, *options]) == 0
-    shown = json.loads(capsys.readouterr().out)
+    assert run([*COMMAND, "--out", str(tmp_path / "out"), *sets, *options]) == 0
+    shown = json.loads(capsys.readouterr().out)["synthetic"]
     # A synthetic log has noise of its own, which is known.
-    assert (shown["finding"] == {}) == (noise == "0")
-    assert set(shown["correcting"]) == {"plain", method}
+    assert ("plain, score random" in shown) == (noise != "0")
+    assert {"plain", method} <= set(shown)
 
 
-def test_the_command_shows_what_it_found(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_shows_what_it_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """And goes on with runs that are there."""
-    arguments = ["experiment", "noise", *LOG, "--out", str(out)]
+    out = tmp_path / "out"
+    methods = {"oracle sequence": METHODS["oracle sequence"], "context sequence gates=item": {}}
     sizes = [f"--set={path}={size}" for path, size in SIZES.items()]
     sizes.append("--set=noise.injection.rate=0.3")
-    methods = ["oracle sequence", "context sequence gates=item"]
-    options = ["--methods", ",".join(methods), "--seeds", "0", "--epochs", "2", "--json"]
-    assert run([*arguments, *sizes, *options]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert set(shown["correcting"]) == {"plain", *methods}
-    assert shown["correcting"]["plain"]["full hit@10"]["difference"] == 0
-    means = {"random", "popularity", "surprisal", "context detector", "item gates"}
-    assert means <= set(shown["finding"])
-    metrics = RunDirectory(out / "oracle-sequence-0").metrics()["test"]["full"]
-    mean = shown["correcting"]["oracle sequence"]["full hit@10"]["mean"]
+    options = ["--methods", ",".join(methods), "--seeds", "0", "--epochs", "2"]
+    command = [*COMMAND, "--out", str(out), *sizes, *options]
+    assert run([*command, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["synthetic"]
+    assert {"plain", *methods} <= set(shown)
+    assert shown["plain"]["full hit@10"]["difference"] == 0
+    means = ("random", "popularity", "surprisal")
+    assert {f"plain, score {name}" for name in means} <= set(shown)
+    detected = {f"context sequence gates=item, score {name}" for name in ("item gates",)}
+    assert detected <= set(shown)
+    metrics = RunDirectory(out / "synthetic" / "oracle-sequence-0").metrics()["test"]["full"]
+    mean = shown["oracle sequence"]["full hit@10"]["mean"]
     assert mean == pytest.approx(metrics["hit@10"])
     # In words, for a person.
-    assert run([*arguments, *sizes, *options[:-1]]) == 0
+    assert run(command) == 0
     printed = capsys.readouterr().out
-    titles = ("full hit@10", "full ndcg@10, newest is noise", "Noise found in test histories")
-    assert all(title in printed for title in titles)
+    assert all(title in printed for title in ("full hit@10", "full ndcg@10, newest is noise"))
     assert f"{mean:.4f}" in printed
 
 
@@ -265,19 +272,9 @@ def test_the_command_shows_what_it_found(out: Path, capsys: pytest.CaptureFixtur
 def test_where_histories_are_clean_there_is_nothing_to_find(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "noise", *LOG, "--out", str(tmp_path / "out")]
-    options = [
-        "--set",
-        "noise.injection.places=train",
-        "--methods",
-        "plain",
-        "--seeds",
-        "0",
-        "--epochs",
-        "1",
-    ]
-    assert run([*arguments, *options, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["finding"] == {}
+    options = ["--set", "noise.injection.places=train", "--methods", "plain", "--seeds", "0"]
+    assert run([*COMMAND, "--out", str(tmp_path / "out"), *options, "--epochs", "1", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["synthetic"]) == {"plain"}
 
 
 def test_runs_of_other_settings_are_not_kept(
@@ -290,24 +287,17 @@ def test_runs_of_other_settings_are_not_kept(
 
 @pytest.mark.slow
 def test_each_way_to_look_for_noise_has_its_own_search(tmp_path: Path) -> None:
-    names = ["context sequence", "context sequence noise.distribution=uniform"]
-    base = BASE.replace({"fit.epochs": 1})
-    run_paired(base, DATASET, tmp_path, chosen(CORRECTING, names), [0])
+    changes = CORRECTING["context sequence"]
+    methods = {
+        "context sequence": changes,
+        "context sequence noise.distribution=uniform": {**changes, "noise.distribution": "uniform"},
+    }
+    run_paired(BASE.replace({"fit.epochs": 1}), DATASET, tmp_path, methods, [0])
     first, second = (
         read_detection(RunDirectory(tmp_path / f"context-sequence{end}-0"))
         for end in ("", "-noise.distribution-uniform")
     )
     assert first.scorer.rate != second.scorer.rate
-
-
-def test_a_setting_of_a_method_may_have_options_of_its_own() -> None:
-    text = "plain model.attention=sliding_window model.attention.width=4 gates=item"
-    expected = {
-        "model.attention": "sliding_window",
-        "model.attention.width": 4,
-        "gates": "item",
-    }
-    assert chosen(CORRECTING, [text]) == {text: expected}
 
 
 def test_any_log_and_any_backbone_can_be_compared(
@@ -317,16 +307,17 @@ def test_any_log_and_any_backbone_can_be_compared(
     log = tmp_path / "log.csv"
     log.write_text("\n".join(["who,what", *rows, "nobody,"]))
     out = tmp_path / "out"
-    arguments = ["experiment", "noise", str(log), "--out", str(out), "--seeds", "0", "--json"]
+    arguments = ["experiment", "corrections", str(log), "--out", str(out), "--seeds", "0"]
     columns = ["--user-column", "who", "--item-column", "what", "--on-bad-row", "skip"]
     model = ["--backbone", "gru4rec", "--max-length", "6", "--hidden-dim", "8"]
     model += ["--set", "model.gru_units=8"]
     options = [*columns, *model, "--epochs", "1", "--methods", "oracle sequence"]
-    assert run([*arguments, *options]) == 0
+    assert run([*arguments, *options, "--json"]) == 0
     shown = capsys.readouterr()
     assert "Bad rows, skipped: 1." in shown.err
-    assert set(json.loads(shown.out)["finding"]) == {"random", "popularity", "surprisal"}
-    settings = RunDirectory(out / "oracle-sequence-0").settings()
+    scores = {f"plain, score {name}" for name in ("random", "popularity", "surprisal")}
+    assert set(json.loads(shown.out)["log"]) == {"plain", "oracle sequence", *scores}
+    settings = RunDirectory(out / "log" / "oracle-sequence-0").settings()
     assert (settings.model.name, settings.model.gru_units, settings.noise.injection.rate) == (
         "gru4rec",
         8,
@@ -348,6 +339,5 @@ def test_any_log_and_any_backbone_can_be_compared(
 def test_wrong_words_are_explained(
     options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "noise", *LOG, "--out", str(tmp_path / "out")]
-    assert run([*arguments, *options]) == 1
+    assert run([*COMMAND, "--out", str(tmp_path / "out"), *options]) == 1
     assert message in capsys.readouterr().err

@@ -10,14 +10,15 @@ import pytest
 
 from tests.runs.small import DATASET, plain
 from tf_recdenoiser.cli.app import run
-from tf_recdenoiser.experiments import GATING, chosen, run_paired, window_width
+from tf_recdenoiser.experiments import EXPERIMENTS, chosen, run_paired
+from tf_recdenoiser.experiments.declared.ablation import CONTROLS, window_width
 from tf_recdenoiser.runs import RunDirectory, load_run, resolve
 
 BASE = plain({"fit.epochs": 1})
 # Gates that have moved after an epoch, so that they differ from each other.
 METHODS = {
     "positional": {"gates": {"name": "positional", "learning_rate": 1.0}},
-    **{name: GATING[name] for name in ("frozen", "shuffled", "window")},
+    **CONTROLS,
 }
 LENGTH = BASE.model.max_length
 
@@ -66,8 +67,9 @@ def test_the_window_has_about_as_many_edges_as_the_gates(out: Path) -> None:
 
 
 def test_a_method_can_have_another_setting() -> None:
-    (changes,) = chosen(GATING, ["relative gates.beta=0.5"]).values()
-    settings = resolve(BASE.replace(changes))
+    _, trial = chosen(EXPERIMENTS["ablation"].trials, ["relative gates.beta=0.5"])
+    assert not callable(trial.changes)
+    settings = resolve(BASE.replace(trial.changes))
     assert (settings.gates.name, settings.gates.penalty, settings.gates.beta) == (
         "relative",
         "edges",
@@ -79,7 +81,9 @@ def test_a_method_can_have_another_setting() -> None:
 def test_the_command_trains_what_controls_need(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["experiment", "gates", "synthetic", "--out", str(tmp_path / "out"), "--seeds", "0"]
+    out = str(tmp_path / "out")
+    arguments = ["experiment", "ablation", "synthetic", "--out", out, "--seeds", "0"]
     options = ["--methods", "frozen", "--epochs", "1", "--max-length", "8", "--json"]
     assert run([*arguments, *options]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"plain", "positional", "frozen"}
+    shown = json.loads(capsys.readouterr().out)["synthetic"]
+    assert set(shown) == {"plain", "positional", "frozen"}
