@@ -291,9 +291,13 @@ class RunDirectory:
         """The checkpoints of so many detectors."""
         return [self.checkpoints / f"detector_{number + 1}.h5" for number in range(count)]
 
+    def environment(self) -> dict[str, str]:
+        """Versions by package when the run began, and `keras_in_use`."""
+        return self._read("environment.json", records.versions_of)
+
     def check_keras(self) -> None:
         """Raise RunError if the run's models were saved by the other Keras."""
-        recorded = self._read("environment.json", records.versions_of)["keras_in_use"]
+        recorded = self.environment()["keras_in_use"]
         if recorded != keras_name():
             value = "1" if recorded == "tf_keras" else "0"
             raise RunError(
