@@ -10,7 +10,7 @@ from typer import Argument, Option
 from tf_recdenoiser._files import check_folder
 from tf_recdenoiser.cli.console import JsonOption, busy, errors, note, output, print_json
 from tf_recdenoiser.cli.device import computes
-from tf_recdenoiser.runs import load_run
+from tf_recdenoiser.runs import RunError, load_run
 
 
 @computes
@@ -33,6 +33,10 @@ def report(
     from tf_recdenoiser.reports.run_report import write_run_report
 
     path = run / "report.html" if out is None else out
+    if path.is_dir():
+        raise RunError(
+            f"`--out` must be a file, such as report.html. Received: {path}, which is a folder"
+        )
     with busy(f"Looking at {run}"):
         loaded = load_run(run)
         check_folder(path.parent)
