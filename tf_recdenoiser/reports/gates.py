@@ -158,13 +158,14 @@ def _curve(maps: list[np.ndarray], label: str) -> list[Picture]:
 
 
 def _maps(maps: list[np.ndarray]) -> list[Picture]:
+    caption = "Blue is kept, red pruned. The lowest row is the newest position's, which recommends."
+    if any(np.isnan(keep).any() for keep in maps):
+        caption += " Nothing is drawn where attention cannot go, as to what comes later."
     return [
         Picture.of(
             map_figure(keep),
             f"heat map of keep probabilities of layer {layer}",
-            f"Layer {layer}. Blue is kept, red pruned. The lowest row is the newest position's, "
-            "which recommends. Where attention cannot go, as to what comes later, nothing is "
-            "drawn.",
+            f"Layer {layer}. {caption}",
         )
         for layer, keep in enumerate(maps, 1)
     ]

@@ -9,9 +9,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from tf_recdenoiser.reports.pictures import literal
+from tf_recdenoiser.reports.pictures import COLOURS, literal
 
-_MEANT, _NOISE, _PALE = "#4477aa", "#cc3311", "#bbbbbb"
+_MEANT, _NOISE, _PALE = *COLOURS[:2], "#bbbbbb"
 
 
 def history_figure(
