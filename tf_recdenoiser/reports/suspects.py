@@ -26,6 +26,13 @@ _BANDS = ((0.0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1.0))
 _OFTEN = 5
 _ITEMS = 8
 
+_CHECK = (
+    "Here is a check by the recommender: how well an item goes with the items around it, as the "
+    "cosine of their vectors, 1 at best, about 0 for items that have nothing to do with each "
+    "other. Where it is no lower than is usual for the history, doubt the detector. The two are "
+    "not wholly independent: the recommender learned from histories in which noise was dealt with."
+)
+
 
 def unit_vectors(table: np.ndarray) -> np.ndarray:
     """Item vectors `[item_count + 1, d]` divided by their lengths; padding, row 0, is 0.
@@ -184,14 +191,7 @@ def suspected_noise(subject: Subject) -> Section | None:
     return Section(
         name="suspects",
         title="What was taken for noise",
-        about=(
-            "Noise is what does not belong to a user's taste: a click by mistake, a gift. P(noise) "
-            "is how probable that is, by the detector. Here is a check by the recommender: how "
-            "well an item goes with the items around it, as the cosine of their vectors, 1 at "
-            "best, about 0 for items that have nothing to do with each other. Where it is no lower "
-            "than is usual for the history, doubt the detector. The two are not wholly "
-            "independent: the recommender learned from histories in which noise was dealt with."
-        ),
+        about=f"{_meaning(subject)} {_CHECK}",
         numbers={"bands": bands, "users": [_of_user(evidence, user) for user in users]},
         pictures=[
             Picture.of(distribution, "distribution of P(noise)", distributed),
@@ -211,6 +211,24 @@ def suspected_noise(subject: Subject) -> Section | None:
     )
 
 
+def _meaning(subject: Subject) -> str:
+    """What noise is in this run."""
+    assert subject.run.detection is not None
+    known = ~np.isnan(subject.histories.last_disliked(subject.length)[subject.item_ids > 0])
+    told = (
+        f" Users said what they think of {known.mean():.0%} of the items here: what they disliked "
+        "has 1, the others have 0."
+    )
+    if subject.run.detection.scorer.reads_feedback:
+        meaning = "Noise is here what a user disliked, and P(noise) how probable that is."
+    else:
+        meaning = (
+            "Noise is what does not belong to a user's taste: a click by mistake, a gift. P(noise) "
+            "is how probable that is, by the detector."
+        )
+    return meaning + (told if known.any() else "")
+
+
 def _bands(evidence: _Evidence) -> list[dict[str, Any]]:
     """How well items go with their neighbours, and how often they occur, by P(noise)."""
     item_ids, counts = evidence.subject.item_ids, evidence.subject.counts
@@ -218,6 +236,8 @@ def _bands(evidence: _Evidence) -> list[dict[str, Any]]:
     for least, most in _BANDS:
         inside = (item_ids > 0) & (evidence.noise <= most)
         inside &= evidence.noise > least if least else evidence.noise >= 0
+        if not inside.any():
+            continue
         fits = np.array([]) if evidence.fit is None else evidence.fit[inside]
         fits = fits[~np.isnan(fits)]
         found.append(
@@ -226,7 +246,7 @@ def _bands(evidence: _Evidence) -> list[dict[str, Any]]:
                 "up_to": most,
                 "items": int(inside.sum()),
                 "fit": float(fits.mean()) if len(fits) else None,
-                "times": float(np.median(counts[item_ids[inside]])) if inside.any() else None,
+                "times": float(np.median(counts[item_ids[inside]])),
             }
         )
     return found
@@ -238,7 +258,7 @@ def _band_table(bands: list[dict[str, Any]]) -> Table:
             f"{band['above']} to {band['up_to']}",
             f"{band['items']:,}",
             "-" if band["fit"] is None else f"{band['fit']:.3f}",
-            "-" if band["times"] is None else f"{band['times']:,.0f}",
+            f"{band['times']:,.0f}",
         ]
         for band in bands
     ]
