@@ -14,6 +14,7 @@ Copy = Callable[[RunDirectory], RunDirectory]
 
 USES = {
     "evaluate": (),
+    "report": (),
     "recommend": ("--history", "c00-i000"),
     "explain": ("--history", "c00-i000"),
     "export": ("--to", "unused"),

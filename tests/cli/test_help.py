@@ -26,7 +26,7 @@ from tf_recdenoiser.tuning import TUNERS
 EXPERIMENTS = ("noise", "gates", "models")
 COMMANDS = (
     *("prepare", "train", "tune", "settings", "evaluate", "recommend", "explain", "serve"),
-    *("export", "demo", "similar"),
+    *("export", "demo", "similar", "report"),
 )
 CHOICES = {
     ("train", "--preset"): PRESETS,

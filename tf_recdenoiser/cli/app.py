@@ -49,6 +49,7 @@ def describe(
     * `tf-recdenoiser recommend runs/first --history ID,ID` recommends;
     * `tf-recdenoiser similar runs/first ID` shows the items most like one;
     * `tf-recdenoiser explain runs/first --history ID,ID` shows what was pruned;
+    * `tf-recdenoiser report runs/first` writes a page about what was learned;
     * `tf-recdenoiser serve runs/first` shows all this on a page, and answers over HTTP;
     * `tf-recdenoiser export runs/first --to saved_models/first` writes a SavedModel for
       TensorFlow Serving.

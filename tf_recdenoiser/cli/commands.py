@@ -23,6 +23,7 @@ COMMANDS = (
     "recommend",
     "similar",
     "explain",
+    "report",
     "serve",
     "export",
     "settings",

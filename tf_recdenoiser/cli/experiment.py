@@ -47,7 +47,7 @@ from tf_recdenoiser.experiments import (
     run_tasks,
     tasks_of,
 )
-from tf_recdenoiser.reports.experiment import write_report
+from tf_recdenoiser.reports import write_experiment_report
 from tf_recdenoiser.runs import RunError, Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=MARKUP)
@@ -229,7 +229,7 @@ def _write(name: str, experiment: Experiment, tasks: Sequence[Task], out: Path) 
     if results.rows:
         results.write(out / "results.jsonl", name)
         with busy("Writing the report"):
-            write_report(experiment, results, len(tasks), out / "report.html")
+            write_experiment_report(experiment, results, len(tasks), out / "report.html")
     return results
 
 

@@ -10,7 +10,7 @@ from tf_recdenoiser.experiments.engine import (
     run_tasks,
     tasks_of,
 )
-from tf_recdenoiser.experiments.experiment import QUICK, Curve, Experiment, Gains, Picture, Values
+from tf_recdenoiser.experiments.experiment import QUICK, Curve, Experiment, Gains, Plot, Values
 from tf_recdenoiser.experiments.measurement import Measure, Measurement
 from tf_recdenoiser.experiments.paired import run_paired
 from tf_recdenoiser.experiments.results import Line, Results, Row
@@ -28,7 +28,7 @@ __all__ = [
     "Measure",
     "Measurement",
     "Method",
-    "Picture",
+    "Plot",
     "Results",
     "Row",
     "Subject",

@@ -64,7 +64,7 @@ class Values:
     log: bool = False
 
 
-Picture = Curve | Gains | Values
+Plot = Curve | Gains | Values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Experiment:
         What settings all have alike, where a command line says nothing else.
     measures
         What is measured of each run.
-    pictures
+    plots
         What is drawn of each data set.
     seeds
         The trainings of each trial; five by default.
@@ -97,7 +97,7 @@ class Experiment:
     trials: tuple[Trial, ...]
     base: Changes = dataclasses.field(default_factory=dict)
     measures: tuple[Measure, ...] = (ranking,)
-    pictures: tuple[Picture, ...] = (Gains(),)
+    plots: tuple[Plot, ...] = (Gains(),)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     claims: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
 

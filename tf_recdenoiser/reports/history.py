@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-_MEANT, _NOISE, _PALE = "#4477aa", "#cc3311", "#bbbbbb"
+from tf_recdenoiser.reports.pictures import COLOURS, literal
+
+_MEANT, _NOISE, _PALE = *COLOURS[:2], "#bbbbbb"
 
 
 def history_figure(
@@ -53,11 +56,13 @@ def history_figure(
     before, after = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     before.bar(range(len(items)), noise, color=colours)
     if above is not None:
-        before.axhline(above, color=_PALE, linewidth=1, linestyle="--")
+        before.axhline(above, color=_PALE, linewidth=1, linestyle="--", marker="")
     title = "Before: the history as it was logged"
     if known is not None:
         places = np.flatnonzero(known)
-        before.scatter(places, np.full(len(places), 1.08), marker="x", color="black", s=30)
+        before.scatter(
+            places, np.full(len(places), 1.08), marker="x", color=mpl.rcParams["text.color"], s=30
+        )
         title += " (×: noise)"
     before.set(ylim=(0, 1.02 if known is None else 1.16), ylabel="P(noise)", title=title)
     before.tick_params(bottom=False, labelbottom=False)
@@ -67,10 +72,11 @@ def history_figure(
     else:
         _draw_closed_up(after, stays, colours)
     after.set(title="After: what recommendations start from")
-    after.set_xticks(range(len(items)), items, rotation=90)
+    after.set_xticks(range(len(items)), [*map(literal, items)], rotation=90)
     for label, is_meant in zip(after.get_xticklabels(), clean_probability, strict=True):
-        label.set_color("black" if is_meant else _NOISE)
+        label.set_color(mpl.rcParams["text.color"] if is_meant else _NOISE)
     for axes in (before, after):
+        axes.grid(False)
         axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
     return figure
 
@@ -81,6 +87,6 @@ def _draw_closed_up(axes: Any, stays: np.ndarray, colours: np.ndarray) -> None:
     read = np.arange(count - len(places), count)
     axes.scatter(range(count), np.ones(count), marker="s", s=60, color=colours)
     axes.scatter(read, np.zeros(len(places)), marker="s", s=60, color=_MEANT)
-    axes.plot([places, read], [0.92, 0.08], color=_PALE, linewidth=1)
+    axes.plot([places, read], [0.92, 0.08], color=_PALE, linewidth=1, marker="")
     axes.set(ylim=(-0.4, 1.4))
     axes.set_yticks([1, 0], ["logged", "read"])

@@ -27,6 +27,6 @@ EXPERIMENT = Experiment(
         "evaluation.validate_every": 10,
     },
     measures=(ranking, density),
-    pictures=(Curve("n"),),
+    plots=(Curve("n"),),
     seeds=(0, 1, 2),
 )

@@ -59,5 +59,5 @@ EXPERIMENT = Experiment(
         "evaluation.validate_every": 10,
     },
     measures=(ranking,),
-    pictures=(Curve("noise"),),
+    plots=(Curve("noise"),),
 )

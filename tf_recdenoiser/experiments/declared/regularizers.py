@@ -35,6 +35,6 @@ EXPERIMENT = Experiment(
         "evaluation.validate_every": 10,
     },
     measures=(ranking, density),
-    pictures=(Curve("weight", log=True), Curve("weight", ("density",), log=True)),
+    plots=(Curve("weight", log=True), Curve("weight", ("density",), log=True)),
     seeds=(0, 1, 2),
 )

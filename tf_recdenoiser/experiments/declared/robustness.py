@@ -25,7 +25,7 @@ EXPERIMENT = Experiment(
     ),
     base={"fit.epochs": 60, "fit.patience": 0, "evaluation.validate_every": 10},
     measures=(ranking, robustness),
-    pictures=(
+    plots=(
         Curve("noise on vectors", ("block change", "first order", "bound", *_CHANGES), log=True),
         Curve("items swapped", _CHANGES),
         Gains(METRICS[:1]),

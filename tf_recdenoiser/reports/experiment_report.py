@@ -17,12 +17,13 @@ from tf_recdenoiser.experiments import (
     Experiment,
     Gains,
     Line,
-    Picture,
+    Plot,
     Results,
     Values,
 )
 from tf_recdenoiser.reports.page import write_page
-from tf_recdenoiser.reports.pictures import COLOURS, MARKERS, as_svg, drawing, new_figure
+from tf_recdenoiser.reports.pictures import COLOURS, MARKERS, drawing, new_figure
+from tf_recdenoiser.reports.sections import Picture, Section, Table
 
 _HOW = (
     "Mean ± standard deviation over seeds. In brackets the gain over the baseline in percent, with "
@@ -31,7 +32,9 @@ _HOW = (
 )
 
 
-def write_report(experiment: Experiment, results: Results, tasks: int, path: Path) -> None:
+def write_experiment_report(
+    experiment: Experiment, results: Results, tasks: int, path: Path
+) -> None:
     """Write what came out of an experiment as one HTML file.
 
     Parameters
@@ -59,27 +62,21 @@ def write_report(experiment: Experiment, results: Results, tasks: int, path: Pat
     write_page(path, "page.html", values)
 
 
-def _sections(experiment: Experiment, results: Results, data: str) -> Iterator[dict[str, Any]]:
+def _sections(experiment: Experiment, results: Results, data: str) -> Iterator[Section]:
     lines = results.lines(data)
     of_trials = [line for line in lines if set(line.factors) == set(line.trial.factors)]
-    yield {
-        "title": data,
-        "about": _described(results, data),
-        "pictures": [
-            picture for one in experiment.pictures for picture in _pictures(one, lines, data)
-        ],
-        "tables": [_table(experiment, of_trials)] if of_trials else [],
-        "note": _HOW,
-    }
+    yield Section(
+        "results",
+        data,
+        _described(results, data),
+        pictures=[one for plot in experiment.plots for one in _pictures(plot, lines, data)],
+        tables=[_table(experiment, of_trials)] if of_trials else [],
+        note=_HOW,
+    )
     others = [line for line in lines if line not in of_trials]
     if others:
-        yield {
-            "title": f"{data}: what was measured besides",
-            "about": "",
-            "pictures": [],
-            "tables": [_table(experiment, group) for group in _alike(others)],
-            "note": "",
-        }
+        tables = [_table(experiment, group) for group in _alike(others)]
+        yield Section("besides", f"{data}: what was measured besides", "", tables=tables)
 
 
 def _alike(lines: Iterable[Line]) -> list[list[Line]]:
@@ -99,7 +96,7 @@ def _described(results: Results, data: str) -> str:
     )
 
 
-def _table(experiment: Experiment, lines: Sequence[Line]) -> dict[str, Any]:
+def _table(experiment: Experiment, lines: Sequence[Line]) -> Table:
     metrics = list(dict.fromkeys(name for line in lines for name in line.means))
     claimed = [name for name in metrics if any(name in one for one in experiment.claims.values())]
     columns = ["method", "over", "seeds"]
@@ -119,7 +116,7 @@ def _table(experiment: Experiment, lines: Sequence[Line]) -> dict[str, Any]:
                 claim = experiment.claims.get(line.trial.method, {}).get(metric)
                 cells.append("" if claim is None else f"{claim:+.2f} %")
         rows.append(cells)
-    return {"caption": "", "columns": columns, "rows": rows}
+    return Table(columns, rows)
 
 
 def _cells(line: Line, metric: str) -> list[str]:
@@ -149,14 +146,14 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _pictures(picture: Picture, lines: Sequence[Line], data: str) -> Iterator[dict[str, Any]]:
-    for metric in picture.metrics:
+def _pictures(plot: Plot, lines: Sequence[Line], data: str) -> Iterator[Picture]:
+    for metric in plot.metrics:
         known = [line for line in lines if metric in line.means]
-        draw: Callable[..., dict[str, Any]]
-        match picture:
+        draw: Callable[..., Picture]
+        match plot:
             case Curve(x=x):
                 shown = [line for line in known if x in line.factors]
-                draw = functools.partial(_curves, picture)
+                draw = functools.partial(_curves, plot)
             case Gains():
                 shown = [one for one in known if one.is_compared and metric in one.comparisons]
                 draw = _gains
@@ -166,29 +163,29 @@ def _pictures(picture: Picture, lines: Sequence[Line], data: str) -> Iterator[di
             yield draw(metric, shown, data)
 
 
-def _curves(picture: Curve, metric: str, lines: Sequence[Line], data: str) -> dict[str, Any]:
+def _curves(plot: Curve, metric: str, lines: Sequence[Line], data: str) -> Picture:
     groups: dict[str, list[Line]] = {}
     for line in lines:
-        name = line.trial.method if picture.by == "method" else str(line.factors.get(picture.by))
+        name = line.trial.method if plot.by == "method" else str(line.factors.get(plot.by))
         groups.setdefault(name, []).append(line)
     with drawing():
         figure = new_figure(3.2 + 0.18 * math.ceil(len(groups) / 2))
         axes = figure.subplots()
         for number, (name, its) in enumerate(groups.items()):
-            _draw_curve(axes, picture, metric, name, its, number)
-        if picture.log:
+            _draw_curve(axes, plot, metric, name, its, number)
+        if plot.log:
             axes.set_xscale("log")
-        axes.set(xlabel=picture.x, title=metric)
+        axes.set(xlabel=plot.x, title=metric)
         figure.legend(loc="outside lower left", ncols=2)
-        return {"svg": as_svg(figure, f"{metric} over {picture.x} on {data}"), "caption": ""}
+        return Picture.of(figure, f"{metric} over {plot.x} on {data}")
 
 
 def _draw_curve(
-    axes: Axes, picture: Curve, metric: str, name: str, lines: Sequence[Line], number: int
+    axes: Axes, plot: Curve, metric: str, name: str, lines: Sequence[Line], number: int
 ) -> None:
     """A line with a band of a standard deviation over seeds."""
-    lines = sorted(lines, key=lambda line: line.factors[picture.x])
-    x = [line.factors[picture.x] for line in lines]
+    lines = sorted(lines, key=lambda line: line.factors[plot.x])
+    x = [line.factors[plot.x] for line in lines]
     means = np.array([line.means[metric].mean() for line in lines])
     spread = np.array(
         [line.means[metric].std(ddof=1) if len(line.seeds) > 1 else 0.0 for line in lines]
@@ -198,7 +195,7 @@ def _draw_curve(
     axes.fill_between(x, means - spread, means + spread, color=colour, alpha=0.15, linewidth=0)
 
 
-def _gains(metric: str, lines: Sequence[Line], data: str) -> dict[str, Any]:
+def _gains(metric: str, lines: Sequence[Line], data: str) -> Picture:
     names = [line.name for line in lines]
     found = [line.comparisons[metric] for line in lines]
     places = np.arange(len(lines))[::-1]
@@ -214,14 +211,14 @@ def _gains(metric: str, lines: Sequence[Line], data: str) -> dict[str, Any]:
         axes.set_yticks(places, names)
         axes.set(xlabel="gain over its baseline, %", title=metric)
         axes.grid(visible=False, axis="y")
-        return {
-            "svg": as_svg(figure, f"Gains in {metric} on {data}"),
-            "caption": "Dots are gains, lines their 95 % confidence intervals; green: above zero, "
-            "red: below, blue: neither.",
-        }
+        caption = (
+            "Dots are gains, lines their 95 % confidence intervals; green: above zero, "
+            "red: below, blue: neither."
+        )
+        return Picture.of(figure, f"Gains in {metric} on {data}", caption)
 
 
-def _values(log: bool, metric: str, lines: Sequence[Line], data: str) -> dict[str, Any]:
+def _values(log: bool, metric: str, lines: Sequence[Line], data: str) -> Picture:
     places = np.arange(len(lines))[::-1]
     with drawing():
         figure = new_figure(1.1 + 0.24 * len(lines))
@@ -236,7 +233,7 @@ def _values(log: bool, metric: str, lines: Sequence[Line], data: str) -> dict[st
         axes.set(xlabel=metric, title=metric)
         axes.grid(visible=False, axis="y")
         caption = "Dots are means over seeds, lines a standard deviation."
-        return {"svg": as_svg(figure, f"{metric} on {data}"), "caption": caption}
+        return Picture.of(figure, f"{metric} on {data}", caption)
 
 
 def _short(line: Line) -> str:
