@@ -130,7 +130,7 @@ def test_what_is_not_finite_is_null_in_json(capsys: pytest.CaptureFixture[str]) 
 def compared(**gains: float) -> dict[str, dict[str, Comparison]]:
     """What a comparison is like in which models gain so much."""
     return {
-        name: {"full ndcg@10": Comparison(0.3 + gain, gain, math.nan, 0.01, math.nan)}
+        name: {"full ndcg@10": Comparison(0.3 + gain, gain, math.nan, 0.01, math.nan, 0.5, seeds=1)}
         for name, gain in gains.items()
     }
 

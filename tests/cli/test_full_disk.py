@@ -65,7 +65,7 @@ def test_a_model_too_large_for_the_disk_is_not_trained(disk: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "option"),
-    [("train", "--out"), ("tune", "--out"), ("export", "--to"), ("experiment gates", "--out")],
+    [("train", "--out"), ("tune", "--out"), ("export", "--to"), ("experiment ablation", "--out")],
 )
 def test_a_full_disk_is_said_to_be_so_before_anything_is_read(
     disk: Path, command: str, option: str

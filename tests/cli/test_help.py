@@ -16,6 +16,7 @@ from tf_recdenoiser.backbones import BACKBONES
 from tf_recdenoiser.data import OnBadRow, Targets
 from tf_recdenoiser.estimators import ESTIMATORS
 from tf_recdenoiser.evaluation import PROTOCOLS
+from tf_recdenoiser.experiments import EXPERIMENTS
 from tf_recdenoiser.layers import DROPPING, GATES
 from tf_recdenoiser.noise import CORRECTIONS, DETECTORS
 from tf_recdenoiser.runs import PRESETS, Settings
@@ -23,7 +24,6 @@ from tf_recdenoiser.runs.scoring import PARTS
 from tf_recdenoiser.training import OBJECTIVES
 from tf_recdenoiser.tuning import TUNERS
 
-EXPERIMENTS = ("noise", "gates", "models")
 COMMANDS = (
     *("prepare", "train", "tune", "settings", "evaluate", "recommend", "explain", "serve"),
     *("export", "demo", "similar", "report"),
@@ -78,7 +78,7 @@ def test_every_command_has_help(command: str, width: int) -> None:
     assert outcome.err == ""
     assert f"Usage: tf-recdenoiser {command}" in " ".join(words(outcome.out))
     # Nothing is cut short; "ID,ID,…" is how a history is written, and other lists are.
-    whole = re.sub(r"(ID|NAME|N),\1,…", "", " ".join(words(outcome.out)))
+    whole = re.sub(r"(ID|NAME|N),\1,…|DATA…", "", " ".join(words(outcome.out)))
     assert "…" not in whole
     assert max(map(len, outcome.out.splitlines())) <= width
 

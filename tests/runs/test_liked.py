@@ -124,7 +124,7 @@ def test_a_log_without_feedback_is_refused_before_anything_is_written(tmp_path: 
 
 def test_fewer_dislikes_close_a_gap() -> None:
     def of(difference: float) -> dict[str, Comparison]:
-        return {"full disliked@10": Comparison(0.1, difference, 0.0, 0.01, 0.1)}
+        return {"full disliked@10": Comparison(0.1, difference, 0.0, 0.01, 0.1, 0.1, seeds=2)}
 
     methods = {"plain": of(0.0), "oracle": of(-0.02), "better": of(-0.01), "worse": of(0.01)}
     gaps = {name: gap for name, (gap, _) in closed_gap(methods, "full disliked@10").items()}

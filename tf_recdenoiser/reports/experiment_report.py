@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from tf_recdenoiser.experiments import (
     Comparison,
@@ -26,9 +27,9 @@ from tf_recdenoiser.reports.pictures import COLOURS, MARKERS, drawing, new_figur
 from tf_recdenoiser.reports.sections import Picture, Section, Table
 
 _HOW = (
-    "Mean ± standard deviation over seeds. In brackets the gain over the baseline in percent, with "
-    "its 95 % confidence interval: over seeds by Student's t, or over users where there is one "
-    "seed. p: paired t-tests over seeds and over users."
+    "Mean ± standard deviation over seeds. The gain is that over the baseline, with its 95 % "
+    "confidence interval in brackets: over seeds by Student's t, or over users where there is one "
+    "seed. p: of paired t-tests, over seeds and over users."
 )
 
 
@@ -80,10 +81,10 @@ def _sections(experiment: Experiment, results: Results, data: str) -> Iterator[S
 
 
 def _alike(lines: Iterable[Line]) -> list[list[Line]]:
-    """Lines that are measured by the same metrics, together."""
+    """Lines that are told apart by the same factors, together."""
     groups: dict[tuple[str, ...], list[Line]] = {}
     for line in lines:
-        groups.setdefault(tuple(line.means), []).append(line)
+        groups.setdefault(tuple(line.factors), []).append(line)
     return list(groups.values())
 
 
@@ -97,38 +98,40 @@ def _described(results: Results, data: str) -> str:
 
 
 def _table(experiment: Experiment, lines: Sequence[Line]) -> Table:
-    metrics = list(dict.fromkeys(name for line in lines for name in line.means))
-    claimed = [name for name in metrics if any(name in one for one in experiment.claims.values())]
-    columns = ["method", "over", "seeds"]
-    for metric in metrics:
-        columns += [metric, "gain", "p seeds, users"]
-        columns += ["paper's gain"] if metric in claimed else []
-    rows = []
-    for line in lines:
-        cells = [
-            line.name,
-            (line.trial.baseline or "") if line.is_compared else "–",
-            str(len(line.seeds)),
+    """A row for each line; columns in which nothing would stand are left out."""
+    columns: dict[str, list[str]] = {"method": [line.name for line in lines]}
+    columns["over"] = [_over(line) for line in lines]
+    columns["seeds"] = [str(len(line.seeds)) for line in lines]
+    for metric in dict.fromkeys(name for line in lines for name in line.means):
+        columns[metric] = [_mean(line, metric) for line in lines]
+        compared = [line.comparisons.get(metric) if line.is_compared else None for line in lines]
+        columns[f"gain in {metric}"] = ["" if one is None else _gain(one) for one in compared]
+        columns[f"p of {metric}"] = ["" if one is None else _p_values(one) for one in compared]
+        claims = [experiment.claims.get(line.trial.method, {}).get(metric) for line in lines]
+        columns[f"the paper's gain in {metric}"] = [
+            "" if claim is None else f"{claim:+.2f} %" for claim in claims
         ]
-        for metric in metrics:
-            cells += _cells(line, metric)
-            if metric in claimed:
-                claim = experiment.claims.get(line.trial.method, {}).get(metric)
-                cells.append("" if claim is None else f"{claim:+.2f} %")
-        rows.append(cells)
-    return Table(columns, rows)
+    shown = {name: cells for name, cells in columns.items() if any(cells)}
+    return Table(list(shown), [*zip(*shown.values(), strict=True)])
 
 
-def _cells(line: Line, metric: str) -> list[str]:
+def _over(line: Line) -> str:
+    return (line.trial.baseline or "") if line.is_compared else ""
+
+
+def _mean(line: Line, metric: str) -> str:
     if metric not in line.means:
-        return ["", "", ""]
+        return ""
     values = line.means[metric]
     spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
-    mean = f"{np.mean(values):.4f}{spread}"
-    one = line.comparisons.get(metric)
-    if one is None or not line.is_compared:
-        return [mean, "", ""]
-    return [mean, _gain(one), f"{_p(one.p_value)}, {_p(one.user_p_value)}"]
+    return f"{np.mean(values):.4f}{spread}"
+
+
+def _p_values(one: Comparison) -> str:
+    """Those over seeds and over users; empty where there is neither."""
+    if math.isnan(one.p_value) and math.isnan(one.user_p_value):
+        return ""
+    return f"{_p(one.p_value)}, {_p(one.user_p_value)}"
 
 
 def _gain(one: Comparison) -> str:
@@ -174,7 +177,7 @@ def _curves(plot: Curve, metric: str, lines: Sequence[Line], data: str) -> Pictu
         for number, (name, its) in enumerate(groups.items()):
             _draw_curve(axes, plot, metric, name, its, number)
         if plot.log:
-            axes.set_xscale("log")
+            _logarithmic(axes)
         axes.set(xlabel=plot.x, title=metric)
         figure.legend(loc="outside lower left", ncols=2)
         return Picture.of(figure, f"{metric} over {plot.x} on {data}")
@@ -229,11 +232,17 @@ def _values(log: bool, metric: str, lines: Sequence[Line], data: str) -> Picture
             axes.errorbar(values.mean(), place, xerr=spread, color=COLOURS[0], fmt="o")
         axes.set_yticks(places, [_short(line) for line in lines])
         if log:
-            axes.set_xscale("log")
+            _logarithmic(axes)
         axes.set(xlabel=metric, title=metric)
         axes.grid(visible=False, axis="y")
         caption = "Dots are means over seeds, lines a standard deviation."
         return Picture.of(figure, f"{metric} on {data}", caption)
+
+
+def _logarithmic(axes: Axes) -> None:
+    """An axis with powers of ten alone, between which other labels would overlap."""
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _short(line: Line) -> str:
