@@ -180,7 +180,7 @@ def test_what_a_page_trains_can_be_built(
         raise Built
 
     monkeypatch.chdir(tmp_path)
-    trained = ("cli.train.train_run", "experiments.paired.train", "tuning.recommender_tuner.train")
+    trained = ("cli.train.train_run", "experiments.engine.train", "tuning.recommender_tuner.train")
     for name in trained:
         monkeypatch.setattr(f"tf_recdenoiser.{name}", built)
     if "--config" in shown.text:
